@@ -1,0 +1,92 @@
+"""Endless shuffled batches of a tensor that is already in memory."""
+
+import torch
+from jaxtyping import Shaped
+from torch import Tensor
+
+
+class ShuffledBatches:
+    """Batches of a tensor's rows, in a new random order each epoch, without end.
+
+    One ``index_select`` makes a batch: no worker processes, no per-image Python. A short last
+    batch is dropped, so that all batches have one size.
+
+    Give it a generator of its own: restoring the state of a generator that others share would
+    rewind them too.
+
+    >>> batches = ShuffledBatches(images, 64, generator=torch.Generator().manual_seed(0))
+    >>> x_real = next(batches)
+    """
+
+    def __init__(
+        self, rows: Shaped[Tensor, "N ..."], batch_size: int, *, generator: torch.Generator
+    ) -> None:
+        """Start before the first epoch; no order is drawn yet.
+
+        Args:
+            rows: the data, on any device and of any dtype; the first axis is shuffled.
+            batch_size: rows in a batch, from 1 to the number of rows.
+            generator: draws the order of each epoch; on the CPU or on the rows' device.
+
+        Raises:
+            ValueError: if ``batch_size`` is below 1 or above the number of rows.
+        """
+        if not 1 <= batch_size <= len(rows):
+            raise ValueError(
+                f"batch_size is {batch_size}; expected 1 to {len(rows)}, the number of rows"
+            )
+        self.rows = rows
+        self.batch_size = batch_size
+        self.generator = generator
+        self._order = torch.empty(0, dtype=torch.int64, device=rows.device)
+        self._position = 0
+
+    def __iter__(self) -> "ShuffledBatches":
+        """The iterator itself: a second ``for`` goes on where the first stopped."""
+        return self
+
+    def __next__(self) -> Shaped[Tensor, "B ..."]:
+        """The next batch, a copy that may be changed freely."""
+        start, stop = self._position, self._position + self.batch_size
+        if stop > len(self._order):
+            self._order = torch.randperm(
+                len(self.rows), generator=self.generator, device=self.generator.device
+            ).to(self.rows.device)
+            start, stop = 0, self.batch_size
+        self._position = stop
+        return self.rows.index_select(0, self._order[start:stop])
+
+    def state_dict(self) -> dict[str, Tensor | int]:
+        """All that the coming batches depend on, besides the rows; a copy, on the CPU.
+
+        The epoch's order is stored rather than drawn again, so that a resumed run does not
+        depend on how a later version of torch implements ``randperm``.
+        """
+        return {
+            "batch_size": self.batch_size,
+            "position": self._position,
+            "order": self._order.to("cpu", copy=True),
+            "generator": self.generator.get_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Tensor | int]) -> None:
+        """Go on exactly where :meth:`state_dict` was taken, in the middle of an epoch too.
+
+        Raises:
+            ValueError: if the state was taken with another batch size or number of rows.
+            KeyError: if the state lacks an entry.
+        """
+        batch_size, position = int(state["batch_size"]), int(state["position"])
+        order, generator = torch.as_tensor(state["order"]), torch.as_tensor(state["generator"])
+        if batch_size != self.batch_size:
+            raise ValueError(
+                f"the state was saved with batch_size={batch_size}, this has {self.batch_size}"
+            )
+        if len(order) not in (0, len(self.rows)) or not 0 <= position <= len(order):
+            raise ValueError(
+                f"the state stands at position {position} of {len(order)} rows, "
+                f"this has {len(self.rows)} rows; resume with the data it was saved with"
+            )
+        self._order = order.to(self.rows.device, copy=True)
+        self._position = position
+        self.generator.set_state(generator.cpu())

