@@ -1,0 +1,89 @@
+# Every target makes what it needs, says what it does and where the result is; a second run does
+# nothing it need not. `make` alone prints the list.
+
+PYTHON  ?= python3
+VENV    := .venv
+BIN     := $(VENV)/bin
+STAMP   := $(VENV)/.installed
+HTML    := _build/html/index.html
+PORT    ?= 8000
+# Passed to pytest: make unit PYTEST_ARGS="-k frechet"
+PYTEST_ARGS ?=
+
+# Notebooks run as on a stranger's machine: no download, no data folder, an empty data cache.
+STRANGER := env -u AIGC_TUTORIAL_DATA AIGC_TUTORIAL_OFFLINE=1 AIGC_TUTORIAL_CACHE=$(CURDIR)/.cache/stranger
+
+.DEFAULT_GOAL := help
+.PHONY: help install book test lab serve format lint unit notebooks built budgets pictures lock clean
+
+help: ## Print this list
+	@echo "Usage: make TARGET"
+	@echo
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  \1|\2/' \
+	  | awk -F'|' '{ printf "%-11s %s\n", $$1, $$2 }'
+	@echo
+	@echo "The first call installs Python packages into $(VENV) (about 3 minutes and 6 GB on Linux,"
+	@echo "where PyTorch brings its GPU libraries; less on macOS)."
+
+install: $(STAMP) ## Make the virtual environment .venv (3 minutes; nothing when it is up to date)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit( \
+	  "Python 3.11 or newer is needed, and $(PYTHON) is " + sys.version.split()[0] + \
+	  ". Name another one: make PYTHON=python3.12")'
+	@test -x $(BIN)/python || echo "Making a virtual environment in $(VENV)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "Could not make it. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@echo "Installing the packages of constraints.txt (about 3 minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[book,test,track]'
+	@touch $@
+
+book: $(STAMP) ## Execute the notebooks and render the book to _build/html (at most 15 minutes; under 1 minute when nothing changed)
+	@$(STRANGER) $(BIN)/python tools/build_book.py
+
+test: $(STAMP) ## Lint, types, floors, unit tests, notebooks, book, browser (up to 30 minutes; the summary comes last)
+	@$(BIN)/python tools/run_stages.py lint unit notebooks book built
+
+lint: $(STAMP) ## Check format, lint, types and the floors between subpackages (1 minute)
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+unit: $(STAMP) ## Run the unit tests (2 minutes); PYTEST_ARGS="-k name" chooses
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not built and not browser and not network" \
+	  --durations=10 $(PYTEST_ARGS)
+
+notebooks: $(STAMP) ## Run every notebook cell by cell and print the time of each (10 minutes)
+	@$(STRANGER) $(BIN)/python -m pytest -p no:xdist -p notebook_report -p no:cacheprovider \
+	  --override-ini testpaths=book --override-ini timeout=0 \
+	  --nbval-lax --nbval-current-env --nbval-cell-timeout=900 book $(PYTEST_ARGS)
+
+built: $(STAMP) ## Test the built book, also in Chromium (2 minutes)
+	@test -f $(HTML) || { echo "There is no built book. Run: make book"; exit 1; }
+	@$(BIN)/python -m pytest -m "built or browser" tests/book tests/browser $(PYTEST_ARGS)
+
+lab: $(STAMP) ## Open the notebooks in JupyterLab; stop it with Ctrl-C
+	@echo "JupyterLab opens in your browser; the notebooks are in book/. Stop it with Ctrl-C."
+	@$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/book
+
+serve: book ## Build the book and show it at http://127.0.0.1:8000 (PORT=8001 for another port)
+	@echo "The book is at http://127.0.0.1:$(PORT)/ - stop it with Ctrl-C."
+	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+
+format: $(STAMP) ## Format code and notebooks and mend what lint can mend (5 seconds)
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+	@$(BIN)/python tools/clean_notebooks.py
+
+budgets: $(STAMP) ## Measure each page's time and memory and write book/budgets.json (10 minutes; PAGES="05_4_results" for some)
+	@$(STRANGER) $(BIN)/python tools/measure_budgets.py $(PAGES)
+
+pictures: $(STAMP) ## Draw the README's pictures from the zoo's weights to book/_static (1 minute)
+	@$(BIN)/python tools/make_pictures.py
+
+lock: $(STAMP) ## Write constraints.txt and environment.yml from what is installed and pyproject.toml (1 second)
+	@$(BIN)/python tools/lock.py
+
+clean: ## Delete the built book and the cached outputs; .venv stays
+	rm -rf _build .cache

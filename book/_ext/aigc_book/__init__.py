@@ -1,0 +1,22 @@
+"""The book's own Sphinx extension: what Jupyter Book does not bring.
+
+- ``execution_cache``: notebooks run again when the package changes, and only then;
+- ``javascript``: MathJax, Mermaid and the widget manager from this machine, no request leaves a page;
+- ``page_scripts``: which scripts a page loads, and in which order;
+- ``mermaid``, ``budget``, ``errata``, ``equations``: what a page's author writes.
+
+``CONTRIBUTING.md``, "Writing a page", shows how to use each.
+"""
+
+from typing import Any
+
+from sphinx.application import Sphinx
+
+from . import budget, equations, errata, execution_cache, javascript, mermaid, page_scripts
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register every part with Sphinx."""
+    for part in (execution_cache, javascript, page_scripts, mermaid, budget, errata, equations):
+        part.setup(app)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

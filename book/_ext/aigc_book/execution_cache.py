@@ -1,0 +1,52 @@
+"""Notebooks run again when the package or its pinned dependencies change, and only then.
+
+Jupyter Book's cache is keyed by the code cells alone. A page whose outputs come from
+``aigc_tutorial`` would keep them when the package changes. So the cache lies in a folder named by
+a hash of the package and of ``constraints.txt``. Sphinx sees the new folder as a changed setting
+and reads every page again.
+"""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+from sphinx.application import Sphinx
+from sphinx.config import Config
+
+from .repository import CACHE, ROOT
+
+N_KEPT = 3
+
+
+def package_hash(root: Path = ROOT) -> str:
+    """Return 16 hexadecimal digits that change with the package, its weights and the pins."""
+    digest = hashlib.sha256()
+    files = [path for path in (root / "aigc_tutorial").rglob("*") if path.is_file()]
+    for path in sorted([*files, root / "constraints.txt"]):
+        if "__pycache__" in path.parts:
+            continue
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(root).as_posix()}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()[:16]
+
+
+def cache_folder() -> Path:
+    """Return the folder of the outputs that belong to the package as it is now."""
+    return CACHE / "notebooks" / package_hash()
+
+
+def choose_cache(app: Sphinx, config: Config) -> None:
+    """Point the notebook cache at this package's folder; forget all but the newest others."""
+    folder = cache_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.touch()
+    config.nb_execution_cache_path = str(folder)
+    newest_first = sorted(folder.parent.iterdir(), key=lambda path: -path.stat().st_mtime)
+    for old in newest_first[N_KEPT:]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def setup(app: Sphinx) -> None:
+    """Connect to Sphinx, before it compares its settings with those of the last build."""
+    app.connect("config-inited", choose_cache)

@@ -1,0 +1,60 @@
+"""Bring every notebook of the book into its committed form. Run by ``make format``.
+
+No outputs and no execution counts, the same kernel for all, the Colab cell first, and every cell
+an id that does not change from one save to the next.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from colab_cell import CELL_ID, colab_cell
+
+ROOT = Path(__file__).resolve().parent.parent
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+LANGUAGE = {"name": "python"}
+COMPARED = "nbval-check-output"
+
+
+def notebooks() -> list[Path]:
+    """Return the book's notebooks in order."""
+    return sorted((ROOT / "book").glob("*.ipynb"))
+
+
+def clean(notebook: Any) -> Any:
+    """Return the notebook in its committed form; outputs of compared cells stay."""
+    notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": LANGUAGE})
+    cells = [cell for cell in notebook.cells if "colab" not in cell.metadata.get("tags", [])]
+    first_code = next((i for i, cell in enumerate(cells) if cell.cell_type == "code"), len(cells))
+    cells.insert(first_code, colab_cell())
+    for number, cell in enumerate(cells):
+        if cell.get("id") != CELL_ID:
+            cell["id"] = f"cell-{number:03d}"
+        for key in ("execution", "collapsed", "scrolled", "jupyter"):
+            cell.metadata.pop(key, None)
+        if cell.cell_type == "code":
+            cell["execution_count"] = None
+            if COMPARED not in cell.metadata.get("tags", []):
+                cell["outputs"] = []
+    notebook.cells = cells
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    return notebook
+
+
+def main() -> int:
+    """Clean all notebooks; print those that changed."""
+    for path in notebooks():
+        before = path.read_text(encoding="utf-8")
+        after = nbformat.writes(clean(nbformat.reads(before, as_version=4))) + "\n"
+        if after != before:
+            temporary = path.with_suffix(".tmp")
+            temporary.write_text(after, encoding="utf-8")
+            os.replace(temporary, path)
+            print(f"cleaned {path.name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
