@@ -1,0 +1,93 @@
+"""Figures, interactive explorers, and the small helpers that every page of the book uses.
+
+Everything is imported from here; each module behind it is loaded when it is first needed, so that
+``viz.expect`` works without matplotlib and ``viz.image_grid`` without ipywidgets.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aigc_tutorial.viz import widgets as widgets
+    from aigc_tutorial.viz.book import (
+        expect,
+        expect_band,
+        show_source,
+        shows_error,
+        table,
+    )
+    from aigc_tutorial.viz.curves import (
+        class_share_bars,
+        comparison_bars,
+        loss_curves,
+        probability_curves,
+    )
+    from aigc_tutorial.viz.images import (
+        image_grid,
+        montage,
+        neighbour_pairs,
+        real_beside_generated,
+        snapshots_strip,
+    )
+    from aigc_tutorial.viz.planes import density_2d, discriminator_field_2d, samples_2d
+    from aigc_tutorial.viz.style import save_figure
+
+_HOME = {
+    "expect": "book",
+    "expect_band": "book",
+    "show_source": "book",
+    "shows_error": "book",
+    "table": "book",
+    "class_share_bars": "curves",
+    "comparison_bars": "curves",
+    "loss_curves": "curves",
+    "probability_curves": "curves",
+    "image_grid": "images",
+    "montage": "images",
+    "neighbour_pairs": "images",
+    "real_beside_generated": "images",
+    "snapshots_strip": "images",
+    "density_2d": "planes",
+    "discriminator_field_2d": "planes",
+    "samples_2d": "planes",
+    "save_figure": "style",
+}
+_NEEDS: dict[str, tuple[str, ...]] = {"book": (), "widgets": ("matplotlib", "ipywidgets")}
+
+__all__ = [
+    "class_share_bars",
+    "comparison_bars",
+    "density_2d",
+    "discriminator_field_2d",
+    "expect",
+    "expect_band",
+    "image_grid",
+    "loss_curves",
+    "montage",
+    "neighbour_pairs",
+    "probability_curves",
+    "real_beside_generated",
+    "samples_2d",
+    "save_figure",
+    "show_source",
+    "shows_error",
+    "snapshots_strip",
+    "table",
+    "widgets",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from aigc_tutorial.environment import require
+
+    home = _HOME.get(name, name)
+    for needed in _NEEDS.get(home, ("matplotlib",)):
+        require(needed, extra="book")
+    module = importlib.import_module(f"{__name__}.{home}")
+    return getattr(module, name) if name in _HOME else module
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,203 @@
+"""Figures of numbers: losses and probabilities over training, shares, comparisons."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
+from torch import Tensor
+
+from aigc_tutorial.viz.style import BLUE, INK, LINE_STYLES, PALETTE, VERMILLION, new_axes, style
+
+
+@runtime_checkable
+class Columns(Protocol):
+    """Columns by name: a training history, or a dictionary of lists."""
+
+    def __getitem__(self, name: str, /) -> Sequence[float]:
+        """The values of one column."""
+        ...
+
+
+def running_mean(values: Sequence[float], window: int) -> list[float]:
+    """Mean of the last ``window`` values, of fewer at the beginning."""
+    if window < 1:
+        raise ValueError(f"window must be at least 1, got {window}")
+    sums = np.cumsum(np.concatenate([[0.0], np.asarray(values, dtype=float)]))
+    ends = np.arange(1, len(sums))
+    starts = np.maximum(0, ends - window)
+    return ((sums[ends] - sums[starts]) / (ends - starts)).tolist()
+
+
+def _image_count(value: float, _position: int) -> str:
+    """12000 as ``12k``, 1500000 as ``1.5M``."""
+    if value >= 1e6:
+        return f"{value / 1e6:g}M"
+    return f"{value / 1e3:g}k" if value >= 1e3 else f"{value:g}"
+
+
+def _lines(
+    history: Columns, columns: Mapping[str, str], *, window: int, title: str, ax: Axes | None
+) -> Axes:
+    """Draw columns over the image count, each labelled in a legend; raw values faintly behind."""
+    n_images = history["n_images"]
+    if len(n_images) == 0:
+        raise ValueError("the history is empty: nothing was recorded in training")
+    ax = new_axes(6.5, 2.8) if ax is None else ax
+    for (name, label), colour, dashes in zip(columns.items(), PALETTE, LINE_STYLES, strict=False):
+        values = history[name]
+        if window > 1:
+            ax.plot(n_images, values, color=colour, linestyle="-", linewidth=0.5, alpha=0.3)
+        smooth = running_mean(values, window)
+        ax.plot(n_images, smooth, color=colour, linestyle=dashes, label=label)
+    ax.xaxis.set_major_formatter(FuncFormatter(_image_count))
+    ax.set_xlabel("training images seen")
+    ax.set_title(title)
+    return ax
+
+
+def loss_curves(
+    history: Columns,
+    *,
+    window: int = 1,
+    title: str = "Losses",
+    ax: Axes | None = None,
+) -> Axes:
+    """Show ``loss_discriminator`` and ``loss_generator`` over the number of images seen.
+
+    Args:
+        history: columns ``n_images``, ``loss_discriminator`` and ``loss_generator``.
+        window: length of a running mean; with more than 1 the raw values show faintly behind.
+        title: text above the figure.
+        ax: axes to draw into; by default those of a new figure.
+    """
+    columns = {"loss_discriminator": "discriminator", "loss_generator": "generator"}
+    with style():
+        ax = _lines(history, columns, window=window, title=title, ax=ax)
+        ax.set_ylabel("loss (nats)")
+        ax.legend(ncols=2)
+    return ax
+
+
+def probability_curves(
+    history: Columns,
+    *,
+    window: int = 1,
+    title: str = "What the discriminator believes",
+    ax: Axes | None = None,
+) -> Axes:
+    """Show mean D(x) and mean D(G(z)) over the number of images seen.
+
+    A line at 1/2 marks a discriminator that cannot tell the two apart, which may be a weak
+    discriminator as well as a good generator.
+
+    Args:
+        history: columns ``n_images``, ``probability_real`` and ``probability_fake``.
+        window: length of a running mean; with more than 1 the raw values show faintly behind.
+        title: text above the figure.
+        ax: axes to draw into; by default those of a new figure.
+    """
+    columns = {"probability_real": "mean D(x), real", "probability_fake": "mean D(G(z)), generated"}
+    with style():
+        ax = _lines(history, columns, window=window, title=title, ax=ax)
+        ax.axhline(0.5, color=INK, linestyle=":", linewidth=0.8)
+        ax.text(
+            1.005, 0.5, "cannot\ntell", va="center", fontsize=7,
+            transform=ax.get_yaxis_transform(),
+        )  # fmt: skip
+        ax.set_ylim(0, 1)
+        ax.set_ylabel("probability of being real")
+        ax.legend(ncols=2, loc="lower left", bbox_to_anchor=(0, -0.02))
+    return ax
+
+
+def class_share_bars(
+    shares: Float[Tensor, " K"] | Sequence[float],
+    *,
+    n_samples: int | None = None,
+    names: Sequence[str] | None = None,
+    title: str = "How often each digit was generated",
+    ax: Axes | None = None,
+) -> Axes:
+    """Show the share of each class as a bar, with a line where all would be equal.
+
+    Args:
+        shares: fractions that sum to 1, one for each class.
+        n_samples: number of samples behind the shares; each bar is then labelled with its count.
+        names: names of the classes, by default 0, 1, 2, …
+        title: text above the figure.
+        ax: axes to draw into; by default those of a new figure.
+    """
+    heights = [100 * float(share) for share in shares]
+    if abs(sum(heights) - 100) > 0.1:
+        raise ValueError(f"shares must sum to 1, these sum to {sum(heights) / 100:.4g}")
+    ticks = [str(i) for i in range(len(heights))] if names is None else list(names)
+    equal = 100 / len(heights)
+    with style():
+        ax = new_axes(6.5, 2.6) if ax is None else ax
+        ax.bar(ticks, heights, color=BLUE, width=0.7)
+        for position, height in enumerate(heights):
+            label = f"{height:.1f}"
+            if n_samples is not None:
+                label = f"{round(height / 100 * n_samples):,}"
+            fits = height > 0.12 * max(heights)
+            ax.text(
+                position, height / 2 if fits else height + 0.01 * max(heights), label, fontsize=7,
+                ha="center", va="center" if fits else "bottom", color="white" if fits else INK,
+            )  # fmt: skip
+        ax.axhline(equal, color=VERMILLION, linestyle=(0, (5, 2)), linewidth=1.2)
+        ax.text(
+            1.005, equal, f"{equal:.3g} %", color=VERMILLION, va="center", fontsize=8,
+            transform=ax.get_yaxis_transform(),
+        )  # fmt: skip
+        ax.set_ylabel("share of the samples (%)")
+        ax.set_title(title)
+    return ax
+
+
+def comparison_bars(
+    values: Mapping[str, float | Sequence[float]],
+    *,
+    what: str,
+    log: bool = False,
+    title: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Compare one measurement of several things: a bar for the mean, a dot for every seed.
+
+    Args:
+        values: from a name to its value, or to its values over several seeds.
+        what: the measurement with its unit, written along the axis.
+        log: use a logarithmic axis, drawn as dots alone since such an axis has no zero.
+        title: text above the figure.
+        ax: axes to draw into; by default those of a new figure.
+    """
+    if not values:
+        raise ValueError("there is nothing to compare: values is empty")
+    runs = {
+        name: [float(value)] if isinstance(value, int | float) else [float(v) for v in value]
+        for name, value in values.items()
+    }
+    with style():
+        ax = new_axes(6.5, 0.55 + 0.36 * len(runs)) if ax is None else ax
+        for row, seeds in enumerate(runs.values()):
+            mean = sum(seeds) / len(seeds)
+            if not log:
+                ax.barh(row, mean, color=BLUE, height=0.6, alpha=0.85)
+            ax.plot(seeds, [row] * len(seeds), "o", color=VERMILLION, markersize=4)
+            ax.annotate(
+                f"{mean:.3g}", (max(seeds), row), xytext=(6, 0), textcoords="offset points",
+                va="center", fontsize=8,
+            )  # fmt: skip
+        ax.set_yticks(range(len(runs)), list(runs))
+        ax.tick_params(axis="y", length=0)
+        ax.invert_yaxis()
+        if log:
+            ax.set_xscale("log")
+        ax.margins(x=0.12)
+        ax.set_xlabel(what)
+        if title:
+            ax.set_title(title)
+    return ax

@@ -1,0 +1,180 @@
+"""Figures made of images: grids, pairs, and what training looked like on the way."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64, UInt8
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from aigc_tutorial.viz.style import new_axes, style
+
+MAX_WIDTH = 7.0  # inches; a page's column
+
+
+def montage(
+    images: Float[Tensor, "B C H W"], *, n_columns: int | None = None, padding: int = 2
+) -> UInt8[np.ndarray, "height width 4"]:
+    """Lay images out in rows, with transparent gaps between them.
+
+    Args:
+        images: values in [-1, 1]; what lies outside is clipped; C is 1 (grey) or 3 (RGB).
+        n_columns: images in a row; by default as near to a square as can be.
+        padding: width of the gaps in pixels.
+
+    Returns:
+        RGBA pixels, one for each pixel of the images.
+
+    Raises:
+        ValueError: if there are no images, or C is neither 1 nor 3.
+    """
+    from torchvision.utils import make_grid
+
+    if len(images) == 0:
+        raise ValueError("there are no images to show: the batch is empty")
+    if images.shape[1] not in (1, 3):
+        raise ValueError(
+            f"images need 1 (grey) or 3 (RGB) channels in their second dimension, got shape "
+            f"{tuple(images.shape)}"
+        )
+    columns = math.ceil(math.sqrt(len(images))) if n_columns is None else n_columns
+    if columns < 1:
+        raise ValueError(f"n_columns must be at least 1, got {columns}")
+    pixels = images.detach().float().cpu().clamp(-1, 1).add(1).mul(127.5).round()
+    opaque = torch.full_like(pixels[:, :1], 255)
+    rgba = torch.cat([pixels.expand(-1, 3, -1, -1), opaque], dim=1)
+    # make_grid leaves empty places at its pad value, 0: transparent, as the gaps are.
+    grid = make_grid(rgba, nrow=min(columns, len(images)), padding=padding, pad_value=0)
+    if len(images) > 1:
+        grid = grid[:, padding : grid.shape[1] - padding, padding : grid.shape[2] - padding]
+    return grid.permute(1, 2, 0).to(torch.uint8).numpy()
+
+
+def image_grid(
+    images: Float[Tensor, "B C H W"],
+    *,
+    n_columns: int | None = None,
+    title: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Show a batch of images as one picture.
+
+    Args:
+        images: values in [-1, 1], grey (C = 1) or RGB (C = 3).
+        n_columns: images in a row; by default as near to a square as can be.
+        title: text above the picture.
+        ax: axes to draw into; by default those of a new figure.
+    """
+    pixels = montage(images, n_columns=n_columns)
+    with style():
+        if ax is None:
+            height, width = pixels.shape[:2]
+            inches = min(MAX_WIDTH, max(1.5, width / 75))
+            ax = new_axes(inches, inches * height / width + (0.3 if title else 0.05))
+        ax.imshow(pixels)
+        ax.set_axis_off()
+        if title:
+            ax.set_title(title)
+    return ax
+
+
+def real_beside_generated(
+    x_real: Float[Tensor, "B C H W"],
+    x_fake: Float[Tensor, "N C H W"],
+    *,
+    n_columns: int = 8,
+    titles: tuple[str, str] = ("Real", "Generated"),
+) -> Figure:
+    """Show real images on the left and generated ones on the right, as many of each.
+
+    The longer batch is cut to the length of the shorter, so that neither side looks richer.
+    """
+    import matplotlib.pyplot as plt
+
+    n = min(len(x_real), len(x_fake))
+    with style():
+        rows = math.ceil(n / n_columns)
+        height = MAX_WIDTH / 2 * rows / min(n_columns, n)
+        figure, axes = plt.subplots(1, 2, figsize=(MAX_WIDTH, height + 0.3))
+        for ax, images, title in zip(axes, (x_real, x_fake), titles, strict=True):
+            image_grid(images[:n], n_columns=n_columns, title=title, ax=ax)
+    return figure
+
+
+def neighbour_pairs(
+    generated: Float[Tensor, "B C H W"],
+    reference: Float[Tensor, "N C H W"],
+    indices: Int64[Tensor, "B K"],
+    *,
+    distances: Float[Tensor, "B K"] | None = None,
+    title: str = "Generated, and its nearest training images",
+) -> Figure:
+    """Show each generated image above the reference images nearest to it: copied or new?
+
+    Args:
+        generated: the queries.
+        reference: the images that were searched, training images as a rule.
+        indices: for each query the rows of its K nearest, nearest first.
+        distances: printed below the nearest image when given.
+        title: text above the figure.
+    """
+    import matplotlib.pyplot as plt
+
+    n, k = indices.shape
+    with style():
+        tile = min(0.8, MAX_WIDTH / n)
+        figure, axes = plt.subplots(
+            k + 1, n, figsize=(tile * n + 0.7, tile * (k + 1) + 0.6), squeeze=False
+        )
+        for column in range(n):
+            image_grid(generated[column : column + 1], ax=axes[0, column])
+            for row in range(k):
+                nearest = int(indices[column, row])
+                image_grid(reference[nearest : nearest + 1], ax=axes[row + 1, column])
+            if distances is not None:
+                axes[1, column].text(
+                    0.5, -0.04, f"{float(distances[column, 0]):.2f}", fontsize=7,
+                    ha="center", va="top", transform=axes[1, column].transAxes,
+                )  # fmt: skip
+        labels = ["generated"] + ["nearest" if k == 1 else f"nearest {i + 1}" for i in range(k)]
+        for ax, label in zip(axes[:, 0], labels, strict=True):
+            ax.text(-0.1, 0.5, label, ha="right", va="center", transform=ax.transAxes)
+        figure.suptitle(title, x=0.01, ha="left", fontsize=10)
+    return figure
+
+
+def snapshots_strip(
+    snapshots: Mapping[int, Float[Tensor, "n C H W"]],
+    *,
+    n_columns: int = 12,
+    title: str = "The same latent vectors through training",
+) -> Figure:
+    """Show training as rows of samples, one row for each count of training images seen.
+
+    Args:
+        snapshots: from the number of images seen to the samples at that time.
+        n_columns: how many samples of each snapshot are shown.
+        title: text above the figure.
+    """
+    import matplotlib.pyplot as plt
+
+    if not snapshots:
+        raise ValueError("there are no snapshots: train with a snapshot interval")
+    counts = sorted(snapshots)
+    with style():
+        tile = (MAX_WIDTH - 1) / n_columns
+        figure, axes = plt.subplots(
+            len(counts), 1, figsize=(MAX_WIDTH, (tile + 0.06) * len(counts) + 0.35), squeeze=False
+        )
+        for ax, count in zip(axes[:, 0], counts, strict=True):
+            image_grid(snapshots[count][:n_columns], n_columns=n_columns, ax=ax)
+            ax.text(-0.01, 0.5, f"{count:,}", ha="right", va="center", transform=ax.transAxes)
+        axes[0, 0].text(
+            -0.01, 1.05, "images seen", ha="right", va="bottom", fontsize=7,
+            transform=axes[0, 0].transAxes,
+        )  # fmt: skip
+        figure.suptitle(title, x=0.01, ha="left", fontsize=10)
+    return figure

@@ -1,0 +1,120 @@
+"""Paths through latent space.
+
+In many dimensions nearly all of N(0, I) lies in a thin shell of radius √Z. A straight line between
+two latents cuts through the inside of that shell, where a generator has never been trained; the
+paths here stay on it.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from aigc_tutorial.gan.base import Generator
+
+
+def great_circle(
+    z_cosine: Float[Tensor, "B Z"], z_sine: Float[Tensor, "B Z"], n_frames: int
+) -> Float[Tensor, "n_frames B Z"]:
+    r"""Closed loops :math:`z(t) = a \cos 2\pi t + b \sin 2\pi t` through two latents each.
+
+    If a and b are independent draws of N(0, I), then so is z(t) for every t, since
+    cos² + sin² = 1: the generator meets nothing on the way that it did not meet in training.
+
+    Args:
+        z_cosine: a, where the loops start.
+        z_sine: b, where they are after a quarter.
+        n_frames: points on each loop; the point after the last is the first again.
+    """
+    if n_frames < 1:
+        raise ValueError(f"n_frames must be at least 1, got {n_frames}")
+    angle = 2 * math.pi * torch.arange(n_frames, device=z_cosine.device) / n_frames
+    cosine, sine = angle.cos()[:, None, None], angle.sin()[:, None, None]
+    return cosine * z_cosine + sine * z_sine
+
+
+def slerp(
+    z_from: Float[Tensor, " Z"], z_to: Float[Tensor, " Z"], n_steps: int
+) -> Float[Tensor, "n_steps Z"]:
+    r"""Spherical interpolation between two latents (Shoemake, 1985; White, 2016, 1609.04468).
+
+    .. math:: z(t) = \frac{\sin((1-t)\omega)}{\sin\omega}\, z_0
+                     + \frac{\sin(t\omega)}{\sin\omega}\, z_1,
+              \quad \omega = \angle(z_0, z_1)
+
+    Args:
+        z_from: z_0, the first point.
+        z_to: z_1, the last point.
+        n_steps: number of points with both ends, at least 2.
+
+    Raises:
+        ValueError: if a latent is zero or the two point in opposite directions, since no shortest
+            way between them is defined then.
+    """
+    if n_steps < 2:
+        raise ValueError(f"n_steps must be at least 2 (both ends), got {n_steps}")
+    lengths = float(z_from.norm()), float(z_to.norm())
+    if min(lengths) == 0:
+        raise ValueError("a latent of length zero has no direction to interpolate from or to")
+    cosine = float(torch.dot(z_from / lengths[0], z_to / lengths[1]))
+    t = torch.linspace(0, 1, n_steps, device=z_from.device)[:, None]
+    if cosine > 1 - 1e-6:  # the arc is so short that it is straight
+        return torch.lerp(z_from.expand(n_steps, -1), z_to.expand(n_steps, -1), t)
+    if cosine < -1 + 1e-6:
+        raise ValueError(
+            "the latents point in opposite directions: every way round is equally long"
+        )
+    angle = math.acos(cosine)
+    return (((1 - t) * angle).sin() * z_from + (t * angle).sin() * z_to) / math.sin(angle)
+
+
+@torch.no_grad()
+def decode(model: Generator, z: Float[Tensor, "B Z"]) -> Float[Tensor, "B C H W"]:
+    """Generate images from latents in evaluation mode, then restore the model's mode."""
+    was_training = model.training
+    model.eval()
+    try:
+        return model(z.to(next(model.parameters()).device)).cpu()
+    finally:
+        model.train(was_training)
+
+
+@torch.no_grad()
+def latents_by_digit(
+    model: Generator,
+    classifier: nn.Module,
+    *,
+    generator: torch.Generator | None = None,
+    n_candidates: int = 500,
+    n_classes: int = 10,
+) -> Float[Tensor, "n_classes Z"]:
+    """For each digit find a latent vector whose image the classifier calls that digit.
+
+    Of ``n_candidates`` random latents the one with the highest probability for its digit is
+    taken. This chooses a typical digit; it is no measure of quality.
+
+    Raises:
+        ValueError: if the classifier finds none of some digit among the candidates.
+    """
+    z = model.sample_latent(n_candidates, generator=generator)
+    was_training = classifier.training
+    classifier.eval()
+    try:
+        images = decode(model, z)
+        logits = classifier(images.to(next(classifier.parameters()).device)).cpu()
+    finally:
+        classifier.train(was_training)
+    probability = logits.softmax(dim=1)
+    labels = logits.argmax(dim=1)
+    missing = sorted(set(range(n_classes)) - set(labels.tolist()))
+    if missing:
+        raise ValueError(
+            f"among {n_candidates} samples the classifier found no {', '.join(map(str, missing))}: "
+            "the generator has collapsed, or n_candidates is too small"
+        )
+    best = [
+        int(probability[:, digit].masked_fill(labels != digit, -1).argmax())
+        for digit in range(n_classes)
+    ]
+    return z[best].cpu()

@@ -1,0 +1,164 @@
+"""Figures of the plane: densities, samples, and what a discriminator says at each point."""
+
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from torch import Tensor
+
+from aigc_tutorial.viz.style import INK, VERMILLION, new_axes, style
+
+
+@runtime_checkable
+class PlaneDistribution(Protocol):
+    """A distribution over the plane with a known density and marked modes."""
+
+    @property
+    def mode_centres(self) -> Float[Tensor, "n_modes 2"]:
+        """Centre of each mode."""
+        ...
+
+    def log_density(self, x: Float[Tensor, "N 2"], /) -> Float[Tensor, " N"]:
+        """Natural logarithm of the density at each point."""
+        ...
+
+
+def _square(extent: float, resolution: int) -> Float[Tensor, "R R 2"]:
+    """Points of a regular grid over [-extent, extent]²; the first index is the height."""
+    if extent <= 0:
+        raise ValueError(f"extent must be positive, got {extent}")
+    steps = torch.linspace(-extent, extent, resolution)
+    y, x = torch.meshgrid(steps, steps, indexing="ij")
+    return torch.stack([x, y], dim=-1)
+
+
+def _extent_of(points: Float[Tensor, "N 2"]) -> float:
+    """Half the side of a centred square that holds all points with some room."""
+    return 1.3 * float(points.abs().max()) + 0.1
+
+
+def _finish(ax: Axes, extent: float, title: str | None) -> Axes:
+    ax.set_xlim(-extent, extent)
+    ax.set_ylim(-extent, extent)
+    ax.set_aspect("equal")
+    ax.set_xlabel("$x_1$")
+    ax.set_ylabel("$x_2$")
+    if title:
+        ax.set_title(title)
+    return ax
+
+
+def density_2d(
+    distribution: PlaneDistribution,
+    *,
+    extent: float | None = None,
+    resolution: int = 400,
+    title: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Show the density of a 2-D distribution, dark where it is high.
+
+    The shade is the square root of the density: narrow modes stay visible beside broad ones.
+
+    Args:
+        distribution: gives ``log_density`` and ``mode_centres``.
+        extent: half the side of the square shown; by default it holds all modes with room.
+        resolution: points along each side.
+        title: text above the figure.
+        ax: axes to draw into; by default those of a new figure.
+    """
+    side = _extent_of(distribution.mode_centres) if extent is None else extent
+    points = _square(side, resolution)
+    log_density = distribution.log_density(points.flatten(0, 1)).reshape(resolution, resolution)
+    shade = (0.5 * (log_density - log_density.max())).exp()
+    with style():
+        ax = new_axes(3.4, 3.4) if ax is None else ax
+        ax.imshow(
+            shade.numpy(), extent=(-side, side, -side, side), origin="lower", cmap="Blues",
+            vmin=0, vmax=1.3, alpha=shade.clamp(0, 1).numpy(),
+        )  # fmt: skip
+        return _finish(ax, side, title)
+
+
+def samples_2d(
+    samples: Float[Tensor, "N 2"],
+    *,
+    distribution: PlaneDistribution | None = None,
+    extent: float | None = None,
+    colour: str = VERMILLION,
+    title: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Show samples as dots, over the true density and its marked modes when these are known.
+
+    Args:
+        samples: points of the plane; those outside the square are counted in a note.
+        distribution: what they should follow; its modes are marked with crosses.
+        extent: half the side of the square shown.
+        colour: colour of the dots.
+        title: text above the figure.
+        ax: axes to draw into; by default those of a new figure.
+    """
+    points = samples.detach().cpu()
+    if extent is None:
+        extent = _extent_of(points if distribution is None else distribution.mode_centres)
+    with style():
+        ax = new_axes(3.4, 3.4) if ax is None else ax
+        if distribution is not None:
+            density_2d(distribution, extent=extent, ax=ax)
+            centres = distribution.mode_centres
+            ax.plot(centres[:, 0], centres[:, 1], "+", color=INK, markersize=9, label="modes")
+        ax.plot(
+            points[:, 0], points[:, 1], ".", color=colour, markersize=3, alpha=0.5,
+            markeredgewidth=0, label="samples",
+        )  # fmt: skip
+        n_outside = int((points.abs() > extent).any(1).sum())
+        if n_outside:
+            note = f"{n_outside:,} of {len(points):,} samples lie outside"
+            ax.text(0.02, 0.02, note, fontsize=7, transform=ax.transAxes)
+        return _finish(ax, extent, title)
+
+
+@torch.no_grad()
+def discriminator_field_2d(
+    discriminator: Callable[[Tensor], Tensor],
+    extent: float,
+    *,
+    resolution: int = 200,
+    title: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Show D(x) = sigmoid(logit) over the plane: purple where it says real, brown where fake.
+
+    A line follows D(x) = 1/2. Samples can be drawn on top with ``samples_2d(..., ax=ax)``.
+
+    Args:
+        discriminator: maps points (N, 2) to logits (N,).
+        extent: half the side of the square shown.
+        resolution: points along each side.
+        title: text above the figure.
+        ax: axes to draw into; by default those of a new figure.
+    """
+    points = _square(extent, resolution)
+    logits = discriminator(points.flatten(0, 1))
+    if logits.shape != (resolution**2,):
+        raise ValueError(
+            f"the discriminator must give one logit a point, shape ({resolution**2},), "
+            f"got {tuple(logits.shape)}"
+        )
+    probability = logits.sigmoid().reshape(resolution, resolution).cpu()
+    with style():
+        ax = new_axes(4.1, 3.4) if ax is None else ax
+        picture = ax.imshow(
+            probability.numpy(), extent=(-extent, extent, -extent, extent), origin="lower",
+            cmap="PuOr", vmin=0, vmax=1, alpha=0.8,
+        )  # fmt: skip
+        if float(probability.min()) < 0.5 < float(probability.max()):
+            axis = points[0, :, 0]
+            ax.contour(axis, axis, probability, levels=[0.5], colors=[INK], linewidths=1)
+        bar = ax.figure.colorbar(picture, ax=ax, shrink=0.85)
+        bar.set_label("D(x), probability of being real")
+        bar.outline.set_visible(False)
+        return _finish(ax, extent, title)
