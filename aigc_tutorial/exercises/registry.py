@@ -1,0 +1,254 @@
+"""What an exercise is, how an answer is graded, and where the stub on a page comes from.
+
+An exercise is declared once, as its solution: the decorated function is the reference, its
+docstring the statement, and its signature with that docstring the stub. The wrong answers that
+readers usually give stand beside it, each with the hint that it deserves; tests prove that every
+one of them is caught.
+"""
+
+import ast
+import inspect
+import math
+import textwrap
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+Cases = Callable[[torch.Generator], Iterable[tuple[Any, ...]]]
+Level = Literal["warm-up", "core", "research"]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A wrong answer that is likely, and the hint for whoever gives it."""
+
+    answer: Callable[..., Any]
+    hint: str
+
+
+def _result(arguments: tuple[Any, ...], result: Any) -> Any:
+    """Observe the returned value alone."""
+    return result
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise with everything that belongs to it."""
+
+    name: str
+    page: str
+    level: Level
+    solution: Callable[..., Any]
+    cases: Cases
+    hint: str
+    remark: str
+    mistakes: Sequence[Mistake] = ()
+    observe: Callable[[tuple[Any, ...], Any], Any] = _result
+
+    @property
+    def function_name(self) -> str:
+        """Name of the function that the reader writes."""
+        return self.solution.__name__
+
+    @property
+    def statement(self) -> str:
+        """What is asked: the docstring of the solution."""
+        return inspect.getdoc(self.solution) or ""
+
+    def _definition(self) -> tuple[ast.FunctionDef, list[str], int]:
+        lines, first = inspect.getsourcelines(inspect.unwrap(self.solution))
+        node = ast.parse(textwrap.dedent("".join(lines))).body[0]
+        assert isinstance(node, ast.FunctionDef)
+        return node, textwrap.dedent("".join(lines)).splitlines(), first
+
+    def solution_source(self) -> tuple[str, int]:
+        """Source of the solution without its declaration as an exercise, and its first line."""
+        node, lines, first = self._definition()
+        return "\n".join(lines[node.lineno - 1 : node.end_lineno]), first + node.lineno - 1
+
+    def stub(self) -> str:
+        """What the page gives the reader: signature, statement, and three dots."""
+        node, _, _ = self._definition()
+        for argument in ast.walk(node.args):
+            if isinstance(argument, ast.arg):
+                argument.annotation = None
+        mark = "r" if "\\" in self.statement else ""
+        end = "\n" if "\n" in self.statement else ""
+        body = textwrap.indent(f'{mark}"""{self.statement}{end}"""\n...', "    ")
+        return f"def {node.name}({ast.unparse(node.args)}):\n{body}\n"
+
+
+@dataclass(frozen=True)
+class Grade:
+    """Outcome of one answer, with the text that the reader sees."""
+
+    status: Literal["solved", "unsolved", "wrong"]
+    message: str
+
+
+@dataclass(frozen=True)
+class Raised:
+    """An exception in place of a result."""
+
+    type_name: str
+    message: str
+
+
+_REGISTRY: dict[str, Exercise] = {}
+
+
+def exercise(
+    name: str,
+    *,
+    page: str,
+    level: Level,
+    cases: Cases,
+    hint: str,
+    remark: str,
+    mistakes: Sequence[Mistake] = (),
+    observe: Callable[[tuple[Any, ...], Any], Any] = _result,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declare the decorated function as the solution of an exercise.
+
+    Args:
+        name: how ``check`` calls it, words joined by hyphens.
+        page: file name of the page without its suffix.
+        level: how hard it is.
+        cases: makes the arguments of each case from a seeded generator; called anew for every
+            answer, since an answer may change its arguments in place.
+        hint: shown for a wrong answer that is none of ``mistakes``.
+        remark: shown with a right answer; something further to think about.
+        mistakes: likely wrong answers with their own hints.
+        observe: what is compared, from the arguments and the result; by default the result.
+
+    Raises:
+        ValueError: if the name is taken.
+    """
+
+    def declare(solution: Callable[..., Any]) -> Callable[..., Any]:
+        if name in _REGISTRY:
+            raise ValueError(f"there is an exercise {name!r} already")
+        _REGISTRY[name] = Exercise(
+            name, page, level, solution, cases, hint, remark, tuple(mistakes), observe
+        )
+        return solution
+
+    return declare
+
+
+def registered() -> dict[str, Exercise]:
+    """All exercises whose modules have been imported, in the order of their declaration."""
+    return dict(_REGISTRY)
+
+
+def is_blank(value: object) -> bool:
+    """Whether a value stands for an answer that has not been written."""
+    return value is None or value is Ellipsis
+
+
+def outcomes(task: Exercise, answer: Callable[..., Any]) -> Iterator[Any]:
+    """Observed result of each case, or the exception that it raised.
+
+    Torch's global random state is put to a known value before each case and back at the end.
+    """
+    generator = torch.Generator().manual_seed(zlib.crc32(task.name.encode()))
+    with torch.random.fork_rng(devices=[]):
+        for number, arguments in enumerate(task.cases(generator)):
+            torch.manual_seed(1000 + number)  # none that a case uses
+            try:
+                result = answer(*arguments)
+                yield result if is_blank(result) else task.observe(arguments, result)
+            except Exception as error:  # whatever a reader's code raises is part of the answer
+                yield Raised(type(error).__name__, str(error))
+
+
+def grade(task: Exercise, answer: Any) -> Grade:
+    """Compare an answer with the solution on all cases.
+
+    Args:
+        task: the exercise.
+        answer: the reader's function, or a value where the solution takes no arguments.
+    """
+    if is_blank(answer):
+        return Grade("unsolved", f"{task.name}: not solved yet")
+    function = answer if callable(answer) else lambda *_: answer
+    given = list(outcomes(task, function))
+    if all(is_blank(outcome) for outcome in given):
+        return Grade("unsolved", f"{task.name}: not solved yet")
+    expected = list(outcomes(task, task.solution))
+    wrong = _first_difference(given, expected)
+    if wrong is None:
+        count = "the case" if len(expected) == 1 else f"all {len(expected)} cases"
+        return Grade("solved", f"{task.name}: right in {count}. {task.remark}")
+    number, text = wrong
+    hint = task.hint
+    for mistake in task.mistakes:
+        if _first_difference(given, list(outcomes(task, mistake.answer))) is None:
+            hint = mistake.hint
+            break
+    place = f"in case {number + 1} of {len(expected)}, " if len(expected) > 1 else ""
+    return Grade("wrong", f"{task.name}: not yet; {place}{text}. Hint: {hint}")
+
+
+def _first_difference(given: list[Any], expected: list[Any]) -> tuple[int, str] | None:
+    for number, (value, right) in enumerate(zip(given, expected, strict=True)):
+        text = difference(value, right)
+        if text is not None:
+            return number, text
+    return None
+
+
+def difference(given: Any, expected: Any, what: str = "your answer") -> str | None:
+    """Say how a value differs from the expected one; None if it does not."""
+    if isinstance(given, Raised):
+        if isinstance(expected, Raised) and given.type_name == expected.type_name:
+            return None
+        shortened = textwrap.shorten(given.message, 160, placeholder=" …")
+        return f"your code raised {given.type_name}: {shortened}"
+    if isinstance(expected, Tensor):
+        return _tensor_difference(given, expected, what)
+    if isinstance(given, Tensor) and given.numel() == 1 and not isinstance(expected, str):
+        given = given.item()
+    if isinstance(expected, dict):
+        return _dict_difference(given, expected)
+    if isinstance(expected, list | tuple):
+        if not isinstance(given, list | tuple) or len(given) != len(expected):
+            return f"{what} is {given!r}, expected {expected!r}"
+        texts = (difference(a, b, what) for a, b in zip(given, expected, strict=True))
+        return next((text for text in texts if text is not None), None)
+    if isinstance(expected, float):
+        if not isinstance(given, int | float) or isinstance(given, bool):
+            return f"{what} is of type {type(given).__name__}, expected a number"
+        if math.isclose(given, expected, rel_tol=1e-4, abs_tol=1e-6):
+            return None
+        return f"{what} is {given:.4g}, expected {expected:.4g}"
+    if type(given) is not type(expected) or given != expected:
+        return f"{what} is {given!r}, expected {expected!r}"
+    return None
+
+
+def _dict_difference(given: Any, expected: dict[str, Any]) -> str | None:
+    if not isinstance(given, dict):
+        return f"your answer is {given!r}, expected {expected!r}"
+    texts = (difference(given.get(key), value, key) for key, value in expected.items())
+    return next((text for text in texts if text is not None), None)
+
+
+def _tensor_difference(given: Any, expected: Tensor, what: str) -> str | None:
+    if not isinstance(given, Tensor):
+        return f"{what} is of type {type(given).__name__}, expected a tensor"
+    if given.shape != expected.shape:
+        return f"{what} has shape {tuple(given.shape)}, expected {tuple(expected.shape)}"
+    if given.dtype != expected.dtype:
+        return f"{what} is of type {given.dtype}, expected {expected.dtype}"
+    a, b = given.detach(), expected.detach()
+    if torch.allclose(a.double(), b.double(), rtol=1e-4, atol=1e-6, equal_nan=True):
+        return None
+    if a.numel() == 1:
+        return f"{what} is {a.item():.4g}, expected {b.item():.4g}"
+    worst = (a.double() - b.double()).abs().max().item()
+    return f"{what} has the right shape, but its values differ by up to {worst:.3g}"
