@@ -6,12 +6,12 @@ import importlib
 import importlib.metadata
 import os
 import platform
-import re
 import sys
 from dataclasses import dataclass
 from types import ModuleType
 
 import torch
+from packaging.requirements import Requirement
 
 _DISTRIBUTION = "aigc_tutorial"
 
@@ -178,10 +178,9 @@ def _packages_of_the_book() -> list[str]:
         requirements = importlib.metadata.requires(_DISTRIBUTION) or []
     except importlib.metadata.PackageNotFoundError:  # used from its folder without installation
         requirements = ["torch", "numpy"]
-    names = []
-    for requirement in requirements:
-        name = re.match(r"[\w.-]+", requirement)
-        extra = re.search(r"""extra\s*==\s*["']([\w-]+)["']""", requirement)
-        if name and (extra is None or extra[1] == "book"):
-            names.append(name[0])
+    names = [
+        requirement.name
+        for requirement in map(Requirement, requirements)
+        if requirement.marker is None or requirement.marker.evaluate({"extra": "book"})
+    ]
     return sorted(dict.fromkeys(names), key=lambda name: (name != "torch", name.lower()))

@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Literal
 
 from aigc_tutorial.data.catalogue import Resource
-from aigc_tutorial.environment import require
 
 logger = logging.getLogger(__name__)
 
@@ -142,7 +141,9 @@ def cache_folder() -> Path:
     """Where downloads are kept: ``AIGC_TUTORIAL_CACHE``, else the platform's cache folder."""
     if named := os.environ.get("AIGC_TUTORIAL_CACHE"):
         return Path(named).expanduser()
-    return Path(require("pooch", extra="book").os_cache("aigc_tutorial"))
+    import pooch
+
+    return Path(pooch.os_cache("aigc_tutorial"))
 
 
 def is_offline() -> bool:
@@ -205,9 +206,10 @@ def _read_cached(path: Path, resource: Resource, attempts: list[str]) -> bytes |
 
 def _download(resource: Resource, path: Path, attempts: list[str]) -> bytes | None:
     """Try each address; a file takes its final name only after its content was verified."""
-    pooch = require("pooch", extra="book")
-    requests = require("requests", extra="book")
-    tqdm = require("tqdm.auto", extra="book").tqdm
+    import pooch
+    import requests
+    from tqdm.auto import tqdm
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -220,7 +222,10 @@ def _download(resource: Resource, path: Path, attempts: list[str]) -> bytes | No
     temporary = Path(name)
     try:
         for address in resource.addresses:
-            progress = tqdm(desc=resource.name, unit="B", unit_scale=True, leave=False)
+            # The downloader replaces the total by the size that the server announces.
+            progress = tqdm(
+                desc=resource.name, total=resource.n_bytes, unit="B", unit_scale=True, leave=False
+            )
             downloader = pooch.HTTPDownloader(
                 progressbar=progress,
                 chunk_size=2**16,

@@ -1,5 +1,6 @@
 """Image data sets, held in memory as one tensor."""
 
+import logging
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,8 @@ from aigc_tutorial.data.catalogue import (
 from aigc_tutorial.data.fetch import DataFallbackWarning, DataUnavailableError, Source, fetch
 from aigc_tutorial.data.idx import parse_idx
 from aigc_tutorial.environment import require
+
+logger = logging.getLogger(__name__)
 
 _MNIST_FILES = {
     "train": (MNIST_TRAIN_IMAGES, MNIST_TRAIN_LABELS),
@@ -128,7 +131,8 @@ def mnist(
         raise ValueError(f'split is {split!r}; expected "train" or "test"')
     try:
         (images, labels), source = fetch(_MNIST_FILES[split], root=root, offline=offline)
-    except DataUnavailableError:
+    except DataUnavailableError as error:
+        logger.info("%s", error)
         return _embedded_mnist(split)
     return ImageDataset(
         images=pixels_to_images(parse_idx(images).unsqueeze(1)),

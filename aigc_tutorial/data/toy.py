@@ -9,6 +9,7 @@ a finite sum, so that nothing about it is approximate.
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
@@ -127,7 +128,7 @@ def spiral(
 def two_moons(radius: float = 1.0, std: float = 0.1) -> ToyDistribution:
     """Two half circles that reach into each other, each a mode, uniform along their length.
 
-    The shape is that of scikit-learn's ``make_moons``, moved so that its mean is the origin.
+    The shape is that of scikit-learn's ``make_moons``, moved so that the origin is its middle.
     """
     angles = torch.linspace(0, math.pi, 10_001, dtype=torch.float64)
     upper = _polar(radius, angles) - torch.tensor([0.5, 0.25], dtype=torch.float64) * radius
@@ -146,7 +147,8 @@ def _equidistant(curve: Float[Tensor, "fine 2"], std: float) -> Float[Tensor, "K
     steps = curve.diff(dim=0).norm(dim=1)
     length = torch.cat([steps.new_zeros(1), steps.cumsum(0)])
     wanted = torch.linspace(0, 1, 2 + int(length[-1] / std), dtype=length.dtype) * length[-1]
-    return curve[torch.searchsorted(length, wanted).clamp(max=len(curve) - 1)]
+    x, y = (np.interp(wanted.numpy(), length.numpy(), axis.numpy()) for axis in curve.T)
+    return torch.from_numpy(np.stack([x, y], axis=1))
 
 
 def _along_curves(name: str, curves: list[Tensor], std: float) -> ToyDistribution:
