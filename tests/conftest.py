@@ -4,7 +4,12 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from hypothesis import settings  # noqa: E402
 from jaxtyping import install_import_hook  # noqa: E402
 
 # Must run before the package is imported: every annotated function then checks shapes and dtypes.
-install_import_hook("aigc_tutorial", "beartype.beartype")
+install_import_hook("aigc_tutorial", "shape_checks.typechecked")
+
+# No deadline: how long one example takes says more about the machine's other work than about us.
+settings.register_profile("shared machine", deadline=None)
+settings.load_profile("shared machine")

@@ -1,0 +1,36 @@
+"""Generative adversarial networks: networks, losses, penalties, training."""
+
+from aigc_tutorial.gan import losses, penalties
+from aigc_tutorial.gan.base import Discriminator, Generator
+from aigc_tutorial.gan.convolutional import (
+    ConvDiscriminator,
+    ConvDiscriminatorConfig,
+    ConvGenerator,
+    ConvGeneratorConfig,
+)
+from aigc_tutorial.gan.mlp import (
+    MLPDiscriminator,
+    MLPDiscriminatorConfig,
+    MLPGenerator,
+    MLPGeneratorConfig,
+)
+from aigc_tutorial.gan.trainer import GANTrainer, GANTrainingConfig, GANTrainingResult, train
+
+__all__ = [
+    "ConvDiscriminator",
+    "ConvDiscriminatorConfig",
+    "ConvGenerator",
+    "ConvGeneratorConfig",
+    "Discriminator",
+    "GANTrainer",
+    "GANTrainingConfig",
+    "GANTrainingResult",
+    "Generator",
+    "MLPDiscriminator",
+    "MLPDiscriminatorConfig",
+    "MLPGenerator",
+    "MLPGeneratorConfig",
+    "losses",
+    "penalties",
+    "train",
+]

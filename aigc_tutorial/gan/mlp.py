@@ -1,0 +1,99 @@
+"""Fully connected generator and discriminator: the simplest pair that makes digits."""
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from aigc_tutorial.gan.base import (
+    Discriminator,
+    Generator,
+    check_image_shape,
+    check_images,
+    check_latent,
+)
+
+
+@dataclass(frozen=True)
+class MLPGeneratorConfig:
+    """Configuration of :class:`MLPGenerator`.
+
+    Attributes:
+        latent_dim: Z, size of the latent vector.
+        image_shape: (C, H, W) of one image.
+        hidden: widths of the hidden layers, from the latent on.
+        batch_norm: normalise hidden layers but the first over the batch.
+    """
+
+    latent_dim: int = 100
+    image_shape: tuple[int, ...] = (1, 28, 28)
+    hidden: tuple[int, ...] = (256, 512)
+    batch_norm: bool = False
+
+
+@dataclass(frozen=True)
+class MLPDiscriminatorConfig:
+    """Configuration of :class:`MLPDiscriminator`.
+
+    Attributes:
+        image_shape: (C, H, W) of one image.
+        hidden: widths of the hidden layers, from the image on.
+    """
+
+    image_shape: tuple[int, ...] = (1, 28, 28)
+    hidden: tuple[int, ...] = (512, 256)
+
+
+class MLPGenerator(Generator):
+    """z → hidden layers with LeakyReLU(0.2) → tanh → image in [-1, 1].
+
+    With the default configuration these are the layers of Goodfellow et al. (2014) in the sizes of
+    the source document: 559 632 parameters.
+    """
+
+    config_class = MLPGeneratorConfig
+    config: MLPGeneratorConfig
+
+    def __init__(self, config: MLPGeneratorConfig = MLPGeneratorConfig()) -> None:
+        super().__init__(config)
+        n_pixels = check_image_shape(config.image_shape)
+        layers: list[nn.Module] = []
+        for i, (n_in, n_out) in enumerate(pairwise((config.latent_dim, *config.hidden))):
+            layers.append(nn.Linear(n_in, n_out))
+            if config.batch_norm and i > 0:
+                layers.append(nn.BatchNorm1d(n_out))
+            layers.append(nn.LeakyReLU(0.2, inplace=True))
+        last = (config.latent_dim, *config.hidden)[-1]
+        self.layers = nn.Sequential(*layers, nn.Linear(last, n_pixels), nn.Tanh())
+
+    def forward(self, z: Float[Tensor, "B Z"]) -> Float[Tensor, "B C H W"]:
+        """Generate one image from each latent vector."""
+        check_latent(z, self.latent_dim)
+        return self.layers(z).unflatten(1, self.config.image_shape)
+
+
+class MLPDiscriminator(Discriminator):
+    """Image → hidden layers with LeakyReLU(0.2) → one logit.
+
+    There is no sigmoid: the losses take logits, which is exact where a probability would round to
+    0 or 1. 533 505 parameters with the default configuration.
+    """
+
+    config_class = MLPDiscriminatorConfig
+    config: MLPDiscriminatorConfig
+
+    def __init__(self, config: MLPDiscriminatorConfig = MLPDiscriminatorConfig()) -> None:
+        super().__init__(config)
+        n_pixels = check_image_shape(config.image_shape)
+        layers: list[nn.Module] = []
+        for n_in, n_out in pairwise((n_pixels, *config.hidden)):
+            layers += [nn.Linear(n_in, n_out), nn.LeakyReLU(0.2, inplace=True)]
+        last = (math.prod(config.image_shape), *config.hidden)[-1]
+        self.layers = nn.Sequential(nn.Flatten(), *layers, nn.Linear(last, 1))
+
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, " B"]:
+        """Score each image with one logit, positive for "real"."""
+        check_images(x, self.config.image_shape)
+        return self.layers(x).squeeze(1)

@@ -1,0 +1,85 @@
+r"""Gradient penalties: how a discriminator is kept from growing too steep.
+
+Each returns the bare quantity without its weight; the training step multiplies by
+:math:`\gamma/2` (R1, R2) or :math:`\lambda` (gradient penalty), as the papers do. The norm of a
+gradient always runs over all dimensions but the batch.
+"""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+Scalar = Float[Tensor, ""]
+
+
+def input_gradient(
+    discriminator: Callable[[Tensor], Tensor], x: Float[Tensor, "B ..."]
+) -> Float[Tensor, "B P"]:
+    r""":math:`\nabla_x a(x)` for each sample, flattened, and differentiable itself.
+
+    The sum of the logits is differentiated: a logit must depend on its own sample alone, so a
+    discriminator with batch normalisation has no per-sample gradient in this sense.
+    """
+    x = x.detach().requires_grad_(True)
+    (gradient,) = torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)
+    return gradient.flatten(1)
+
+
+def r1_penalty(
+    discriminator: Callable[[Tensor], Tensor], x_real: Float[Tensor, "B ..."]
+) -> Scalar:
+    r"""Squared gradient at real data (Mescheder et al., 2018, arXiv 1801.04406, equation 9).
+
+    .. math:: R_1 = \mathbb{E}_x \lVert \nabla_x a(x) \rVert^2
+    """
+    return input_gradient(discriminator, x_real).square().sum(1).mean()
+
+
+def r2_penalty(
+    discriminator: Callable[[Tensor], Tensor], x_fake: Float[Tensor, "B ..."]
+) -> Scalar:
+    r"""Squared gradient at generated data (Mescheder et al., 2018, arXiv 1801.04406).
+
+    .. math:: R_2 = \mathbb{E}_z \lVert \nabla_x a(G(z)) \rVert^2
+    """
+    return input_gradient(discriminator, x_fake).square().sum(1).mean()
+
+
+def gradient_penalty(
+    critic: Callable[[Tensor], Tensor],
+    x_real: Float[Tensor, "B ..."],
+    x_fake: Float[Tensor, "B_fake ..."],
+    *,
+    generator: torch.Generator | None = None,
+    one_sided: bool = False,
+) -> Scalar:
+    r"""Pull the gradient norm to 1 between real and generated samples (WGAN-GP).
+
+    .. math:: \mathbb{E}\left[(\lVert \nabla_{\hat x} a(\hat x) \rVert - 1)^2\right],
+              \quad \hat x = u x + (1 - u) G(z), \; u \sim U(0, 1)
+
+    (Gulrajani et al., 2017, arXiv 1704.00028, equation 3.) For a linear critic
+    :math:`a(x) = w \cdot x` it is :math:`(\lVert w \rVert - 1)^2`.
+
+    Args:
+        critic: maps a batch to one score each.
+        x_real: real samples.
+        x_fake: as many generated samples.
+        generator: source of the mixing weights u, on the device of the samples.
+        one_sided: punish norms above 1 alone.
+    """
+    if x_real.shape != x_fake.shape:
+        raise ValueError(
+            "real and generated samples are mixed pair by pair and need one shape, "
+            f"got {tuple(x_real.shape)} and {tuple(x_fake.shape)}"
+        )
+    weight_shape = (x_real.shape[0],) + (1,) * (x_real.ndim - 1)
+    u = torch.rand(weight_shape, generator=generator, device=x_real.device, dtype=x_real.dtype)
+    mixed = x_real.detach().lerp(x_fake.detach(), 1 - u)
+    # vector_norm and not a square root: its derivative at zero is 0 and not infinite.
+    excess = torch.linalg.vector_norm(input_gradient(critic, mixed), dim=1) - 1
+    if one_sided:
+        excess = excess.clamp(min=0)
+    return excess.square().mean()

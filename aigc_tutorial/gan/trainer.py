@@ -1,0 +1,340 @@
+"""Training a GAN: two updates that take turns, and the run around them."""
+
+import copy
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.optim.swa_utils import update_bn
+
+from aigc_tutorial.data import ShuffledBatches
+from aigc_tutorial.gan.base import Discriminator, Generator
+from aigc_tutorial.gan.losses import RELATIVISTIC, AdversarialLoss
+from aigc_tutorial.gan.penalties import gradient_penalty, r1_penalty, r2_penalty
+from aigc_tutorial.nn import EMA
+from aigc_tutorial.training import Engine, History, Tracker, run, warmup_flat_decay
+
+
+@dataclass(frozen=True)
+class GANTrainingConfig:
+    """How a GAN is trained; the defaults are the MNIST recipe.
+
+    Everything that grows with time is counted in images, so that it means the same at any batch
+    size.
+
+    Attributes:
+        n_images: budget, in real images shown to the discriminator.
+        batch_size: B, real images a step, and as many generated ones.
+        learning_rate_generator: Adam's step size at the top of the schedule.
+        learning_rate_discriminator: the same for the discriminator.
+        betas: Adam's two decay rates.
+        warmup_images: over how many images the learning rates rise from 0.
+        flat_until: share of the budget at which they start to fall linearly.
+        final_learning_rate: factor that they reach at the end.
+        n_discriminator_updates: updates of the discriminator, each on a batch of its own, for one
+            of the generator.
+        r1_gamma: weight of the R1 penalty, which enters the loss as gamma / 2 times its value.
+        r2_gamma: the same for R2.
+        penalty_every: compute R1 and R2 in every so many steps, scaled up by the same number (lazy
+            regularisation, Karras et al., 2020, arXiv 1912.04958).
+        gradient_penalty: weight of the WGAN-GP penalty, at every update.
+        ema_half_life_images: half-life of the averaged generator, in images.
+        ema_ramp_up: see :class:`aigc_tutorial.nn.EMA`.
+    """
+
+    n_images: int = 60_000
+    batch_size: int = 32
+    learning_rate_generator: float = 2e-3
+    learning_rate_discriminator: float = 2e-3
+    betas: tuple[float, float] = (0.5, 0.99)
+    warmup_images: int = 1_600
+    flat_until: float = 0.5
+    final_learning_rate: float = 0.02
+    n_discriminator_updates: int = 1
+    r1_gamma: float = 0.05
+    r2_gamma: float = 0.0
+    penalty_every: int = 16
+    gradient_penalty: float = 0.0
+    ema_half_life_images: float = 11_000
+    ema_ramp_up: float = 0.09
+
+
+class GANTrainer:
+    """Both networks, their optimizers, and the two updates.
+
+    The state is complete: saved and restored, training goes on with the same bits.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        discriminator: Discriminator,
+        *,
+        loss: AdversarialLoss,
+        config: GANTrainingConfig,
+        random: torch.Generator,
+        engine: Engine,
+    ) -> None:
+        self.generator = generator.to(engine.device).train()
+        self.discriminator = discriminator.to(engine.device).train()
+        self.loss, self.config, self.random, self.engine = loss, config, random, engine
+        self.optimizer_generator = torch.optim.Adam(
+            generator.parameters(), lr=config.learning_rate_generator, betas=config.betas, fused=True
+        )
+        self.optimizer_discriminator = torch.optim.Adam(
+            discriminator.parameters(),
+            lr=config.learning_rate_discriminator,
+            betas=config.betas,
+            fused=True,
+        )
+        self.ema = EMA(
+            generator,
+            half_life_images=config.ema_half_life_images,
+            ramp_up=config.ema_ramp_up,
+        )
+        self.snapshots: dict[int, Tensor] = {}
+        self._n_steps = 0
+
+    def step(self, x_real: Float[Tensor, "B ..."], progress: float) -> dict[str, Tensor]:
+        """Update the discriminator once or more, then the generator once.
+
+        One batch of generated samples serves both: the discriminator sees it cut off from the
+        generator (``detach``), and its graph is kept for the generator's turn.
+        """
+        self._set_learning_rates(progress)
+        for x_part in x_real.chunk(self.config.n_discriminator_updates):
+            z = self.generator.sample_latent(len(x_part), generator=self.random)
+            with self.engine.autocast():
+                x_fake = self.generator(z)
+            scalars = self._update_discriminator(x_part, x_fake.detach())
+        scalars |= self._update_generator(x_part, x_fake)
+        self.ema.update(self.generator, len(x_real))
+        self._n_steps += 1
+        return scalars
+
+    def _update_discriminator(self, x_real: Tensor, x_fake: Tensor) -> dict[str, Tensor]:
+        with self.engine.autocast():
+            # Real and generated samples in one pass: one large product instead of two small ones.
+            logits_real, logits_fake = self.discriminator(torch.cat([x_real, x_fake])).chunk(2)
+            loss = self.loss.discriminator(logits_real, logits_fake)
+        self.engine.minimise(loss + self._penalty(x_real, x_fake), self.optimizer_discriminator)
+        return {
+            "loss_discriminator": loss.detach(),
+            "probability_real": logits_real.detach().sigmoid().mean(),
+            "probability_fake": logits_fake.detach().sigmoid().mean(),
+        }
+
+    def _update_generator(self, x_real: Tensor, x_fake: Tensor) -> dict[str, Tensor]:
+        # Frozen, the discriminator passes gradients on to the samples and computes none of its own.
+        self.discriminator.requires_grad_(False)
+        with self.engine.autocast():
+            if self.loss.relativistic:
+                both = self.discriminator(torch.cat([x_real, x_fake]))
+                loss = self.loss.generator(*both.chunk(2))
+            else:
+                loss = self.loss.generator(self.discriminator(x_fake))
+        self.engine.minimise(loss, self.optimizer_generator)
+        self.discriminator.requires_grad_(True)
+        return {"loss_generator": loss.detach()}
+
+    def _penalty(self, x_real: Tensor, x_fake: Tensor) -> Tensor:
+        config, penalty = self.config, x_real.new_zeros(())
+        if self._n_steps % config.penalty_every == 0:
+            if config.r1_gamma:
+                weight = 0.5 * config.r1_gamma * config.penalty_every
+                penalty = penalty + weight * r1_penalty(self.discriminator, x_real)
+            if config.r2_gamma:
+                weight = 0.5 * config.r2_gamma * config.penalty_every
+                penalty = penalty + weight * r2_penalty(self.discriminator, x_fake)
+        if config.gradient_penalty:
+            value = gradient_penalty(self.discriminator, x_real, x_fake, generator=self.random)
+            penalty = penalty + config.gradient_penalty * value
+        return penalty
+
+    def _set_learning_rates(self, progress: float) -> None:
+        config = self.config
+        factor = warmup_flat_decay(
+            progress,
+            warmup=min(config.flat_until, config.warmup_images / config.n_images),
+            flat_until=config.flat_until,
+            final=config.final_learning_rate,
+        )
+        self.optimizer_generator.param_groups[0]["lr"] = factor * config.learning_rate_generator
+        self.optimizer_discriminator.param_groups[0]["lr"] = (
+            factor * config.learning_rate_discriminator
+        )
+
+    def averaged_generator(self, n_latents: int = 5_000) -> Generator:
+        """Return a copy of the averaged generator that is ready to sample.
+
+        Batch normalisation needs statistics of the averaged network, which differ from those that
+        either network met in training: they are measured anew on ``n_latents`` latents.
+        """
+        generator = copy.deepcopy(self.ema.model)
+        latents = generator.sample_latent(n_latents, generator=torch.Generator().manual_seed(0))
+        update_bn(latents.split(500), generator)
+        return generator.eval()
+
+    def take_snapshot(self, n_images: int, n_samples: int = 64) -> None:
+        """Keep samples of the averaged generator, from the same latents each time."""
+        latents = torch.Generator().manual_seed(1)
+        generator = self.averaged_generator(n_latents=1_000)
+        self.snapshots[n_images] = generator.sample(n_samples, generator=latents).cpu()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next step depends on."""
+        parts = {name: part.state_dict() for name, part in self._parts().items()}
+        own = {
+            "random": self.random.get_state(),
+            "n_steps": self._n_steps,
+            "snapshots": self.snapshots,
+            "loss": self.loss.name,
+            "config": dataclasses.asdict(self.config),
+        }
+        return parts | own
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what :meth:`state_dict` returned.
+
+        Raises:
+            ValueError: if the state was trained with another loss or configuration.
+        """
+        saved = (state["loss"], state["config"])
+        wanted = (self.loss.name, dataclasses.asdict(self.config))
+        if saved != wanted:
+            raise ValueError(f"the checkpoint was trained with {saved}, this run wants {wanted}")
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        self.random.set_state(state["random"])
+        self._n_steps = state["n_steps"]
+        self.snapshots = dict(state["snapshots"])
+
+    def _parts(self) -> dict[str, Any]:
+        return {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "optimizer_generator": self.optimizer_generator,
+            "optimizer_discriminator": self.optimizer_discriminator,
+            "ema": self.ema,
+        }
+
+
+@dataclass(frozen=True)
+class GANTrainingResult:
+    """What training leaves behind.
+
+    Attributes:
+        generator: the averaged generator, in evaluation mode: the one to use.
+        raw_generator: the generator as the last step left it.
+        discriminator: its opponent.
+        history: recorded rows with the columns n_seen (images), loss_discriminator,
+            loss_generator, probability_real (mean D(x)) and probability_fake (mean D(G(z))).
+        snapshots: samples by the number of images seen, from the same latents.
+        n_images: real images seen.
+        seconds: wall-clock time of the training steps.
+    """
+
+    generator: Generator
+    raw_generator: Generator
+    discriminator: Discriminator
+    history: History
+    snapshots: dict[int, Float[Tensor, "S ..."]]
+    n_images: int
+    seconds: float
+
+
+def train(
+    generator: Generator,
+    discriminator: Discriminator,
+    rows: Float[Tensor, "N ..."],
+    *,
+    loss: AdversarialLoss = RELATIVISTIC,
+    config: GANTrainingConfig = GANTrainingConfig(),
+    seed: int = 0,
+    snapshots_at: Iterable[int] = (),
+    tracker: Tracker | None = None,
+    checkpoint_folder: str | Path | None = None,
+    checkpoint_every: int | None = None,
+    progress_bar: bool = True,
+    engine: Engine | None = None,
+) -> GANTrainingResult:
+    """Train ``generator`` against ``discriminator`` on real data.
+
+    Both networks are trained in place. They were initialised by the caller, from torch's global
+    seed; everything random in the training itself follows from ``seed``.
+
+    Args:
+        generator: maps latents to data.
+        discriminator: maps data to logits.
+        rows: all real data, images in [-1, 1].
+        loss: the game that is played.
+        config: how it is played.
+        seed: of the order of the data, the latents and the penalties.
+        snapshots_at: numbers of images after which samples are kept.
+        tracker: receives every recorded row.
+        checkpoint_folder: where to save and, if there is a checkpoint, to continue from.
+        checkpoint_every: save each time so many images have been seen; at the end in any case.
+        progress_bar: show one.
+        engine: device and precision; by default the GPU where there is one.
+
+    Raises:
+        ValueError: if the data do not fit the networks, or a checkpoint does not fit the run.
+    """
+    _check_rows(rows, generator, discriminator)
+    engine = engine or Engine()
+    # Each process of a distributed run draws data and latents of its own.
+    seeds = torch.Generator().manual_seed(seed + 1_000_003 * engine.rank)
+    data_seed, latent_seed = torch.randint(2**62, (2,), generator=seeds).tolist()
+    trainer = GANTrainer(
+        generator,
+        discriminator,
+        loss=loss,
+        config=config,
+        random=torch.Generator().manual_seed(latent_seed),
+        engine=engine,
+    )
+    batches = ShuffledBatches(
+        rows.to(engine.device),
+        config.batch_size * config.n_discriminator_updates,
+        generator=torch.Generator().manual_seed(data_seed),
+    )
+    result = run(
+        trainer,
+        batches,
+        budget=config.n_images,
+        at={n: trainer.take_snapshot for n in snapshots_at},
+        tracker=tracker,
+        checkpoint_folder=checkpoint_folder,
+        checkpoint_every=checkpoint_every,
+        progress_bar=progress_bar and engine.is_main,
+    )
+    return GANTrainingResult(
+        generator=trainer.averaged_generator(),
+        raw_generator=generator.eval(),
+        discriminator=discriminator.eval(),
+        history=result.history,
+        snapshots=trainer.snapshots,
+        n_images=result.n_seen,
+        seconds=result.seconds,
+    )
+
+
+def _check_rows(rows: Tensor, generator: Generator, discriminator: Discriminator) -> None:
+    shapes: dict[str, Sequence[int]] = {
+        "the data": rows.shape[1:],
+        "the generator": generator.image_shape,
+        "the discriminator": discriminator.image_shape,
+    }
+    if len({tuple(shape) for shape in shapes.values()}) != 1:
+        text = ", ".join(f"{name} {tuple(shape)}" for name, shape in shapes.items())
+        raise ValueError(f"all must have the same shape per sample, got {text}")
+    if rows.shape[1:].numel() > 2 and rows.abs().max() > 1:
+        raise ValueError(
+            f"images must lie in [-1, 1] as the generator's tanh does, got values from "
+            f"{rows.min():.3g} to {rows.max():.3g}; scale them with (x - 0.5) * 2 from [0, 1]"
+        )

@@ -1,0 +1,81 @@
+"""Penalties on discriminators whose gradient is known."""
+
+import pytest
+import torch
+from torch import nn
+
+from aigc_tutorial.gan.penalties import gradient_penalty, input_gradient, r1_penalty, r2_penalty
+
+SHAPE = (1, 4, 4)
+
+
+def linear(weight):
+    return lambda x: x.flatten(1) @ weight
+
+
+@pytest.fixture
+def random():
+    return torch.Generator().manual_seed(0)
+
+
+def test_linear_critic_has_the_penalty_of_its_norm(random):
+    weight = torch.randn(16, generator=random)
+    x_real, x_fake = torch.randn(2, 5, *SHAPE, generator=random)
+    penalty = gradient_penalty(linear(weight), x_real, x_fake, generator=random)
+    assert penalty.item() == pytest.approx((weight.norm().item() - 1) ** 2, rel=1e-5)
+
+
+def test_one_sided_penalty_spares_flat_critics(random):
+    x_real, x_fake = torch.randn(2, 5, *SHAPE, generator=random)
+    flat, steep = torch.full((16,), 0.1), torch.full((16,), 1.0)
+    arguments = {"generator": random, "one_sided": True}
+    assert gradient_penalty(linear(flat), x_real, x_fake, **arguments) == 0
+    assert gradient_penalty(linear(steep), x_real, x_fake, **arguments).item() == pytest.approx(9)
+
+
+def test_r1_and_r2_of_a_linear_critic_are_its_squared_norm(random):
+    weight = torch.randn(16, generator=random)
+    x = torch.randn(5, *SHAPE, generator=random)
+    assert r1_penalty(linear(weight), x).item() == pytest.approx(weight.square().sum().item())
+    assert r2_penalty(linear(weight), x).item() == pytest.approx(weight.square().sum().item())
+
+
+def test_input_gradient_of_a_quadratic(random):
+    x = torch.randn(5, *SHAPE, generator=random)
+    gradient = input_gradient(lambda x: 0.5 * x.square().flatten(1).sum(1), x)
+    torch.testing.assert_close(gradient, x.flatten(1))
+
+
+def test_penalty_reaches_the_weights(random):
+    """The penalty is differentiated again: its gradient in the weight w is 2 w for R1."""
+    weight = torch.randn(16, generator=random).requires_grad_(True)
+    penalty = r1_penalty(linear(weight), torch.randn(5, *SHAPE, generator=random))
+    (gradient,) = torch.autograd.grad(penalty, weight)
+    torch.testing.assert_close(gradient, 2 * weight.detach())
+
+
+def test_norm_runs_over_all_dimensions_but_the_batch(random):
+    """A wrong norm over one axis alone would see 4 small gradients instead of one of norm 2."""
+    x = torch.randn(3, *SHAPE, generator=random)
+    assert gradient_penalty(linear(torch.full((16,), 0.5)), x, x, generator=random) == 1
+
+
+def test_constant_critic_has_a_finite_gradient(random):
+    weight = torch.zeros(16, requires_grad=True)
+    x = torch.randn(3, *SHAPE, generator=random)
+    gradient_penalty(linear(weight), x, x, generator=random).backward()
+    assert weight.grad.isfinite().all()
+
+
+def test_penalties_leave_no_gradient_on_the_samples(random):
+    x = torch.randn(3, *SHAPE, generator=random)
+    critic = nn.Sequential(nn.Flatten(), nn.Linear(16, 1), nn.Flatten(0))
+    r1_penalty(critic, x).backward()
+    assert x.grad is None
+    assert not x.requires_grad
+
+
+def test_unequal_batches_are_refused(random):
+    x = torch.randn(3, *SHAPE, generator=random)
+    with pytest.raises(ValueError, match="pair by pair"):
+        gradient_penalty(linear(torch.ones(16)), x, x[:2], generator=random)
