@@ -1,0 +1,237 @@
+"""One report on generated digits: every measure of this package, in one feature space."""
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int64
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from aigc_tutorial.evaluation._checks import require_same_length, require_samples
+from aigc_tutorial.evaluation.classifier import DigitClassifier, predict
+from aigc_tutorial.evaluation.coverage import class_shares, kl_to_uniform
+from aigc_tutorial.evaluation.frechet import (
+    FeatureStatistics,
+    feature_statistics,
+    frechet_distance,
+)
+from aigc_tutorial.evaluation.kernel import KernelDistance, kernel_distance
+from aigc_tutorial.evaluation.precision_recall import precision_recall
+
+
+@dataclass(frozen=True)
+class DigitReference:
+    """Features of real digits, to which generated ones are compared.
+
+    With it, distances to MNIST's 10,000 test digits can be computed where the digits themselves
+    are not at hand.
+
+    Attributes:
+        features: Features of the real digits, float32 (stored as float16).
+        labels: Their classes.
+        statistics: Mean and covariance, computed before the features were rounded.
+    """
+
+    features: Float[Tensor, "N F"]
+    labels: Int64[Tensor, "N"]
+    statistics: FeatureStatistics
+
+    def __len__(self) -> int:
+        """Number of digits."""
+        return len(self.labels)
+
+    @classmethod
+    def from_images(
+        cls,
+        classifier: DigitClassifier,
+        images: Float[Tensor, "N C H W"],
+        labels: Int64[Tensor, "N"],
+    ) -> "DigitReference":
+        """Compute the reference of real digits.
+
+        Args:
+            classifier: The feature extractor.
+            images: Real digits in [-1, 1].
+            labels: Their classes.
+
+        Returns:
+            Features rounded to float16 as they would be after saving and loading.
+
+        Raises:
+            ValueError: If there are not more digits than features, or the numbers of images and
+                labels differ.
+        """
+        require_same_length(images, labels, "images", "labels")
+        features = predict(classifier, images).features
+        return cls(features.half().float(), labels.cpu(), feature_statistics(features))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The reference as named tensors, ready for safetensors: features in float16."""
+        return {
+            "features": self.features.half().contiguous(),
+            "labels": self.labels.to(torch.uint8),
+            "mean": self.statistics.mean.contiguous(),
+            "covariance": self.statistics.covariance.contiguous(),
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Write the reference to a safetensors file, whole or not at all.
+
+        Args:
+            path: The file, usually ``reference.safetensors``.
+        """
+        path = Path(path)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            save_file(self.tensors(), temporary)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "DigitReference":
+        """Read what :meth:`save` wrote.
+
+        Args:
+            path: The file.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If the file is damaged or is no reference.
+        """
+        if not Path(path).is_file():
+            raise FileNotFoundError(
+                f"There is no reference at {path}; expected a file that DigitReference.save wrote."
+            )
+        try:
+            tensors = load_file(path)
+            features = tensors["features"].float()
+            statistics = FeatureStatistics(tensors["mean"], tensors["covariance"], len(features))
+            labels = tensors["labels"].long()
+        except (SafetensorError, KeyError) as error:
+            raise ValueError(
+                f"{path} is not a whole digit reference ({error}). Restore the file."
+            ) from error
+        return cls(features, labels, statistics)
+
+
+@dataclass(frozen=True)
+class DigitReport:
+    """What is measured on a set of generated digits.
+
+    Attributes:
+        n_samples: Number of generated digits.
+        n_reference: Number of real digits that they were compared to.
+        frechet: Digit-feature Fréchet distance. Not FID: another feature space, another scale.
+        kernel: Kernel distance in the same features.
+        precision: Share of the generated digits among the real ones (k = 3).
+        recall: Share of the real digits among the generated ones (k = 3).
+        class_shares: Share of each digit, as the classifier names them.
+        kl_to_uniform: Divergence of these shares from a tenth each, in nats.
+    """
+
+    n_samples: int
+    n_reference: int
+    frechet: float
+    kernel: KernelDistance
+    precision: float
+    recall: float
+    class_shares: tuple[float, ...]
+    kl_to_uniform: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as nested built-in types, ready for JSON."""
+        return asdict(self)
+
+    def _rows(self) -> list[tuple[str, str]]:
+        rarest = min(range(len(self.class_shares)), key=self.class_shares.__getitem__)
+        commonest = max(range(len(self.class_shares)), key=self.class_shares.__getitem__)
+        return [
+            ("digit-feature Fréchet distance", f"{self.frechet:.2f}"),
+            ("kernel distance", str(self.kernel)),
+            ("precision", f"{self.precision:.3f}"),
+            ("recall", f"{self.recall:.3f}"),
+            ("rarest digit", f"{rarest}: {self.class_shares[rarest]:.1%}"),
+            ("commonest digit", f"{commonest}: {self.class_shares[commonest]:.1%}"),
+            ("KL to uniform", f"{self.kl_to_uniform:.4f} nats"),
+        ]
+
+    def _title(self) -> str:
+        return f"{self.n_samples:,} samples against {self.n_reference:,} real digits"
+
+    def __str__(self) -> str:
+        """The report as an aligned table."""
+        width = max(len(name) for name, _ in self._rows())
+        return "\n".join(
+            [self._title(), *(f"  {name:<{width}}  {value}" for name, value in self._rows())]
+        )
+
+    def _repr_markdown_(self) -> str:
+        rows = "\n".join(f"| {name} | {value} |" for name, value in self._rows())
+        return f"| {self._title()} | |\n|:--|:--|\n{rows}\n"
+
+
+def evaluate_digits(
+    images: Float[Tensor, "N C H W"],
+    classifier: DigitClassifier,
+    reference: DigitReference,
+    *,
+    generator: torch.Generator | None = None,
+    n_subsets: int = 50,
+) -> DigitReport:
+    """Measure generated digits against real ones.
+
+    The Fréchet distance, precision and recall depend on the number of samples. Give as many
+    generated digits as the reference has, 10,000, wherever numbers are compared.
+
+    Args:
+        images: Generated digits in [-1, 1].
+        classifier: The feature extractor that the reference was computed with.
+        reference: Features of real digits, for example ``zoo.digit_reference()``.
+        generator: Source of randomness for the subsets of the kernel distance. By default one
+            with seed 0, so that the same images give the same report.
+        n_subsets: Number of these subsets, each of at most 1,000 samples.
+
+    Returns:
+        The report.
+
+    Raises:
+        ValueError: If there are not more images than features, or fewer than ten a class, or if
+            they hold NaN or are not in [-1, 1].
+    """
+    _, n_features = reference.features.shape
+    require_samples(
+        images,
+        max(n_features + 1, 10 * classifier.config.n_classes),
+        "images",
+        f"more than the {n_features} features and ten a class. Ten thousand are usual",
+    )
+    prediction = predict(classifier, images)
+    low, high = images.min().item(), images.max().item()
+    if low < -1.001 or high > 1.001 or low >= 0:
+        raise ValueError(
+            f"Pixels must lie in [-1, 1] with -1 as background, got {low:.4g} to {high:.4g}. "
+            "Images in [0, 1] become so by 2 * images - 1."
+        )
+    shares = class_shares(prediction.labels, classifier.config.n_classes)
+    overlap = precision_recall(reference.features, prediction.features)
+    return DigitReport(
+        n_samples=len(images),
+        n_reference=len(reference),
+        frechet=frechet_distance(feature_statistics(prediction.features), reference.statistics),
+        kernel=kernel_distance(
+            reference.features,
+            prediction.features,
+            generator=generator or torch.Generator().manual_seed(0),
+            n_subsets=n_subsets,
+            subset_size=min(1000, len(images), len(reference)),
+        ),
+        precision=overlap.precision,
+        recall=overlap.recall,
+        class_shares=tuple(shares.tolist()),
+        kl_to_uniform=kl_to_uniform(shares),
+    )

@@ -1,0 +1,214 @@
+"""Reading and writing the zoo: a folder a model, with weights, configuration and card."""
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from aigc_tutorial.evaluation import DigitClassifier, DigitReference
+from aigc_tutorial.files import replace_folder
+from aigc_tutorial.nn import Pretrained
+from aigc_tutorial.zoo.card import Card
+
+ModelT = TypeVar("ModelT", bound=Pretrained)
+
+WEIGHTS_FOLDER = Path(__file__).parent / "weights"
+CARD_NAME = "card.json"
+REFERENCE_NAME = "reference"
+
+# Which class a name is loaded with. A file never decides what code runs.
+MODELS: dict[str, type[Pretrained]] = {
+    "mnist-classifier": DigitClassifier,
+}
+
+
+def names() -> tuple[str, ...]:
+    """Names of the trained models that come with the package."""
+    return tuple(sorted(MODELS))
+
+
+def load(
+    name: str, device: str | torch.device = "cpu", *, folder: str | Path = WEIGHTS_FOLDER
+) -> Pretrained:
+    """Load a trained model.
+
+    Args:
+        name: One of :func:`names`.
+        device: Where to put the weights.
+        folder: Folder of the zoo; by default the one that comes with the package.
+
+    Returns:
+        The model in evaluation mode with float32 weights.
+
+    Raises:
+        KeyError: If the zoo has no model of that name.
+        FileNotFoundError: If its files are missing.
+        ValueError: If they are damaged.
+    """
+    model_class = _model_class(name)
+    return model_class.from_pretrained(_entry(name, folder), device=device)
+
+
+def card(name: str, *, folder: str | Path = WEIGHTS_FOLDER) -> Card:
+    """Read the card of a trained model.
+
+    Args:
+        name: One of :func:`names`.
+        folder: Folder of the zoo; by default the one that comes with the package.
+
+    Returns:
+        Where the weights come from and what was measured on them.
+
+    Raises:
+        KeyError: If the zoo has no model of that name.
+        FileNotFoundError: If the card is missing.
+        ValueError: If it is damaged, or belongs to another model.
+    """
+    model_class = _model_class(name)
+    path = _entry(name, folder) / CARD_NAME
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no {path}. {_restore(name)}")
+    try:
+        found = Card.from_json(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}. {_restore(name)}") from error
+    if (found.name, found.model) != (name, model_class.__name__):
+        raise ValueError(
+            f"{path} is the card of {found.name} ({found.model}), expected {name} "
+            f"({model_class.__name__}). {_restore(name)}"
+        )
+    return found
+
+
+def extra_tensors(
+    name: str, file: str, *, folder: str | Path = WEIGHTS_FOLDER
+) -> dict[str, Tensor]:
+    """Read tensors that are stored beside a model.
+
+    Args:
+        name: One of :func:`names`.
+        file: Name of the file without ``.safetensors``.
+        folder: Folder of the zoo; by default the one that comes with the package.
+
+    Returns:
+        The tensors by name, as stored.
+
+    Raises:
+        KeyError: If the zoo has no model of that name.
+        FileNotFoundError: If the file is missing.
+        ValueError: If it is damaged.
+    """
+    _model_class(name)
+    path = _entry(name, folder) / f"{file}.safetensors"
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no {path}. {_restore(name)}")
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path} is damaged: {error}. {_restore(name)}") from error
+
+
+def digit_classifier(device: str | torch.device = "cpu") -> DigitClassifier:
+    """The classifier whose features the digit-feature distances are taken in.
+
+    The same as ``load("mnist-classifier")``, with a type that says more.
+
+    Args:
+        device: Where to put the weights.
+    """
+    return DigitClassifier.from_pretrained(
+        _entry("mnist-classifier", WEIGHTS_FOLDER), device=device
+    )
+
+
+def digit_reference() -> DigitReference:
+    """Features of MNIST's 10,000 test digits in the space of ``"mnist-classifier"``.
+
+    Raises:
+        FileNotFoundError: If the file is missing.
+        ValueError: If it is damaged.
+    """
+    return DigitReference.load(
+        _entry("mnist-classifier", WEIGHTS_FOLDER) / f"{REFERENCE_NAME}.safetensors"
+    )
+
+
+def rounded(model: ModelT) -> ModelT:
+    """A copy of the model with the weights that storing leaves: through float16 and back.
+
+    What a card says is measured on this copy.
+
+    Args:
+        model: A trained model; it is left as it is.
+
+    Returns:
+        The copy, float32, in evaluation mode.
+
+    Raises:
+        ValueError: If a weight is too large for float16 (above 65,504) or is not finite.
+    """
+    result = copy.deepcopy(model).half()
+    for name, tensor in result.state_dict().items():
+        if not torch.isfinite(tensor).all():
+            raise ValueError(f"{name} holds values that float16 cannot store.")
+    return result.float().eval()
+
+
+def save_entry(
+    name: str,
+    model: Pretrained,
+    card: Card,
+    *,
+    extra_tensors: Mapping[str, Mapping[str, Tensor]] | None = None,
+    folder: str | Path = WEIGHTS_FOLDER,
+) -> Path:
+    """Write an entry of the zoo: weights in float16, configuration, card. Whole or not at all.
+
+    Args:
+        name: Name of the entry; it must be in ``MODELS``.
+        model: The trained model.
+        card: Its card.
+        extra_tensors: Further files by name without ``.safetensors``, each a mapping of tensors.
+        folder: Folder of the zoo.
+
+    Returns:
+        The entry's folder.
+
+    Raises:
+        KeyError: If the zoo has no model of that name.
+        ValueError: If model and card do not belong to the name.
+    """
+    model_class = _model_class(name)
+    if type(model) is not model_class or (card.name, card.model) != (name, model_class.__name__):
+        raise ValueError(
+            f"{name} is a {model_class.__name__}; got a {type(model).__name__} with the card of "
+            f"{card.name} ({card.model})."
+        )
+    entry = _entry(name, folder)
+    with replace_folder(entry) as temporary:
+        model.save_pretrained(temporary, dtype=torch.float16)
+        (temporary / CARD_NAME).write_text(card.to_json(), encoding="utf-8")
+        for file, tensors in (extra_tensors or {}).items():
+            save_file(dict(tensors), temporary / f"{file}.safetensors")
+        for path in temporary.iterdir():
+            path.chmod(0o644)  # safetensors writes files that only their owner can read
+    return entry
+
+
+def _model_class(name: str) -> type[Pretrained]:
+    if name not in MODELS:
+        raise KeyError(f"The zoo has no {name!r}; it has {', '.join(names())}.")
+    return MODELS[name]
+
+
+def _entry(name: str, folder: str | Path) -> Path:
+    return Path(folder) / name
+
+
+def _restore(name: str) -> str:
+    return f"Reinstall the package, or train it again: python -m aigc_tutorial.zoo.train {name}"

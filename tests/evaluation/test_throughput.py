@@ -1,0 +1,35 @@
+"""Timing side by side."""
+
+import time
+
+import pytest
+
+from aigc_tutorial.evaluation import samples_per_second
+
+
+def test_rates_follow_the_durations_and_candidates_take_turns():
+    calls: list[str] = []
+
+    def run(name: str, seconds: float) -> None:
+        calls.append(name)
+        time.sleep(seconds)
+
+    rates = samples_per_second(
+        {"slow": lambda: run("slow", 0.04), "fast": lambda: run("fast", 0.005)},
+        n_samples=10,
+        n_rounds=3,
+    )
+    assert calls == ["slow", "fast"] * 4
+    # sleep() never ends early, so these are upper limits.
+    assert rates["slow"].fastest <= 10 / 0.04
+    assert rates["fast"].fastest <= 10 / 0.005
+    assert rates["fast"].median > 2 * rates["slow"].median
+    for rate in rates.values():
+        assert rate.slowest <= rate.median <= rate.fastest
+
+
+def test_refusals():
+    with pytest.raises(ValueError, match="empty"):
+        samples_per_second({}, 10)
+    with pytest.raises(ValueError, match="three rounds"):
+        samples_per_second({"a": lambda: None}, 10, n_rounds=2)

