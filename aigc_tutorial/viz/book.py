@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsFloat
 
 from aigc_tutorial.environment import repository_url
 
@@ -111,7 +111,7 @@ def format_number(value: float) -> str:
     >>> format_number(52.123), format_number(0.01234), format_number(12345.6)
     ('52.1', '0.0123', '12,346')
     """
-    if math.isfinite(value) and abs(value) >= 1000:
+    if math.isfinite(value) and abs(value) >= 999.5:
         return f"{value:,.0f}"
     return f"{value:.3g}"
 
@@ -130,7 +130,7 @@ def _band(low: float, high: float, unit: str) -> str:
     return f"{format_number(low)} to {format_number(high)}{after}"
 
 
-def expect(value: float, low: float, high: float, what: str, unit: str = "") -> None:
+def expect(value: SupportsFloat, low: float, high: float, what: str, unit: str = "") -> None:
     """Assert that a measured result lies in its band, and say so in one line.
 
     >>> expect(52.13, 40, 75, "Fréchet distance")
@@ -151,7 +151,7 @@ def expect(value: float, low: float, high: float, what: str, unit: str = "") -> 
 
 
 def expect_band(
-    values: Sequence[float], low: float, high: float, what: str, unit: str = ""
+    values: Sequence[SupportsFloat], low: float, high: float, what: str, unit: str = ""
 ) -> None:
     """Assert that a result lies in its band for every one of several seeds.
 

@@ -1,7 +1,6 @@
 """Figures of numbers: losses and probabilities over training, shares, comparisons."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -11,14 +10,8 @@ from torch import Tensor
 
 from aigc_tutorial.viz.style import BLUE, INK, LINE_STYLES, PALETTE, VERMILLION, new_axes, style
 
-
-@runtime_checkable
-class Columns(Protocol):
-    """Columns by name: a training history, or a dictionary of lists."""
-
-    def __getitem__(self, name: str, /) -> Sequence[float]:
-        """The values of one column."""
-        ...
+Columns = Mapping[str, Sequence[float]]
+"""Columns by name: a ``training.History``, or a dictionary of lists."""
 
 
 def running_mean(values: Sequence[float], window: int) -> list[float]:

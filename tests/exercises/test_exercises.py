@@ -1,0 +1,188 @@
+"""Exercises: solutions pass, stubs are unsolved, and every likely mistake is caught by name."""
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import torch
+
+from aigc_tutorial import exercises
+from aigc_tutorial.exercises import registry
+from aigc_tutorial.exercises.registry import Exercise, Mistake, Raised, difference, grade
+from aigc_tutorial.viz.book import Shown
+
+NAMES = exercises.names()
+MISTAKES = [
+    pytest.param(name, mistake, id=f"{name}-{number}")
+    for name in NAMES
+    for number, mistake in enumerate(exercises.find(name).mistakes)
+]
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    record: list[Shown] = []
+    monkeypatch.setattr(exercises, "show", record.append)
+    return record
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_solution_is_right(name):
+    result = exercises.evaluate(name, exercises.find(name).solution)
+    assert result.status == "solved", result.message
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_solution_as_shown_is_right(name, shown):
+    """What a reader copies from the folded solution solves the exercise."""
+    exercises.show_solution(name)
+    code = shown[0].markdown.split("```python\n")[1].removesuffix("\n```")
+    assert not code.startswith("@")
+    scope = dict(sys.modules[exercises.find(name).solution.__module__].__dict__)
+    exec(code, scope)
+    assert exercises.evaluate(name, scope[exercises.find(name).function_name]).status == "solved"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_stub_is_not_solved_yet(name, shown):
+    scope: dict[str, Any] = {}
+    exec(exercises.stub(name), scope)  # needs no import
+    function = scope[exercises.find(name).function_name]
+    assert function.__doc__.strip().splitlines()[0].endswith((".", ":", "``."))
+    exercises.check(name, function)
+    assert shown[0].plain == f"○ {name}: not solved yet"
+
+
+@pytest.mark.parametrize(("name", "mistake"), MISTAKES)
+def test_mistake_is_caught_with_its_hint(name, mistake):
+    result = exercises.evaluate(name, mistake.answer)
+    assert result.status == "wrong"
+    assert result.message.endswith(f"Hint: {mistake.hint}")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_code_that_fails_is_an_answer_too(name, shown):
+    def answer(*_):
+        raise IndexError("out of range")
+
+    exercises.check(name, answer)
+    assert "your code raised IndexError: out of range" in shown[0].plain
+    assert exercises.find(name).hint in shown[0].plain
+
+
+@pytest.mark.parametrize(
+    ("page", "least"),
+    [
+        ("04_3_mnist_case", 3),
+        ("05_1_environment", 1),
+        ("05_2_implementation", 3),
+        ("05_4_results", 3),
+    ],
+)
+def test_pages_have_their_exercises(page, least):
+    own = exercises.names(page)
+    assert least <= len(own) <= 5
+    assert set(own) <= set(NAMES)
+
+
+def test_nothing_written_is_not_solved(shown):
+    exercises.check("choose-device", ...)
+    exercises.check("choose-device", None)
+    assert all("not solved yet" in block.plain for block in shown)
+
+
+def test_an_unknown_name_gets_a_suggestion():
+    with pytest.raises(ValueError, match="did you mean scale-pixels"):
+        exercises.check("scale-pixel", lambda x: x)
+
+
+def test_hint_gives_no_solution_away(shown):
+    exercises.hint("detach")
+    assert shown[0].plain == exercises.find("detach").hint
+
+
+def test_checking_leaves_the_reader_s_randomness_alone():
+    torch.manual_seed(3)
+    expected = torch.randn(2)
+    torch.manual_seed(3)
+    exercises.evaluate("own-randomness", lambda n, seed: torch.randn(n))
+    assert torch.equal(torch.randn(2), expected)
+
+
+def test_readers_meet_the_same_cases_every_time():
+    def seen():
+        record = []
+        exercises.evaluate("broadcasting", lambda logits, labels: record.append(logits.clone()))
+        return record
+
+    first, second = seen(), seen()
+    assert first
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def plain_exercise(solution, cases, **options):
+    return Exercise("n", "p", "core", solution, cases, hint="h", remark="r", **options)
+
+
+def test_some_missing_results_are_wrong_not_unsolved():
+    task = plain_exercise(lambda x: x + 1, lambda generator: [(1,), (2,)])
+    assert grade(task, lambda x: x + 1 if x == 1 else None).status == "wrong"
+    assert grade(task, lambda x: None).status == "unsolved"
+
+
+def test_a_value_may_be_the_answer():
+    task = plain_exercise(lambda: 2.5, lambda generator: [()])
+    assert grade(task, 2.5).status == "solved"
+    assert grade(task, torch.tensor(2.5)).status == "solved"
+    assert grade(task, 2.6).status == "wrong"
+
+
+def test_general_hint_for_an_unknown_mistake():
+    task = plain_exercise(
+        lambda x: x, lambda generator: [(1,)], mistakes=[Mistake(lambda x: -x, "sign")]
+    )
+    assert grade(task, lambda x: -x).message.endswith("Hint: sign")
+    assert grade(task, lambda x: 7).message.endswith("Hint: h")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected", "part"),
+    [
+        (torch.zeros(2, 2), torch.zeros(2), "has shape"),
+        (torch.zeros(2).double(), torch.zeros(2), "float64"),
+        (0.0, torch.zeros(2), "expected a tensor"),
+        (torch.tensor([0.0, 3.0]), torch.zeros(2), "up to 3"),
+        (torch.tensor(float("nan")), torch.tensor(0.0), "is nan"),
+        (True, 1.0, "expected a number"),
+        (1, True, "expected True"),
+        ("cpu", "cuda", "expected 'cuda'"),
+        ([1, 2], [1, 3], "expected 3"),
+        ([1], [1, 3], "expected"),
+        ({"a": 1.0}, {"a": 2.0}, "a is 1"),
+        (Raised("E", "m"), 1.0, "raised E: m"),
+    ],
+)
+def test_differences_are_named(given, expected, part):
+    assert part in (difference(given, expected) or "")
+
+
+@pytest.mark.parametrize("value", [torch.ones(2), 1.5, True, "x", [1, 2.0], {"a": torch.ones(1)}])
+def test_equal_things_do_not_differ(value):
+    assert difference(value, value) is None
+
+
+def test_names_are_unique():
+    taken = exercises.find("detach")
+    with pytest.raises(ValueError, match="already"):
+        registry.exercise(
+            "detach", page="p", level="core", cases=taken.cases, hint="h", remark="r"
+        )(taken.solution)
+
+
+def test_exercises_need_no_figures():
+    code = (
+        "import sys; from aigc_tutorial import exercises; exercises.names(); "
+        "sys.exit('matplotlib' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,194 @@
+"""Figures show what they were given."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from matplotlib.colors import to_rgba
+from matplotlib.patches import Rectangle
+
+from aigc_tutorial import viz
+from aigc_tutorial.viz.curves import running_mean
+from aigc_tutorial.viz.style import DPI
+
+
+class TwoModes:
+    """Two normal distributions of width 0.3, at (-1, 0) and (1, 0)."""
+
+    mode_centres = torch.tensor([[-1.0, 0.0], [1.0, 0.0]])
+
+    def log_density(self, x):
+        squares = (x[:, None] - self.mode_centres).square().sum(-1) / 0.3**2
+        return torch.logsumexp(-0.5 * squares, dim=1)
+
+
+@pytest.fixture
+def images():
+    return torch.rand(5, 1, 4, 4, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+def values(data):
+    """A line's data as a list of floats."""
+    return np.asarray(data, dtype=float).tolist()
+
+
+def drawn(figure):
+    """Number of different colours in the drawn figure."""
+    figure.canvas.draw()
+    pixels = np.asarray(figure.canvas.buffer_rgba()).reshape(-1, 4)
+    return len(np.unique(pixels, axis=0))
+
+
+def test_montage_keeps_every_pixel_and_leaves_gaps_transparent(images):
+    pixels = viz.montage(images, n_columns=3, padding=2)
+    assert pixels.shape == (2 * 4 + 2, 3 * 4 + 2 * 2, 4)
+    assert (pixels[4:6, :, 3] == 0).all()
+    assert (pixels[6:, 12:, 3] == 0).all()  # the place of a sixth image
+    fourth = pixels[6:10, 0:4, 0].astype(int)
+    assert np.abs(fourth - (images[3, 0].numpy() + 1) * 127.5).max() <= 0.5
+
+
+def test_montage_clips_and_keeps_colours():
+    red = torch.tensor([3.0, -5.0, -1.0])[None, :, None, None].expand(1, 3, 2, 2)
+    assert viz.montage(red)[0, 0].tolist() == [255, 0, 0, 255]
+
+
+def test_montage_refuses_what_it_cannot_show(images):
+    with pytest.raises(ValueError, match="empty"):
+        viz.montage(images[:0])
+    with pytest.raises(ValueError, match=r"1 \(grey\) or 3"):
+        viz.montage(images.expand(-1, 2, -1, -1))
+    with pytest.raises(ValueError, match="n_columns"):
+        viz.montage(images, n_columns=0)
+
+
+def test_image_grid_draws_into_given_axes(images):
+    figure, (left, right) = plt.subplots(1, 2)
+    assert viz.image_grid(images, ax=right, title="five") is right
+    assert right.get_title(loc="left") == "five"
+    assert len(right.images) == 1
+    assert not left.images
+    assert drawn(figure) > 10
+
+
+def test_new_figures_are_transparent_and_crisp(images):
+    figure = viz.image_grid(images).get_figure(root=True)
+    assert figure is not None
+    assert to_rgba(figure.get_facecolor())[3] == 0
+    assert figure.dpi == DPI >= 150
+    assert drawn(figure) > 10
+
+
+def test_real_and_generated_show_as_many(images):
+    figure = viz.real_beside_generated(images, images[:3], n_columns=3)
+    left, right = (np.asarray(ax.images[0].get_array()) for ax in figure.axes)
+    assert left.shape == right.shape == viz.montage(images[:3], n_columns=3).shape
+
+
+def test_neighbours_stand_below_their_query(images):
+    indices = torch.tensor([[2, 0], [4, 1]])
+    distances = torch.tensor([[0.5, 1.0], [1.25, 2.0]])
+    figure = viz.neighbour_pairs(images[:2], images, indices, distances=distances)
+    axes = np.array(figure.axes).reshape(3, 2)
+    assert np.array_equal(axes[1, 1].images[0].get_array(), viz.montage(images[4:5]))
+    assert np.array_equal(axes[2, 0].images[0].get_array(), viz.montage(images[0:1]))
+    assert [text.get_text() for text in axes[1, 1].texts] == ["1.25"]
+
+
+def test_snapshots_come_in_the_order_of_training(images):
+    figure = viz.snapshots_strip({2000: images, 100: images}, n_columns=3)
+    assert [ax.texts[0].get_text() for ax in figure.axes] == ["100", "2,000"]
+    with pytest.raises(ValueError, match="no snapshots"):
+        viz.snapshots_strip({})
+
+
+HISTORY: dict[str, list[float]] = {
+    "n_images": [0, 1000, 2000, 3000],
+    "loss_discriminator": [1.4, 1.2, 1.0, 1.1],
+    "loss_generator": [0.7, 0.9, 1.2, 1.1],
+    "probability_real": [0.5, 0.7, 0.8, 0.75],
+    "probability_fake": [0.5, 0.3, 0.2, 0.25],
+}
+
+
+def test_loss_curves_show_both_losses():
+    ax = viz.loss_curves(HISTORY)
+    shown = {line.get_label(): values(line.get_ydata()) for line in ax.lines}
+    assert shown["discriminator"] == pytest.approx(HISTORY["loss_discriminator"])
+    assert shown["generator"] == pytest.approx(HISTORY["loss_generator"])
+    styles = {line.get_linestyle() for line in ax.lines}
+    assert len(styles) == 2, "lines must differ in more than their colour"
+
+
+def test_loss_curves_need_a_record():
+    with pytest.raises(ValueError, match="history is empty"):
+        viz.loss_curves({**HISTORY, "n_images": []})
+
+
+def test_probability_curves_keep_the_whole_scale():
+    ax = viz.probability_curves(HISTORY, window=2)
+    assert ax.get_ylim() == (0, 1)
+    labels = {line.get_label(): line for line in ax.lines}
+    assert values(labels["mean D(x), real"].get_ydata())[-1] == pytest.approx(0.775)
+
+
+def test_running_mean_is_the_mean_of_the_last_values():
+    assert running_mean([1, 2, 6, 8], 2) == [1, 1.5, 4, 7]
+    assert running_mean([1, 2], 10) == [1, 1.5]
+    with pytest.raises(ValueError, match="window"):
+        running_mean([1.0], 0)
+
+
+def test_share_bars_carry_counts_and_the_line_of_equal_shares():
+    shares = torch.tensor([0.02] + [0.98 / 9] * 9)
+    ax = viz.class_share_bars(shares, n_samples=1000)
+    bar = ax.patches[0]
+    assert isinstance(bar, Rectangle)
+    assert bar.get_height() == pytest.approx(2)
+    assert values(ax.lines[0].get_ydata()) == pytest.approx([10, 10])
+    texts = [text.get_text() for text in ax.texts]
+    assert texts[0] == "20"
+    assert "10 %" in texts
+    with pytest.raises(ValueError, match="sum to 1"):
+        viz.class_share_bars([0.5, 0.4])
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_comparison_shows_every_seed(log):
+    ax = viz.comparison_bars({"a": [1.0, 2.0, 3.0], "b": 20}, what="distance", log=log)
+    dots = [values(line.get_xdata()) for line in ax.lines]
+    assert dots == [[1, 2, 3], [20]]
+    assert [text.get_text() for text in ax.texts] == ["2", "20"]
+    assert len(ax.patches) == (0 if log else 2)
+
+
+def test_density_is_darkest_at_the_modes():
+    ax = viz.density_2d(TwoModes(), extent=2, resolution=41)
+    shade = np.asarray(ax.images[0].get_array())
+    assert shade.max() == pytest.approx(1)
+    assert shade[20, 10] == pytest.approx(1, abs=1e-3)  # x = -1, y = 0
+    assert shade[20, 20] < 0.2  # between the modes
+    assert shade[0, 10] < 1e-3  # far below
+
+
+def test_samples_outside_are_counted():
+    samples = torch.tensor([[0.9, 0.0], [50.0, 0.0]])
+    ax = viz.samples_2d(samples, distribution=TwoModes())
+    assert any("1 of 2 samples lie outside" in text.get_text() for text in ax.texts)
+    assert any(line.get_label() == "modes" for line in ax.lines)
+
+
+def test_discriminator_field_has_its_axes_the_right_way_round():
+    ax = viz.discriminator_field_2d(lambda x: 4 * x[:, 0] + x[:, 1], 1.0, resolution=21)
+    field = np.asarray(ax.images[0].get_array())
+    assert field[10, 20] == pytest.approx(1 / (1 + np.exp(-4)), abs=1e-5)  # x1 = 1, x2 = 0
+    assert field[20, 10] == pytest.approx(1 / (1 + np.exp(-1)), abs=1e-5)  # x1 = 0, x2 = 1
+    assert ax.images[0].origin == "lower"
+    with pytest.raises(ValueError, match="one logit a point"):
+        viz.discriminator_field_2d(lambda x: x[:, :1], 1.0, resolution=3)
+
+
+def test_every_public_name_can_be_had_and_no_other():
+    assert all(getattr(viz, name) is not None for name in viz.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'pie_chart'"):
+        viz.pie_chart  # noqa: B018
