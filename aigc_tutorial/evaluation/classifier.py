@@ -261,7 +261,7 @@ def train_classifier(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = DigitClassifier(model_config)
-    model = model.to(images.device, memory_format=torch.channels_last).train()
+    model = model.to(images.device).to(memory_format=torch.channels_last).train()
     generator = torch.Generator(images.device).manual_seed(seed)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True

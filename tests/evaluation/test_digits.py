@@ -32,7 +32,7 @@ def classifier() -> DigitClassifier:
 
 
 @pytest.fixture(scope="module")
-def reference(classifier) -> DigitReference:
+def reference(classifier: DigitClassifier) -> DigitReference:
     return DigitReference.from_images(classifier, images(400, seed=0), torch.arange(400) % 10)
 
 

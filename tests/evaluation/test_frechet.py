@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-import scipy.linalg
+import scipy.linalg  # type: ignore[import-untyped]
 import torch
 from torchmetrics.image.fid import FrechetInceptionDistance
 
@@ -78,9 +78,11 @@ def test_agrees_with_the_matrix_square_root():
 
 def test_agrees_with_torchmetrics_on_features():
     real, fake = features(300, 20, seed=1).double(), features(500, 20, seed=2).double()
-    extractor = torch.nn.Identity()
-    extractor.num_features = 20
-    metric = FrechetInceptionDistance(feature=extractor)
+
+    class Features(torch.nn.Identity):
+        num_features = 20
+
+    metric = FrechetInceptionDistance(feature=Features())
     metric.update(real, real=True)
     metric.update(fake, real=False)
     ours = frechet_distance(feature_statistics(real), feature_statistics(fake))

