@@ -14,7 +14,6 @@ if TYPE_CHECKING:
         expect_band,
         show_source,
         shows_error,
-        table,
     )
     from aigc_tutorial.viz.curves import (
         class_share_bars,
@@ -31,13 +30,14 @@ if TYPE_CHECKING:
     )
     from aigc_tutorial.viz.planes import density_2d, discriminator_field_2d, samples_2d
     from aigc_tutorial.viz.style import save_figure
+    from aigc_tutorial.viz.tables import table
 
 _HOME = {
     "expect": "book",
     "expect_band": "book",
     "show_source": "book",
     "shows_error": "book",
-    "table": "book",
+    "table": "tables",
     "class_share_bars": "curves",
     "comparison_bars": "curves",
     "loss_curves": "curves",
@@ -52,7 +52,11 @@ _HOME = {
     "samples_2d": "planes",
     "save_figure": "style",
 }
-_NEEDS: dict[str, tuple[str, ...]] = {"book": (), "widgets": ("matplotlib", "ipywidgets")}
+_NEEDS: dict[str, tuple[str, ...]] = {
+    "book": (),
+    "tables": (),
+    "widgets": ("matplotlib", "ipywidgets"),
+}
 
 __all__ = [
     "class_share_bars",

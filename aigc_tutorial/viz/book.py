@@ -1,49 +1,19 @@
-"""Helpers for the pages of the book: source, result bands, tables, failures that must happen."""
+"""Helpers for the pages of the book: source, result bands, failures that must happen."""
 
-import html
 import inspect
 import math
-import re
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, SupportsFloat
 
 from aigc_tutorial.environment import repository_url
+from aigc_tutorial.viz.display import Shown, format_number, literal, shorten, show
 
 PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
 BRANCH = "master"
-
-
-@dataclass(frozen=True)
-class Shown:
-    """Something a notebook shows as Markdown or HTML, and a terminal as plain text."""
-
-    plain: str
-    markdown: str | None = None
-    html: str | None = None
-
-    def __repr__(self) -> str:
-        """The plain text: what a terminal shows."""
-        return self.plain
-
-    def _repr_markdown_(self) -> str | None:
-        return self.markdown
-
-    def _repr_html_(self) -> str | None:
-        return self.html
-
-
-def show(what: Shown) -> None:
-    """Show at once, wherever in a cell this is called; without IPython, print."""
-    try:
-        from IPython.display import display
-    except ImportError:
-        print(what)
-        return
-    display(what)
 
 
 @dataclass(frozen=True)
@@ -103,17 +73,6 @@ def show_source(obj: Any) -> None:
     What the page shows is what it ran: the text is read from the file that was imported.
     """
     show(listing(obj).shown())
-
-
-def format_number(value: float) -> str:
-    """Three significant digits without an exponent for usual sizes.
-
-    >>> format_number(52.123), format_number(0.01234), format_number(12345.6)
-    ('52.1', '0.0123', '12,346')
-    """
-    if math.isfinite(value) and abs(value) >= 999.5:
-        return f"{value:,.0f}"
-    return f"{value:.3g}"
 
 
 def _check_band(low: float, high: float) -> None:
@@ -183,123 +142,6 @@ def expect_band(
             markdown=f"✓ {literal(what)} **{literal(measured)}**, expected {literal(band)}",
         )
     )
-
-
-def literal(text: str) -> str:
-    r"""Escape what Markdown would read as markup.
-
-    >>> print(literal("loss_fake * 2"))
-    loss\_fake \* 2
-    """
-    return re.sub(r"([\\`*_<>\[\]#$|~&])", r"\\\1", text)
-
-
-def _cell(value: object, formats: str | None) -> str:
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "–"}[value]
-    if isinstance(value, int):
-        return f"{value:{formats}}" if formats else f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:{formats}}" if formats else format_number(value)
-    return str(value)
-
-
-def table(
-    rows: Sequence[Mapping[str, object]] | Sequence[Sequence[object]],
-    columns: Sequence[str] | None = None,
-    *,
-    caption: str | None = None,
-    formats: Mapping[str, str] | None = None,
-) -> None:
-    """Show measured results as a table, numbers set to the right.
-
-    Args:
-        rows: mappings from column to value, or sequences in the order of ``columns``.
-        columns: names of the columns; by default the keys of the first row.
-        caption: text above the table.
-        formats: format specifications of columns, such as ``{"share": ".1%"}``.
-
-    Raises:
-        ValueError: if a row does not fit the columns.
-    """
-    if not rows:
-        raise ValueError("there are no rows to show")
-    first = rows[0]
-    if columns is None:
-        if not isinstance(first, Mapping):
-            raise ValueError("rows without names need columns=[...]")
-        columns = list(first)
-    specifications = dict(formats or {})
-    if unknown := sorted(set(specifications) - set(columns)):
-        raise ValueError(f"formats name columns that are not there: {', '.join(unknown)}")
-    values: list[list[object]] = []
-    for number, row in enumerate(rows):
-        if isinstance(row, Mapping):
-            if missing := [name for name in columns if name not in row]:
-                raise ValueError(f"row {number} has no {', '.join(missing)}")
-            values.append([row[name] for name in columns])
-        elif len(row) == len(columns):
-            values.append(list(row))
-        else:
-            raise ValueError(f"row {number} has {len(row)} values for {len(columns)} columns")
-    text = [
-        [_cell(v, specifications.get(name)) for name, v in zip(columns, row, strict=True)]
-        for row in values
-    ]
-    numeric = [
-        all(isinstance(row[i], int | float) or row[i] is None for row in values)
-        for i in range(len(columns))
-    ]
-    show(
-        Shown(
-            plain=_plain_table(columns, text, numeric, caption),
-            html=_html_table(columns, text, numeric, caption),
-        )
-    )
-
-
-def _plain_table(
-    columns: Sequence[str], text: list[list[str]], numeric: list[bool], caption: str | None
-) -> str:
-    widths = [max(map(len, cells)) for cells in zip(columns, *text, strict=True)]
-    lines = [
-        "  ".join(
-            cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(row, widths, numeric, strict=True)
-        ).rstrip()
-        for row in [list(columns), *text]
-    ]
-    return "\n".join([caption, *lines] if caption else lines)
-
-
-def _html_table(
-    columns: Sequence[str], text: list[list[str]], numeric: list[bool], caption: str | None
-) -> str:
-    # The class is the one that the book's theme and Jupyter know from pandas.
-    sides = ["right" if right else "left" for right in numeric]
-    head = "".join(
-        f'<th scope="col" style="text-align: {side}">{html.escape(name)}</th>'
-        for name, side in zip(columns, sides, strict=True)
-    )
-    body = "".join(
-        "<tr>"
-        + "".join(
-            f'<td style="text-align: {side}">{html.escape(cell)}</td>'
-            for cell, side in zip(row, sides, strict=True)
-        )
-        + "</tr>"
-        for row in text
-    )
-    title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
-    return (
-        f'<table class="dataframe">{title}<thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table>"
-    )
-
-
-def shorten(message: str, length: int = 220) -> str:
-    """First lines of a message, cut at a word."""
-    return textwrap.shorten(message, length, placeholder=" …")
 
 
 @contextmanager

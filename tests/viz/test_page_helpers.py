@@ -9,15 +9,17 @@ import torch
 
 from aigc_tutorial import viz
 from aigc_tutorial.gan import penalties
-from aigc_tutorial.viz import book
-from aigc_tutorial.viz.book import format_number, listing, literal
+from aigc_tutorial.viz import book, tables
+from aigc_tutorial.viz.book import listing
+from aigc_tutorial.viz.display import Shown, format_number, literal
 
 
 @pytest.fixture
 def shown(monkeypatch):
     """Everything that a test shows, in order."""
-    record: list[book.Shown] = []
+    record: list[Shown] = []
     monkeypatch.setattr(book, "show", record.append)
+    monkeypatch.setattr(tables, "show", record.append)
     return record
 
 
