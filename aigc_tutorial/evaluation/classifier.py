@@ -40,15 +40,17 @@ class DigitClassifier(Pretrained):
 
     The features are the hidden layer after its ReLU. They have to tell the digits apart by a
     single linear map, so they hold what matters about a digit and little else.
-
-    Args:
-        config: Sizes of the network.
     """
 
     config_class = DigitClassifierConfig
     config: DigitClassifierConfig
 
     def __init__(self, config: DigitClassifierConfig = DigitClassifierConfig()) -> None:
+        """Build the layers; their weights come from torch's global generator.
+
+        Args:
+            config: Sizes of the network.
+        """
         super().__init__(config)
         channels, height, width = config.image_shape
         strides = (1, 2, 1, 2, 2)

@@ -9,7 +9,6 @@
 from aigc_tutorial.zoo.card import Card, Machine, Metric
 from aigc_tutorial.zoo.entries import (
     card,
-    digit_classifier,
     digit_reference,
     extra_tensors,
     load,
@@ -23,7 +22,6 @@ __all__ = [
     "Machine",
     "Metric",
     "card",
-    "digit_classifier",
     "digit_reference",
     "extra_tensors",
     "load",

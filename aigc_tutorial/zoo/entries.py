@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Literal, TypeVar, overload
 
 import torch
 from safetensors import SafetensorError
@@ -32,9 +32,24 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(MODELS))
 
 
+@overload
+def load(
+    name: Literal["mnist-classifier"],
+    device: str | torch.device = "cpu",
+    *,
+    folder: str | Path = WEIGHTS_FOLDER,
+) -> DigitClassifier: ...
+
+
+@overload
 def load(
     name: str, device: str | torch.device = "cpu", *, folder: str | Path = WEIGHTS_FOLDER
-) -> Pretrained:
+) -> Any: ...
+
+
+def load(
+    name: str, device: str | torch.device = "cpu", *, folder: str | Path = WEIGHTS_FOLDER
+) -> Any:
     """Load a trained model.
 
     Args:
@@ -111,19 +126,6 @@ def extra_tensors(
         return load_file(path)
     except SafetensorError as error:
         raise ValueError(f"{path} is damaged: {error}. {_restore(name)}") from error
-
-
-def digit_classifier(device: str | torch.device = "cpu") -> DigitClassifier:
-    """The classifier whose features the digit-feature distances are taken in.
-
-    The same as ``load("mnist-classifier")``, with a type that says more.
-
-    Args:
-        device: Where to put the weights.
-    """
-    return DigitClassifier.from_pretrained(
-        _entry("mnist-classifier", WEIGHTS_FOLDER), device=device
-    )
 
 
 def digit_reference() -> DigitReference:

@@ -27,7 +27,7 @@ NAME = "mnist-classifier"
 
 @pytest.fixture(scope="module")
 def classifier() -> DigitClassifier:
-    return zoo.digit_classifier()
+    return zoo.load("mnist-classifier")
 
 
 @pytest.fixture
