@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from aigc_tutorial.viz.display import Shown, format_number, show
 
+_PADDING = "0.2em 0.8em"
+
 
 def _cell(value: object, formats: str | None) -> str:
     if isinstance(value, bool) or value is None:
@@ -90,13 +92,13 @@ def _html_table(
     # The class is the one that the book's theme and Jupyter know from pandas.
     sides = ["right" if right else "left" for right in numeric]
     head = "".join(
-        f'<th scope="col" style="text-align: {side}">{html.escape(name)}</th>'
+        f'<th scope="col" style="text-align: {side}; padding: {_PADDING}">{html.escape(name)}</th>'
         for name, side in zip(columns, sides, strict=True)
     )
     body = "".join(
         "<tr>"
         + "".join(
-            f'<td style="text-align: {side}">{html.escape(cell)}</td>'
+            f'<td style="text-align: {side}; padding: {_PADDING}">{html.escape(cell)}</td>'
             for cell, side in zip(row, sides, strict=True)
         )
         + "</tr>"
