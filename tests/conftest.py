@@ -4,8 +4,8 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from hypothesis import settings  # noqa: E402
-from jaxtyping import install_import_hook  # noqa: E402
+from hypothesis import settings
+from jaxtyping import install_import_hook
 
 # Must run before the package is imported: every annotated function then checks shapes and dtypes.
 install_import_hook("aigc_tutorial", "shape_checks.typechecked")

@@ -1,6 +1,6 @@
 """Generative adversarial networks: networks, losses, penalties, training."""
 
-from aigc_tutorial.gan import losses, penalties
+from aigc_tutorial.gan import losses, penalties, recipes
 from aigc_tutorial.gan.base import Discriminator, Generator
 from aigc_tutorial.gan.convolutional import (
     ConvDiscriminator,
@@ -32,5 +32,6 @@ __all__ = [
     "MLPGeneratorConfig",
     "losses",
     "penalties",
+    "recipes",
     "train",
 ]

@@ -76,15 +76,18 @@ class Discriminator(Pretrained):
 
 
 def check_image_shape(image_shape: tuple[int, ...]) -> int:
-    """Return the number of values in one image after checking that its shape is usable.
+    """Return the number of values in one sample after checking that its shape is usable.
 
     Raises:
-        ValueError: if ``image_shape`` is not (C, H, W), or looks like (H, W, C).
+        ValueError: if ``image_shape`` is neither (C, H, W) nor (n,), or looks like (H, W, C).
     """
-    if len(image_shape) != 3 or min(image_shape) < 1:
+    if len(image_shape) not in (1, 3) or min(image_shape) < 1:
         raise ValueError(
-            f"image_shape must be (channels, height, width) with positive sizes, got {image_shape}"
+            "image_shape must be (channels, height, width), or (n,) for vectors, with positive "
+            f"sizes, got {image_shape}"
         )
+    if len(image_shape) == 1:
+        return image_shape[0]
     channels, height, width = image_shape
     if width in (1, 3) and channels not in (1, 3) and height > 3:
         raise ValueError(

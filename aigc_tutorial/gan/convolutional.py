@@ -126,9 +126,10 @@ class ConvDiscriminator(Discriminator):
 
 def _check_multiple_of_4(image_shape: tuple[int, ...]) -> None:
     check_image_shape(image_shape)
-    if image_shape[1] % 4 or image_shape[2] % 4:
+    if len(image_shape) != 3 or image_shape[1] % 4 or image_shape[2] % 4:
         raise ValueError(
-            f"height and width must be multiples of 4, got {image_shape[1:]}; pad the images"
+            "image_shape must be (channels, height, width) with height and width multiples of 4, "
+            f"got {image_shape}; pad the images"
         )
 
 

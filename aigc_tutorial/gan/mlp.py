@@ -1,6 +1,5 @@
 """Fully connected generator and discriminator: the simplest pair that makes digits."""
 
-import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -22,15 +21,17 @@ class MLPGeneratorConfig:
 
     Attributes:
         latent_dim: Z, size of the latent vector.
-        image_shape: (C, H, W) of one image.
+        image_shape: (C, H, W) of one image, or (n,) for vectors such as points in the plane.
         hidden: widths of the hidden layers, from the latent on.
         batch_norm: normalise hidden layers but the first over the batch.
+        bounded: end in tanh, as images in [-1, 1] want it; points in the plane do not.
     """
 
     latent_dim: int = 100
     image_shape: tuple[int, ...] = (1, 28, 28)
     hidden: tuple[int, ...] = (256, 512)
     batch_norm: bool = False
+    bounded: bool = True
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class MLPDiscriminatorConfig:
     """Configuration of :class:`MLPDiscriminator`.
 
     Attributes:
-        image_shape: (C, H, W) of one image.
+        image_shape: (C, H, W) of one image, or (n,) for vectors such as points in the plane.
         hidden: widths of the hidden layers, from the image on.
     """
 
@@ -66,9 +67,12 @@ class MLPGenerator(Generator):
                 layers.append(nn.BatchNorm1d(n_out))
             layers.append(nn.LeakyReLU(0.2, inplace=True))
         last = (config.latent_dim, *config.hidden)[-1]
-        self.layers = nn.Sequential(*layers, nn.Linear(last, n_pixels), nn.Tanh())
+        layers.append(nn.Linear(last, n_pixels))
+        if config.bounded:
+            layers.append(nn.Tanh())
+        self.layers = nn.Sequential(*layers)
 
-    def forward(self, z: Float[Tensor, "B Z"]) -> Float[Tensor, "B C H W"]:
+    def forward(self, z: Float[Tensor, "B Z"]) -> Float[Tensor, "B ..."]:
         """Generate one image from each latent vector."""
         check_latent(z, self.latent_dim)
         return self.layers(z).unflatten(1, self.config.image_shape)
@@ -90,10 +94,10 @@ class MLPDiscriminator(Discriminator):
         layers: list[nn.Module] = []
         for n_in, n_out in pairwise((n_pixels, *config.hidden)):
             layers += [nn.Linear(n_in, n_out), nn.LeakyReLU(0.2, inplace=True)]
-        last = (math.prod(config.image_shape), *config.hidden)[-1]
+        last = (n_pixels, *config.hidden)[-1]
         self.layers = nn.Sequential(nn.Flatten(), *layers, nn.Linear(last, 1))
 
-    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, " B"]:
+    def forward(self, x: Float[Tensor, "B ..."]) -> Float[Tensor, " B"]:
         """Score each image with one logit, positive for "real"."""
         check_images(x, self.config.image_shape)
         return self.layers(x).squeeze(1)

@@ -27,9 +27,7 @@ def input_gradient(
     return gradient.flatten(1)
 
 
-def r1_penalty(
-    discriminator: Callable[[Tensor], Tensor], x_real: Float[Tensor, "B ..."]
-) -> Scalar:
+def r1_penalty(discriminator: Callable[[Tensor], Tensor], x_real: Float[Tensor, "B ..."]) -> Scalar:
     r"""Squared gradient at real data (Mescheder et al., 2018, arXiv 1801.04406, equation 9).
 
     .. math:: R_1 = \mathbb{E}_x \lVert \nabla_x a(x) \rVert^2
@@ -37,9 +35,7 @@ def r1_penalty(
     return input_gradient(discriminator, x_real).square().sum(1).mean()
 
 
-def r2_penalty(
-    discriminator: Callable[[Tensor], Tensor], x_fake: Float[Tensor, "B ..."]
-) -> Scalar:
+def r2_penalty(discriminator: Callable[[Tensor], Tensor], x_fake: Float[Tensor, "B ..."]) -> Scalar:
     r"""Squared gradient at generated data (Mescheder et al., 2018, arXiv 1801.04406).
 
     .. math:: R_2 = \mathbb{E}_z \lVert \nabla_x a(G(z)) \rVert^2

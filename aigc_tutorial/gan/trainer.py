@@ -84,7 +84,10 @@ class GANTrainer:
         self.discriminator = discriminator.to(engine.device).train()
         self.loss, self.config, self.random, self.engine = loss, config, random, engine
         self.optimizer_generator = torch.optim.Adam(
-            generator.parameters(), lr=config.learning_rate_generator, betas=config.betas, fused=True
+            generator.parameters(),
+            lr=config.learning_rate_generator,
+            betas=config.betas,
+            fused=True,
         )
         self.optimizer_discriminator = torch.optim.Adam(
             discriminator.parameters(),
@@ -133,11 +136,13 @@ class GANTrainer:
         # Frozen, the discriminator passes gradients on to the samples and computes none of its own.
         self.discriminator.requires_grad_(False)
         with self.engine.autocast():
+            logits_fake = self.discriminator(x_fake)
             if self.loss.relativistic:
-                both = self.discriminator(torch.cat([x_real, x_fake]))
-                loss = self.loss.generator(*both.chunk(2))
+                with torch.no_grad():
+                    logits_real = self.discriminator(x_real)
+                loss = self.loss.generator(logits_real, logits_fake)
             else:
-                loss = self.loss.generator(self.discriminator(x_fake))
+                loss = self.loss.generator(logits_fake)
         self.engine.minimise(loss, self.optimizer_generator)
         self.discriminator.requires_grad_(True)
         return {"loss_generator": loss.detach()}
@@ -307,7 +312,7 @@ def train(
         trainer,
         batches,
         budget=config.n_images,
-        at={n: trainer.take_snapshot for n in snapshots_at},
+        at=dict.fromkeys(snapshots_at, trainer.take_snapshot),
         tracker=tracker,
         checkpoint_folder=checkpoint_folder,
         checkpoint_every=checkpoint_every,

@@ -4,7 +4,7 @@ import copy
 from typing import Any, Generic, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
@@ -47,7 +47,8 @@ class EMA(Generic[ModuleT]):
     @torch.no_grad()
     def update(self, model: nn.Module, n_images: int) -> None:
         """Move the average towards ``model``, which has just been trained on ``n_images``."""
-        averages, weights = list(self.model.parameters()), list(model.parameters())
+        averages: list[Tensor] = list(self.model.parameters())
+        weights: list[Tensor] = list(model.parameters())
         torch._foreach_lerp_(averages, weights, 1.0 - self.decay(n_images))
         for average, buffer in zip(self.model.buffers(), model.buffers(), strict=True):
             average.copy_(buffer)

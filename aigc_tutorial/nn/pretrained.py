@@ -30,6 +30,7 @@ class Pretrained(nn.Module):
     """
 
     config_class: ClassVar[type]
+    config: Any
 
     def __init__(self, config: Any) -> None:
         super().__init__()

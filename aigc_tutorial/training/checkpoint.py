@@ -1,9 +1,9 @@
 """Checkpoints without pickle: tensors as safetensors, everything else as JSON.
 
-A state is a tree of dictionaries, lists and tuples whose leaves are tensors, numbers, texts, booleans
-or None: what ``state_dict()`` of modules and optimizers returns. It comes back exactly as it was,
-integer keys and tuples included. A file of this kind can be read from a stranger without running
-the stranger's code.
+A state is a tree of dictionaries, lists and tuples whose leaves are tensors, numbers, texts,
+booleans or None: what ``state_dict()`` of modules and optimizers returns. It comes back exactly as
+it was, integer keys and tuples included. Reading a stranger's checkpoint runs none of the
+stranger's code.
 """
 
 import json

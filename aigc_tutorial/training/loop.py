@@ -41,9 +41,11 @@ class Batches(Protocol):
 
     def __next__(self) -> Tensor: ...
 
-    def state_dict(self) -> dict[str, Any]: ...
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that the coming batches depend on."""
 
-    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what :meth:`state_dict` returned."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class RunResult:
     Attributes:
         history: what was recorded, with the column ``n_seen``.
         n_seen: images or tokens seen, over all resumed parts.
-        seconds: time spent in this part, wall clock, without the snapshots.
+        seconds: wall-clock time of this part's steps, without callbacks and checkpoints.
     """
 
     history: History
@@ -98,50 +100,53 @@ def run(
         raise ValueError(f"budget must be at least one of the {unit}, got {budget}")
     log_every = log_every or max(1, budget // 100)
     history, n_seen = History(), 0
+    parts = {"task": task, "batches": batches, "history": history}
     if checkpoint_folder is not None and Path(checkpoint_folder).is_dir():
-        state = load_checkpoint(checkpoint_folder)
-        if state["budget"] != budget:
-            raise ValueError(
-                f"{checkpoint_folder} belongs to a run over {state['budget']} {unit}, not {budget}; "
-                "the schedule depends on it: give the same number or another folder"
-            )
-        task.load_state_dict(state["task"])
-        batches.load_state_dict(state["batches"])
-        history.load_state_dict(state["history"])
-        n_seen = state["n_seen"]
-
-    def save() -> None:
-        if checkpoint_folder is not None:
-            parts = {"task": task, "batches": batches, "history": history}
-            state = {name: part.state_dict() for name, part in parts.items()}
-            save_checkpoint(checkpoint_folder, {**state, "n_seen": n_seen, "budget": budget})
-
-    pending = sorted((when, what) for when, what in (at or {}).items() if when >= n_seen)
-    pending = [item for item in pending if not (item[0] == n_seen and n_seen > 0)]
-    with tqdm(total=budget, initial=n_seen, unit=unit, unit_scale=True, leave=False,
-              disable=not progress_bar) as bar:  # fmt: skip
-        started, outside = time.perf_counter(), 0.0
-        saved = n_seen
+        n_seen = _restore(checkpoint_folder, parts, budget, unit)
+        if tracker is not None:
+            tracker.rewind(n_seen)
+    n_saved = n_seen
+    due = sorted(when for when in at or {} if when > n_seen or n_seen == 0)
+    seconds = 0.0
+    with tqdm(
+        total=budget, initial=n_seen, unit=unit, leave=False, disable=not progress_bar
+    ) as bar:
         while True:
-            while pending and pending[0][0] <= n_seen:
-                paused = time.perf_counter()
-                pending.pop(0)[1](n_seen)
-                outside += time.perf_counter() - paused
+            while at and due and due[0] <= n_seen:
+                at[due.pop(0)](n_seen)
+            wants_saving = n_seen >= budget or n_seen - n_saved >= (checkpoint_every or budget)
+            if checkpoint_folder is not None and wants_saving and n_seen > n_saved:
+                _save(checkpoint_folder, parts, n_seen, budget)
+                n_saved = n_seen
             if n_seen >= budget:
                 break
+            started = time.perf_counter()
             batch = next(batches)
             scalars = task.step(batch, n_seen / budget)
             before, n_seen = n_seen, n_seen + count(batch)
-            bar.update(n_seen - before)
             if before // log_every != n_seen // log_every or n_seen >= budget:
                 row = {name: float(value) for name, value in scalars.items()}
                 history.append({"n_seen": n_seen, **row})
                 if tracker is not None:
                     tracker.log(row, n_seen=n_seen)
-            if checkpoint_every is not None and n_seen - saved >= checkpoint_every:
-                save()
-                saved = n_seen
-        seconds = time.perf_counter() - started - outside
-    if saved < n_seen:
-        save()
+            seconds += time.perf_counter() - started
+            bar.update(n_seen - before)
     return RunResult(history, n_seen, seconds)
+
+
+def _save(folder: str | Path, parts: Mapping[str, Any], n_seen: int, budget: int) -> None:
+    state = {name: part.state_dict() for name, part in parts.items()}
+    save_checkpoint(folder, state | {"n_seen": n_seen, "budget": budget})
+
+
+def _restore(folder: str | Path, parts: Mapping[str, Any], budget: int, unit: str) -> int:
+    """Load all parts from the checkpoint and return how much data it had seen."""
+    state = load_checkpoint(folder)
+    if state["budget"] != budget:
+        raise ValueError(
+            f"{folder} belongs to a run over {state['budget']} {unit}, not {budget}; the schedule "
+            "depends on it: ask for the same number or give another folder"
+        )
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    return state["n_seen"]

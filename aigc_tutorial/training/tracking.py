@@ -2,8 +2,11 @@
 
 import csv
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
+
+from aigc_tutorial.files import replace_file
 
 
 @runtime_checkable
@@ -13,6 +16,9 @@ class Tracker(Protocol):
     def log(self, row: Mapping[str, float], *, n_seen: int) -> None:
         """Record ``row``, measured after ``n_seen`` images or tokens."""
 
+    def rewind(self, n_seen: int) -> None:
+        """Forget rows after ``n_seen``: a run continues from a checkpoint made there."""
+
     def close(self) -> None:
         """Write what is still held back."""
 
@@ -20,8 +26,7 @@ class Tracker(Protocol):
 class CsvTracker:
     """Appends rows to a file of comma-separated values, each at once, so that a crash loses none.
 
-    Rows of a resumed run are appended to those of the run it continues; rows that the interrupted
-    run wrote after its last checkpoint stay in the file and are written again.
+    A resumed run continues the file of the run it resumes.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -37,6 +42,15 @@ class CsvTracker:
                 writer.writeheader()
             writer.writerow({"n_seen": n_seen, **row})
 
+    def rewind(self, n_seen: int) -> None:
+        """Drop the rows that an interrupted run wrote after its last checkpoint."""
+        if not self.path.exists():
+            return
+        with self.path.open(newline="") as file:
+            header, *rows = csv.reader(file)
+        with replace_file(self.path) as temporary, temporary.open("w", newline="") as file:
+            csv.writer(file).writerows([header, *(r for r in rows if int(r[0]) <= n_seen)])
+
     def close(self) -> None:
         """Do nothing: every row is in the file already."""
 
@@ -50,12 +64,18 @@ class TensorBoardTracker:
         require("tensorboard", extra="track")
         from torch.utils.tensorboard import SummaryWriter
 
-        self._writer: Any = SummaryWriter(log_dir=str(folder))
+        self._make_writer: Any = partial(SummaryWriter, log_dir=str(folder))
+        self._writer: Any = self._make_writer()
 
     def log(self, row: Mapping[str, float], *, n_seen: int) -> None:
         """Write each number of ``row`` as a scalar at step ``n_seen``."""
         for name, value in row.items():
             self._writer.add_scalar(name, value, global_step=n_seen)
+
+    def rewind(self, n_seen: int) -> None:
+        """Tell TensorBoard to hide what was logged after ``n_seen``."""
+        self._writer.close()
+        self._writer = self._make_writer(purge_step=n_seen + 1)
 
     def close(self) -> None:
         """Flush and close the event file."""

@@ -61,7 +61,9 @@ def test_state_is_complete():
     assert torch.equal(first.model.weight, second.model.weight)
 
 
-@pytest.mark.parametrize("arguments", [{"half_life_images": 0}, {"half_life_images": 1, "ramp_up": 0}])
+@pytest.mark.parametrize(
+    "arguments", [{"half_life_images": 0}, {"half_life_images": 1, "ramp_up": 0}]
+)
 def test_nonsense_is_refused(arguments):
     with pytest.raises(ValueError, match="must be positive"):
         EMA(nn.Linear(1, 1), **arguments)

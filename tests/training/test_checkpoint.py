@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from aigc_tutorial.training import load_checkpoint, save_checkpoint
 
-leaves = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text() | st.floats(-1e9, 1e9)
+# No subnormal floats: the engine's tests switch them off for the whole process.
+floats = st.floats(-1e9, 1e9, allow_subnormal=False)
+leaves = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text() | floats
 trees = st.recursive(
     leaves,
     lambda inner: st.lists(inner) | st.lists(inner).map(tuple)

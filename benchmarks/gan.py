@@ -1,0 +1,238 @@
+"""Our GANs beside the usual ones, in one run on one machine.
+
+    python benchmarks/gan.py                      # everything, about 45 minutes on two cores
+    python benchmarks/gan.py speed import         # parts of it
+
+Needs MNIST itself (the 60,000 digits): AIGC_TUTORIAL_DATA, the cache or a download. Each part
+replaces its entry in ``benchmarks/results/gan.json``, with the machine, the versions, the command
+and the date; ``--show`` prints the committed results as a table.
+"""
+
+import argparse
+import dataclasses
+import datetime
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import reference_gan
+import torch
+from torch import nn
+from torch.utils.data import Dataset
+
+from aigc_tutorial import gan, zoo
+from aigc_tutorial.data import MNIST_TRAIN_IMAGES, MNIST_TRAIN_LABELS, fetch, mnist
+from aigc_tutorial.evaluation import DigitReport, evaluate_digits
+from aigc_tutorial.files import replace_file
+from aigc_tutorial.training import tune_cpu
+
+RESULTS = Path(__file__).parent / "results" / "gan.json"
+N_SAMPLES = 10_000
+
+
+def torchvision_mnist(folder: Path) -> Dataset:
+    """MNIST as the tutorials load it: torchvision, resized, scaled to [-1, 1] image by image."""
+    from torchvision import transforms
+    from torchvision.datasets import MNIST
+
+    contents, _ = fetch([MNIST_TRAIN_IMAGES, MNIST_TRAIN_LABELS])
+    raw = folder / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name, content in zip(("images-idx3", "labels-idx1"), contents, strict=True):
+        (raw / f"train-{name}-ubyte").write_bytes(content)
+        (raw / f"t10k-{name}-ubyte").write_bytes(content)  # its presence is checked, no more
+    steps = [transforms.Resize(28), transforms.ToTensor(), transforms.Normalize([0.5], [0.5])]
+    return MNIST(str(folder), train=True, transform=transforms.Compose(steps))
+
+
+def speed_of_reference(seed: int) -> float:
+    """Images per second of the usual loop."""
+    with tempfile.TemporaryDirectory() as folder:
+        return reference_gan.train_gan(torchvision_mnist(Path(folder)), 15.0, seed)[1]
+
+
+def speed_of_ours(seed: int) -> float:
+    """Images per second of our loop: same networks, batch, loss and optimizer settings."""
+    recipe = gan.recipes.Recipe(
+        name="reference networks",
+        generator_class=gan.MLPGenerator,
+        generator_config=gan.MLPGeneratorConfig(hidden=(128, 256, 512, 1024), batch_norm=True),
+        discriminator_class=gan.MLPDiscriminator,
+        discriminator_config=gan.MLPDiscriminatorConfig(),
+        loss=gan.losses.NON_SATURATING,
+        training=gan.GANTrainingConfig(
+            batch_size=64,
+            learning_rate_generator=2e-4,
+            learning_rate_discriminator=2e-4,
+            betas=(0.5, 0.999),
+            warmup_images=0,
+            r1_gamma=0.0,
+        ),
+    )
+    result = recipe.train(mnist("train").images, n_images=60_000, seed=seed, progress_bar=False)
+    return result.n_images / result.seconds
+
+
+def measure_speed(seeds: list[int]) -> dict[str, Any]:
+    """Both loops in turns, each time in a process of its own.
+
+    In one process the reference would profit from the settings of memory and denormal numbers that
+    our loop makes.
+    """
+    rounds = []
+    for seed in seeds:
+        with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as pool:
+            reference = pool.submit(speed_of_reference, seed).result()
+            ours = pool.submit(speed_of_ours, seed).result()
+        rounds.append({"reference": reference, "ours": ours, "ratio": ours / reference})
+    return {
+        "unit": "real images per second",
+        "rounds": rounds,
+        "median_ratio": statistics.median(r["ratio"] for r in rounds),
+    }
+
+
+def measure_quality(seeds: list[int]) -> dict[str, Any]:
+    """Digit-feature Fréchet distance after 60 s and 300 s of ours, and 300 s of WGAN-GP."""
+    rows = mnist("train").images
+    tune_cpu()
+    runs: dict[str, list[dict[str, Any]]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        dataset = torchvision_mnist(Path(folder))
+        for seed in seeds:
+            for seconds in (60, 300):
+                run = train_for(gan.recipes.MNIST_CONV, rows, seconds, seed)
+                runs.setdefault(f"ours, {seconds} s", []).append(run)
+                print(seed, seconds, run, flush=True)
+            generator, rate = reference_gan.train_wgan_gp(dataset, 300.0, seed)
+            run = {"seconds": 300.0, "images_per_second": rate, **distances(generator, seed)}
+            runs.setdefault("WGAN-GP, 300 s", []).append(run)
+            print(seed, "WGAN-GP", run, flush=True)
+    medians = {
+        name: statistics.median(run["frechet"] for run in of_name) for name, of_name in runs.items()
+    }
+    best = min(run["frechet"] for run in runs["WGAN-GP, 300 s"])
+    return {
+        "unit": f"digit-feature Fréchet distance, {N_SAMPLES:,} samples against the test set",
+        "runs": runs,
+        "medians": medians,
+        "best_wgan_gp": best,
+        "ratio_60": best / max(run["frechet"] for run in runs["ours, 60 s"]),
+        "ratio_300": best / max(run["frechet"] for run in runs["ours, 300 s"]),
+    }
+
+
+def train_for(
+    recipe: gan.recipes.Recipe, rows: torch.Tensor, seconds: float, seed: int
+) -> dict[str, Any]:
+    """Train for a given time, which a schedule counted in images has to know beforehand.
+
+    The speed is measured for a few seconds first; 3 % are kept in hand.
+    """
+    probe = recipe.train(rows, n_images=5_000, seed=seed, progress_bar=False)
+    n_images = int(0.97 * seconds * probe.n_images / probe.seconds)
+    result = recipe.train(rows, n_images=n_images, seed=seed, progress_bar=False)
+    return {
+        "n_images": result.n_images,
+        "seconds": result.seconds,
+        "images_per_second": result.n_images / result.seconds,
+        **distances(result.generator, seed),
+    }
+
+
+def distances(generator: nn.Module, seed: int) -> dict[str, Any]:
+    """Fréchet distance, KL to uniform and the rarest digit of 10,000 samples."""
+    random = torch.Generator().manual_seed(1_000 + seed)
+    if isinstance(generator, gan.Generator):
+        samples = generator.sample(N_SAMPLES, generator=random)
+    else:
+        with torch.no_grad():
+            samples = generator(torch.randn(N_SAMPLES, reference_gan.LATENT_DIM, generator=random))
+    report = report_on(samples)
+    return {
+        "frechet": report.frechet,
+        "kl_to_uniform": report.kl_to_uniform,
+        "rarest_share": min(report.class_shares),
+    }
+
+
+def report_on(samples: torch.Tensor) -> DigitReport:
+    """All measures of the package, against the real test digits."""
+    return evaluate_digits(samples, zoo.digit_classifier(), zoo.digit_reference())
+
+
+def measure_zoo(seeds: list[int]) -> dict[str, Any]:
+    """The zoo's generators, beside real training digits measured in the same way."""
+    entries = {}
+    for name in ("mnist-conv-gan", "mnist-mlp-gan"):
+        generator = zoo.load(name)
+        entries[name] = [distances(generator, seed) for seed in seeds]
+    real = mnist("train").images
+    entries["real training digits"] = []
+    for seed in seeds:
+        order = torch.randperm(len(real), generator=torch.Generator().manual_seed(seed))
+        report = report_on(real[order[:N_SAMPLES]])
+        entries["real training digits"].append({"frechet": report.frechet})
+    return {"unit": "digit-feature Fréchet distance, 10,000 samples", "entries": entries}
+
+
+def measure_import(seeds: list[int]) -> dict[str, Any]:
+    """Seconds that importing the package adds to importing torch, each in a fresh process."""
+    program = (
+        "import time, torch; t = time.perf_counter(); import aigc_tutorial; "
+        "print(time.perf_counter() - t)"
+    )
+    added = [
+        float(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True,
+                             check=True).stdout)
+        for _ in seeds
+    ]  # fmt: skip
+    return {"unit": "seconds added to importing torch", "values": added}
+
+
+PARTS: dict[str, Callable[[list[int]], dict[str, Any]]] = {
+    "speed": measure_speed,
+    "quality": measure_quality,
+    "zoo": measure_zoo,
+    "import": measure_import,
+}
+
+
+def main() -> None:
+    """Measure the parts that were asked for and record them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(PARTS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--show", action="store_true", help="print the committed results")
+    options = parser.parse_args()
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"unknown part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    if options.show:
+        print(json.dumps(results, indent=2))
+        return
+    for part in options.parts or PARTS:
+        started = time.perf_counter()
+        results[part] = PARTS[part](options.seeds) | {
+            "seeds": options.seeds,
+            "command": " ".join(["python benchmarks/gan.py", part, "--seeds",
+                                 *map(str, options.seeds)]),
+            "machine": dataclasses.asdict(zoo.Machine.here()),
+            "date": datetime.date.today().isoformat(),
+            "seconds_in_all": round(time.perf_counter() - started),
+        }  # fmt: skip
+        with replace_file(RESULTS) as temporary:
+            temporary.write_text(json.dumps(results, indent=2) + "\n")
+        print(part, json.dumps(results[part], indent=2), flush=True)
+
+
+if __name__ == "__main__":
+    main()

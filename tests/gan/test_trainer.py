@@ -1,0 +1,230 @@
+"""Training: who learns from what, reproducibility, resuming, failures."""
+
+import csv
+import dataclasses
+
+import pytest
+import torch
+
+from aigc_tutorial import gan
+from aigc_tutorial.data import ring
+from aigc_tutorial.gan import losses
+from aigc_tutorial.training import CsvTracker, Engine
+
+SHAPE = (1, 4, 4)
+CONFIG = gan.GANTrainingConfig(n_images=320, batch_size=16, warmup_images=32, penalty_every=4)
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def networks(seed=0, **generator_options):
+    torch.manual_seed(seed)
+    generator = gan.MLPGenerator(
+        gan.MLPGeneratorConfig(4, SHAPE, hidden=(8, 8), **generator_options)
+    )
+    return generator, gan.MLPDiscriminator(gan.MLPDiscriminatorConfig(SHAPE, hidden=(8,)))
+
+
+@pytest.fixture
+def rows():
+    return torch.rand(64, *SHAPE, generator=seeded()) * 2 - 1
+
+
+def trainer(loss, config=CONFIG, **options):
+    generator, discriminator = networks(**options)
+    return gan.GANTrainer(
+        generator,
+        discriminator,
+        loss=loss,
+        config=config,
+        random=seeded(),
+        engine=Engine(device="cpu"),
+    )
+
+
+def weights(model):
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def test_each_update_moves_its_own_network_alone(rows):
+    player = trainer(losses.NON_SATURATING)
+    x_fake = player.generator(player.generator.sample_latent(16, generator=seeded()))
+    generator, discriminator = weights(player.generator), weights(player.discriminator)
+    player._update_discriminator(rows[:16], x_fake.detach())
+    assert torch.equal(weights(player.generator), generator)
+    assert not torch.equal(weights(player.discriminator), discriminator)
+    discriminator = weights(player.discriminator)
+    player._update_generator(rows[:16], x_fake)
+    assert not torch.equal(weights(player.generator), generator)
+    assert torch.equal(weights(player.discriminator), discriminator)
+    assert all(p.grad is None or p.requires_grad for p in player.discriminator.parameters())
+
+
+@pytest.mark.parametrize(
+    ("loss", "looks_at_real_data"), [(losses.NON_SATURATING, False), (losses.RELATIVISTIC, True)]
+)
+def test_a_generator_sees_real_data_through_a_relativistic_loss_alone(
+    rows, loss, looks_at_real_data
+):
+    after = []
+    for x_real in (rows[:16], rows[16:32]):
+        player = trainer(loss)
+        x_fake = player.generator(player.generator.sample_latent(16, generator=seeded()))
+        player._update_generator(x_real, x_fake)
+        after.append(weights(player.generator))
+    assert torch.equal(*after) != looks_at_real_data
+
+
+def test_updates_go_down_their_losses(rows):
+    """A small step against the gradient lowers the loss that the step was made for."""
+    config = dataclasses.replace(
+        CONFIG, r1_gamma=0.0, learning_rate_generator=1e-4, learning_rate_discriminator=1e-4
+    )
+    player = trainer(losses.NON_SATURATING, config)
+    x_real, z = rows[:16], player.generator.sample_latent(16, generator=seeded())
+
+    def loss_discriminator(x_fake):
+        both = player.discriminator(torch.cat([x_real, x_fake])).chunk(2)
+        return player.loss.discriminator(*both).item()
+
+    x_fake = player.generator(z)
+    before = loss_discriminator(x_fake.detach())
+    player._update_discriminator(x_real, x_fake.detach())
+    assert loss_discriminator(x_fake.detach()) < before
+    before = player.loss.generator(player.discriminator(player.generator(z))).item()
+    player._update_generator(x_real, x_fake)
+    assert player.loss.generator(player.discriminator(player.generator(z))).item() < before
+
+
+def test_penalty_is_weighted_as_in_its_paper(rows):
+    config = dataclasses.replace(CONFIG, r1_gamma=0.6, penalty_every=4)
+    player = trainer(losses.RELATIVISTIC, config)
+    expected = 0.6 / 2 * 4 * gan.penalties.r1_penalty(player.discriminator, rows)
+    torch.testing.assert_close(player._penalty(rows, rows), expected)
+    player._n_steps = 1  # in between nothing is added
+    assert player._penalty(rows, rows) == 0
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_one_does_not(rows):
+    results = []
+    for seed in (3, 3, 4):
+        results.append(gan.train(*networks(), rows, config=CONFIG, seed=seed, progress_bar=False))
+    same, again, other = (weights(result.generator) for result in results)
+    assert torch.equal(same, again)
+    assert not torch.equal(same, other)
+    assert list(results[0].history.rows()) == list(results[1].history.rows())
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_resuming_ends_with_the_same_bits(rows, tmp_path, batch_norm):
+    def train(folder, tracker, budget_of_steps=None):
+        engine = Engine(device="cpu")
+        if budget_of_steps is not None:
+            engine.minimise = interrupt_after(engine.minimise, 2 * budget_of_steps)
+        return gan.train(
+            *networks(batch_norm=batch_norm),
+            rows,
+            loss=losses.RELATIVISTIC,
+            config=CONFIG,
+            seed=5,
+            snapshots_at=[0, 100, 300],
+            checkpoint_folder=folder,
+            checkpoint_every=64,
+            tracker=tracker,
+            progress_bar=False,
+            engine=engine,
+        )
+
+    whole_log, parts_log = (CsvTracker(tmp_path / name) for name in ("whole.csv", "parts.csv"))
+    whole = train(tmp_path / "whole", whole_log)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "parts", parts_log, budget_of_steps=13)
+    parts = train(tmp_path / "parts", parts_log)
+    for name in ("generator", "raw_generator", "discriminator"):
+        for key, tensor in getattr(whole, name).state_dict().items():
+            assert torch.equal(tensor, getattr(parts, name).state_dict()[key]), (name, key)
+    assert list(whole.history.rows()) == list(parts.history.rows())
+    assert list(whole.snapshots) == list(parts.snapshots)
+    assert all(torch.equal(whole.snapshots[n], parts.snapshots[n]) for n in whole.snapshots)
+    assert (tmp_path / "whole.csv").read_text() == (tmp_path / "parts.csv").read_text()
+    with (tmp_path / "parts.csv").open() as file:
+        assert [int(row["n_seen"]) for row in csv.DictReader(file)] == whole.history["n_seen"]
+
+
+def interrupt_after(function, n_calls):
+    calls = iter(range(n_calls))
+
+    def interrupting(*arguments):
+        if next(calls, None) is None:
+            raise KeyboardInterrupt
+        return function(*arguments)
+
+    return interrupting
+
+
+def test_a_checkpoint_of_another_run_is_refused(rows, tmp_path):
+    arguments = {"checkpoint_folder": tmp_path / "c", "progress_bar": False}
+    gan.train(*networks(), rows, config=CONFIG, **arguments)
+    other = dataclasses.replace(CONFIG, r1_gamma=7.0)
+    with pytest.raises(ValueError, match="was trained with"):
+        gan.train(*networks(), rows, config=other, **arguments)
+    longer = dataclasses.replace(CONFIG, n_images=640)
+    with pytest.raises(ValueError, match="belongs to a run over 320 images"):
+        gan.train(*networks(), rows, config=longer, **arguments)
+
+
+def test_several_critic_updates_use_data_of_their_own(rows):
+    config = dataclasses.replace(
+        CONFIG, n_discriminator_updates=2, gradient_penalty=10.0, r1_gamma=0.0, betas=(0.0, 0.9)
+    )
+    result = gan.train(
+        *networks(), rows, loss=losses.WASSERSTEIN, config=config, progress_bar=False
+    )
+    assert result.n_images == 320
+    n_rows = 320 // (2 * config.batch_size)
+    assert result.history.n_rows == n_rows
+
+
+def test_pixels_outside_the_range_of_tanh_are_refused(rows):
+    with pytest.raises(ValueError, match=r"must lie in \[-1, 1\]"):
+        gan.train(*networks(), rows * 255, config=CONFIG, progress_bar=False)
+
+
+def test_shapes_that_do_not_fit_are_refused(rows):
+    with pytest.raises(ValueError, match="same shape per sample"):
+        gan.train(*networks(), rows.flatten(1), config=CONFIG, progress_bar=False)
+
+
+def test_averaged_generator_has_statistics_of_its_own(rows):
+    """Its batch normalisation is measured on the averaged weights, not copied from training."""
+    player = trainer(losses.RELATIVISTIC, batch_norm=True)
+    for step in range(10):
+        player.step(rows[:16], step / 20)
+    averaged = player.averaged_generator(n_latents=5_000)
+    latents = averaged.sample_latent(5_000, generator=torch.Generator().manual_seed(0))
+    hidden = averaged.layers[:3](latents)  # linear, activation, linear: what is normalised
+    torch.testing.assert_close(
+        averaged.layers[3].running_mean, hidden.mean(0), atol=1e-4, rtol=1e-3
+    )
+
+
+def test_a_ring_is_learned():
+    """Eight modes of a ring, all found and most samples close to one: the game converges."""
+    target = ring(8)
+    rows = target.sample(4_000, generator=seeded())
+    torch.manual_seed(0)
+    generator = gan.MLPGenerator(gan.MLPGeneratorConfig(2, (2,), hidden=(64, 64), bounded=False))
+    discriminator = gan.MLPDiscriminator(gan.MLPDiscriminatorConfig((2,), hidden=(64, 64)))
+    config = gan.GANTrainingConfig(
+        n_images=400_000, batch_size=256, learning_rate_generator=2e-3,
+        learning_rate_discriminator=2e-3, r1_gamma=0.1, r2_gamma=0.1, penalty_every=1,
+        ema_half_life_images=5_000,
+    )  # fmt: skip
+    result = gan.train(generator, discriminator, rows, config=config, progress_bar=False)
+    samples = result.generator.sample(2_000, generator=seeded())
+    near = target.is_high_quality(samples, n_std=3)
+    shares = torch.bincount(target.assign_modes(samples[near]), minlength=8) / len(samples)
+    assert near.float().mean() > 0.5
+    assert shares.min() > 0.02
