@@ -61,7 +61,7 @@ notebooks: $(STAMP) ## Run every notebook cell by cell and print the time of eac
 
 built: $(STAMP) ## Test the built book, also in Chromium (2 minutes)
 	@test -f $(HTML) || { echo "There is no built book. Run: make book"; exit 1; }
-	@$(BIN)/python -m pytest -m "built or browser" tests/book tests/browser $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n 2 -m "built or browser" tests/book tests/browser $(PYTEST_ARGS)
 
 lab: $(STAMP) ## Open the notebooks in JupyterLab; stop it with Ctrl-C
 	@echo "JupyterLab opens in your browser; the notebooks are in book/. Stop it with Ctrl-C."

@@ -25,7 +25,10 @@ def notebooks() -> list[Path]:
 
 def clean(notebook: Any) -> Any:
     """Return the notebook in its committed form; outputs of compared cells stay."""
-    notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": LANGUAGE})
+    ours = {"aigc": notebook.metadata["aigc"]} if "aigc" in notebook.metadata else {}
+    notebook.metadata = nbformat.from_dict(
+        {**ours, "kernelspec": KERNEL, "language_info": LANGUAGE}
+    )
     cells = [cell for cell in notebook.cells if "colab" not in cell.metadata.get("tags", [])]
     first_code = next((i for i, cell in enumerate(cells) if cell.cell_type == "code"), len(cells))
     cells.insert(first_code, colab_cell())

@@ -13,7 +13,7 @@ from aigc_tutorial.environment import repository_url
 from aigc_tutorial.viz.display import Shown, format_number, literal, shorten, show
 
 PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
-BRANCH = "master"
+BRANCH = "main"
 
 
 @dataclass(frozen=True)

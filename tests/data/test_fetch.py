@@ -92,6 +92,7 @@ def resource(server):
             licence="public domain",
             citation="none",
             n_bytes=len(CONTENT),
+            n_bytes_download=len(CONTENT),
         )
 
     return make

@@ -48,7 +48,7 @@ def test_source_links_to_the_repository(monkeypatch):
     found = listing(book.expect)
     lines, first = inspect.getsourcelines(inspect.unwrap(book.expect))
     assert found.caption().endswith(
-        "(https://example.org/repo/blob/master/aigc_tutorial/viz/book.py"
+        "(https://example.org/repo/blob/main/aigc_tutorial/viz/book.py"
         f"#L{first}-L{first + len(lines) - 1})"
     )
 

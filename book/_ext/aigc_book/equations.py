@@ -39,7 +39,9 @@ def equation_tests(folder: Path = TESTS) -> dict[str, tuple[str, int]]:
                 assert isinstance(mark, ast.Call)
                 for argument in mark.args:
                     label = ast.literal_eval(argument)
-                    tests.setdefault(label, (path.relative_to(folder.parents[1]).as_posix(), node.lineno))
+                    tests.setdefault(
+                        label, (path.relative_to(folder.parents[1]).as_posix(), node.lineno)
+                    )
     return tests
 
 

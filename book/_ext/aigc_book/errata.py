@@ -5,7 +5,6 @@ the anchor ``erratum-E41``, to which any page may link: ``{ref}`erratum-e41```.
 """
 
 from pathlib import Path
-from typing import Any
 
 import yaml
 from docutils import nodes
@@ -18,7 +17,7 @@ from sphinx.util.nodes import nested_parse_with_titles
 from .repository import BOOK
 
 ERRATA = BOOK / "errata.yml"
-KEYS = {"number", "where", "says", "right"}
+KEYS = {"id", "section", "lines", "page", "says", "right"}
 
 
 def read_errata(path: Path = ERRATA) -> dict[str, dict[str, str]]:
@@ -34,10 +33,16 @@ def read_errata(path: Path = ERRATA) -> dict[str, dict[str, str]]:
             raise ValueError(
                 f"{path.name}: an entry has the keys {sorted(map(str, entry))}, expected {sorted(KEYS)}"
             )
-        if entry["number"] in by_number:
-            raise ValueError(f"{path.name}: {entry['number']} occurs twice")
-        by_number[entry["number"]] = entry
+        if entry["id"] in by_number:
+            raise ValueError(f"{path.name}: {entry['id']} occurs twice")
+        by_number[entry["id"]] = entry
     return by_number
+
+
+def place(entry: dict[str, str]) -> str:
+    """Return where in the source document an entry's point stands, in words."""
+    plural = "" if entry["lines"].isdecimal() else "s"
+    return f"source document, section {entry['section']}, line{plural} {entry['lines']}"
 
 
 class ErrataDirective(SphinxDirective):
@@ -59,11 +64,11 @@ class ErrataDirective(SphinxDirective):
 
     def box(self, entry: dict[str, str]) -> nodes.container:
         """Return one entry's box and make it a target for references."""
-        number = entry["number"]
+        number = entry["id"]
         anchor = f"erratum-{number}"
         container = nodes.container(classes=["erratum"], ids=[anchor])
         title = nodes.paragraph("", "", classes=["erratum-title"])
-        title += [nodes.strong("", number), nodes.Text(f" · {entry['where']}")]
+        title += [nodes.strong("", number), nodes.Text(f" · {place(entry)}")]
         container += title
         for key, heading in (("says", "The document"), ("right", "What is right")):
             part = nodes.container(classes=[f"erratum-{key}"])

@@ -8,6 +8,7 @@ from sphinx.config import Config
 
 MATHJAX = "lib/mathjax/tex-chtml.js"
 WIDGETS = "lib/html-manager/embed.js"
+WIDGET_FORMULAS = "widget-formulas.js"
 # The theme's FontAwesome replaces <i> by <svg>, which breaks the buttons of the Play widget;
 # nested, the <i> stays and the svg is put inside.
 FONT_AWESOME = "window.FontAwesomeConfig = {autoReplaceSvg: 'nest'};"
@@ -16,7 +17,7 @@ FONT_AWESOME = "window.FontAwesomeConfig = {autoReplaceSvg: 'nest'};"
 def use_local_scripts(app: Sphinx, config: Config) -> None:
     """Point MathJax and the widget manager at the copies in ``_static/lib``."""
     config.mathjax_path = MATHJAX
-    config.nb_ipywidgets_js = {WIDGETS: {}}
+    config.nb_ipywidgets_js = {WIDGET_FORMULAS: {}, WIDGETS: {}}
 
 
 def drop_thebe(
@@ -32,8 +33,16 @@ def drop_thebe(
     context["script_files"] = [s for s in context["script_files"] if not is_thebe(s)]
 
 
+def drop_thebe_settings(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Take out the settings that Thebe writes into the page's text."""
+    for raw in list(doctree.findall(nodes.raw)):
+        if "text/x-thebe-config" in raw.astext() or "kernelName = " in raw.astext():
+            raw.parent.remove(raw)
+
+
 def setup(app: Sphinx) -> None:
     """Connect to Sphinx; the FontAwesome setting is written into every page's head."""
     app.connect("config-inited", use_local_scripts)
     app.add_js_file(None, body=FONT_AWESOME, priority=1)
     app.connect("html-page-context", drop_thebe, priority=900)
+    app.connect("doctree-resolved", drop_thebe_settings, priority=900)

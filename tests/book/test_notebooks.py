@@ -1,0 +1,155 @@
+"""Every notebook is committed in the form that readers, the book and Colab need."""
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import clean_notebooks
+import colab_cell
+import nbformat
+import pytest
+from aigc_book import budget, equations, errata
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = clean_notebooks.notebooks()
+PAGES = sorted([*NOTEBOOKS, *(ROOT / "book").glob("*.md")])
+EACH = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+# What draws a figure. `viz.expect`, `viz.table` and the like write text.
+DRAWS = re.compile(r"plt\.show\(\)|\.savefig\(|display\(fig")
+LABEL = re.compile(r"^\$\$\s*\(([\w:-]+)\)", re.MULTILINE)
+ERRATA = re.compile(r"^```\{errata\}\s+(.+)$|\{ref\}`(?:[^`]*<)?erratum-(e\d+)>?`", re.MULTILINE)
+
+
+def read(path: Path) -> Any:
+    return nbformat.read(path, as_version=4)
+
+
+def text_of(path: Path) -> str:
+    """Return a page's Markdown."""
+    if path.suffix == ".md":
+        return path.read_text(encoding="utf-8")
+    cells = read(path).cells
+    return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+
+def labels() -> dict[str, str]:
+    """Return the page of each equation's label."""
+    return {label: path.stem for path in PAGES for label in LABEL.findall(text_of(path))}
+
+
+def test_there_are_notebooks() -> None:
+    assert NOTEBOOKS
+
+
+@EACH
+def test_notebook_is_in_its_committed_form(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    cleaned = clean_notebooks.clean(nbformat.reads(text, as_version=4))
+    assert nbformat.writes(cleaned) + "\n" == text, "run `make format`"
+    nbformat.validate(cleaned)
+
+
+@EACH
+def test_first_code_cell_is_the_colab_cell(path: Path) -> None:
+    first = next(cell for cell in read(path).cells if cell.cell_type == "code")
+    assert first == colab_cell.colab_cell()
+
+
+def test_colab_cell_installs_nothing_that_colab_brings() -> None:
+    installs = [line for line in colab_cell.colab_source().splitlines() if "pip install" in line]
+    assert len(installs) == 2
+    assert all("--no-deps" in line for line in installs)
+    names = {word for line in installs for word in re.split(r"[\s=<>]+", line)}
+    assert names.isdisjoint({"torch", "torchvision", "torchaudio", "numpy", "scipy", "matplotlib"})
+
+
+@EACH
+def test_every_figure_has_a_description(path: Path) -> None:
+    without = []
+    for cell in read(path).cells:
+        if cell.cell_type == "code" and DRAWS.search(cell.source):
+            alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+            if len(alt) < 15:
+                without.append(cell.source[:80])
+    assert without == [], "give these cells the metadata mystnb: {image: {alt: …}}"
+
+
+@EACH
+def test_tags_are_known(path: Path) -> None:
+    known = {
+        "colab",
+        "hide-cell",
+        "hide-input",
+        "hide-output",
+        "nbval-check-output",
+        "nbval-ignore-output",
+        "raises-exception",
+        "remove-cell",
+        "remove-input",
+        "remove-output",
+    }
+    used = {tag for cell in read(path).cells for tag in cell.metadata.get("tags", [])}
+    assert used <= known
+
+
+@EACH
+def test_code_is_python(path: Path) -> None:
+    """Apart from the Colab cell no cell has magics: the page runs as plain Python too."""
+    for cell in read(path).cells:
+        if cell.cell_type == "code" and cell.id != colab_cell.CELL_ID:
+            ast.parse(cell.source)
+
+
+def test_every_equation_has_a_test_and_every_test_an_equation() -> None:
+    tests = equations.equation_tests()
+    in_pages = labels()
+    assert sorted(set(in_pages) - set(tests)) == [], "equations without a test"
+    assert sorted(set(tests) - set(in_pages)) == [], "tests of equations that no page has"
+
+
+def test_labels_occur_once() -> None:
+    found = [label for path in PAGES for label in LABEL.findall(text_of(path))]
+    assert sorted(found) == sorted(set(found))
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_errata_exist(path: Path) -> None:
+    known = errata.read_errata()
+    for shown, linked in ERRATA.findall(text_of(path)):
+        for number in [*shown.split(), *([linked.upper()] if linked else [])]:
+            assert number in known, f"{number} is not in {errata.ERRATA.name}"
+
+
+def test_every_erratum_of_a_page_is_shown_there() -> None:
+    names = {path.stem for path in NOTEBOOKS}
+    shown = {
+        (path.stem, number)
+        for path in NOTEBOOKS
+        for match in ERRATA.finditer(text_of(path))
+        for number in (match[1] or "").split()
+    }
+    entries = errata.read_errata().values()
+    missing = [e["id"] for e in entries if e["page"] in names and (e["page"], e["id"]) not in shown]
+    assert missing == []
+
+
+@EACH
+def test_page_shows_its_measured_budget(path: Path) -> None:
+    assert "```{budget}" in text_of(path)
+    entry = budget.read_budgets().get(path.stem)
+    assert entry is not None, "run `make budgets`"
+    assert entry["seconds"] > 0
+    assert entry["peak_memory_mib"] > 0
+
+
+def test_no_budget_is_left_over() -> None:
+    assert set(budget.read_budgets()) <= {path.stem for path in NOTEBOOKS}
+
+
+def test_table_of_contents_lists_every_page() -> None:
+    toc = (ROOT / "_toc.yml").read_text(encoding="utf-8")
+    listed = set(re.findall(r"(?:file|root): book/([\w/]+)", toc))
+    existing = {p.relative_to(ROOT / "book").with_suffix("").as_posix() for p in PAGES}
+    existing |= {f"api/{p.stem}" for p in (ROOT / "book" / "api").glob("*.md")}
+    assert listed == existing

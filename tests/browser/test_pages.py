@@ -1,0 +1,165 @@
+"""What a reader's browser makes of the built book."""
+
+import re
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+import chromium
+import pytest
+from playwright.sync_api import Browser
+
+pytestmark = [pytest.mark.browser, pytest.mark.built, pytest.mark.timeout(120)]
+
+PAGES = chromium.book_pages()
+SOURCES = {name: (chromium.HTML / name).read_text(encoding="utf-8") for name in PAGES}
+WITH_FORMULAS = [name for name, text in SOURCES.items() if re.search(r'class="math[ "]', text)]
+WITH_DIAGRAMS = [name for name, text in SOURCES.items() if 'class="mermaid"' in text]
+WITH_WIDGETS = [name for name, text in SOURCES.items() if "jupyter.widget-view+json" in text]
+
+# From a slider's handle: the pictures and the text seen in the output that holds it, the slider
+# itself left out.
+WIDGET_STATE = """(handle) => {
+  const output = handle.closest(".cell_output");
+  const seen = (e) => e.offsetParent !== null && !e.closest(".widget-slider");
+  const pictures = [...output.querySelectorAll("img, canvas")].filter(seen)
+    .map((e) => e.src ?? e.toDataURL());
+  const texts = [...output.querySelectorAll(".widget-label, .widget-html-content, pre, p")]
+    .filter(seen).map((e) => e.textContent);
+  return JSON.stringify([pictures, texts]);
+}"""
+# Elements that reach beyond the given width and do not lie in a box that scrolls.
+TOO_WIDE = """(limit) => [...document.querySelectorAll(".bd-article *")].filter((e) => {
+  if (e.getBoundingClientRect().right <= limit + 1) return false;
+  for (let p = e; p; p = p.parentElement)
+    if (getComputedStyle(p).overflowX !== "visible") return p === e && e.clientWidth > limit;
+  return true;
+}).map((e) => e.outerHTML.slice(0, 120))"""
+COLOURS = """() => [getComputedStyle(document.body).backgroundColor,
+  ...[...document.querySelectorAll(".bd-article p, .bd-article h1, .bd-article .widget-label")]
+    .filter((e) => e.offsetParent && !e.closest(".equation-test, .admonition, .sd-card, .output"))
+    .map((e) => getComputedStyle(e).color)]"""
+
+
+def visiting(names: Iterable[str], schemes: Iterable[str] = ("file", "http")):
+    """Return the mark that runs a test on these pages, over each of the schemes."""
+    parameters = [(scheme, name) for scheme in schemes for name in names]
+    ids = [f"{scheme}-{name}" for scheme, name in parameters]
+    return pytest.mark.parametrize("visit", parameters, indirect=True, scope="module", ids=ids)
+
+
+def luminance(colour: str) -> float:
+    """Return the relative luminance of an `rgb()` colour, 0 to 1 (WCAG 2)."""
+    values = [int(value) / 255 for value in re.findall(r"\d+", colour)[:3]]
+    red, green, blue = (
+        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in values
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(first: str, second: str) -> float:
+    """Return the contrast ratio of two colours, 1 to 21 (WCAG 2)."""
+    light, dark = sorted((luminance(first), luminance(second)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_contrast_of_black_on_white() -> None:
+    assert contrast("rgb(0, 0, 0)", "rgb(255, 255, 255)") == pytest.approx(21)
+
+
+def test_the_book_is_built() -> None:
+    assert "book/index.html" in PAGES, "there is no built book; run `make book` first"
+
+
+@visiting(PAGES)
+def test_no_request_leaves_the_page(visit, addresses: dict[str, str]) -> None:
+    own = urlsplit(addresses["http"]).netloc
+    foreign = [
+        url
+        for url in visit.requests
+        if urlsplit(url).scheme not in {"file", "data", "blob", "about"}
+        and urlsplit(url).netloc != own
+    ]
+    assert foreign == []
+    assert visit.failures == []
+    assert visit.errors == []
+
+
+@visiting(WITH_FORMULAS)
+def test_formulas_are_typeset(visit) -> None:
+    page = visit.page
+    n_formulas = page.locator(".math").count()
+    assert n_formulas > 0
+    assert page.locator("mjx-container").count() >= n_formulas
+    faults = page.locator("mjx-merror, [data-mjx-error]")
+    assert faults.all_text_contents() == []
+
+
+@visiting(WITH_DIAGRAMS)
+def test_diagrams_are_drawn_and_follow_the_colour_scheme(visit) -> None:
+    page = visit.page
+    styles = []
+    for colours in ("dark", "light"):
+        chromium.set_scheme(page, colours)
+        page.wait_for_timeout(500)
+        assert page.locator("pre.mermaid svg").count() == page.locator("pre.mermaid").count()
+        assert page.locator("pre.mermaid .error-icon").count() == 0
+        css = page.locator("pre.mermaid svg style").first.text_content() or ""
+        styles.append(re.sub(r"#diagram-[\d-]+", "", css))
+    assert styles[0] != styles[1]
+
+
+@visiting(WITH_WIDGETS)
+def test_a_slider_moved_by_keyboard_changes_what_is_seen(visit) -> None:
+    page = visit.page
+    handles = page.locator(".cell_output .noUi-handle:visible")
+    assert handles.count() > 0, "no slider of the page was drawn"
+    for handle in handles.all():
+        handle.scroll_into_view_if_needed()
+        before = handle.evaluate(WIDGET_STATE)
+        at_end = handle.get_attribute("aria-valuenow") == handle.get_attribute("aria-valuemax")
+        handle.focus()
+        for _ in range(3):
+            page.keyboard.press("ArrowLeft" if at_end else "ArrowRight")
+        page.wait_for_timeout(200)
+        assert handle.evaluate(WIDGET_STATE) != before, handle.evaluate(
+            "(e) => 'this slider changes nothing: ' + e.closest('.cell_output').textContent"
+        )
+
+
+@visiting(PAGES, schemes=["file"])
+def test_nothing_is_wider_than_a_phone(visit) -> None:
+    page = visit.page
+    page.set_viewport_size(chromium.PHONE)
+    page.wait_for_timeout(100)
+    width = page.evaluate("() => document.scrollingElement.scrollWidth")
+    too_wide = page.evaluate(TOO_WIDE, chromium.PHONE["width"])
+    page.set_viewport_size(chromium.WIDE)
+    assert too_wide == []
+    assert width <= chromium.PHONE["width"]
+
+
+@visiting(PAGES, schemes=["file"])
+@pytest.mark.parametrize("colours", ["dark", "light"])
+def test_text_is_readable_in_both_colour_schemes(visit, colours: str) -> None:
+    chromium.set_scheme(visit.page, colours)
+    background, *texts = visit.page.evaluate(COLOURS)
+    chromium.set_scheme(visit.page, "light")
+    assert (luminance(background) < 0.2) == (colours == "dark")
+    assert texts, "the page has no text"
+    assert min(contrast(text, background) for text in texts) >= 4.5
+
+
+@pytest.mark.parametrize("scheme", ["file", "http"])
+def test_search_finds_generator(browser: Browser, addresses: dict[str, str], scheme: str) -> None:
+    page = browser.new_page()
+    page.goto(f"{addresses[scheme]}/search.html?q=generator")
+    page.wait_for_selector("#search-results ul.search li a", timeout=20_000)
+    n_results = page.locator("#search-results ul.search > li").count()
+    page.close()
+    assert n_results > 0
+
+
+@visiting(["book/index.html"], schemes=["file"])
+def test_one_search_field_is_offered(visit) -> None:
+    fields = visit.page.locator("input[type=search]:visible, .search-button-field:visible")
+    assert fields.count() == 1

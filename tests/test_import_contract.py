@@ -1,0 +1,77 @@
+"""Importing the package is cheap, and an import inside it goes down the floors only."""
+
+import json
+import subprocess
+import sys
+from importlib.metadata import requires
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parents[1]
+PROBE = """
+import json, sys, time
+import numpy, torch
+before = set(sys.modules)
+start = time.perf_counter()
+import aigc_tutorial
+seconds = time.perf_counter() - start
+print(json.dumps([seconds, sorted(set(sys.modules) - before)]))
+"""
+# Loaded where they are used, never by `import aigc_tutorial`.
+HEAVY = {
+    "accelerate",
+    "ipywidgets",
+    "matplotlib",
+    "mlxtend",
+    "pandas",
+    "pooch",
+    "sklearn",
+    "tensorboard",
+    "torchmetrics",
+    "torchvision",
+}
+
+
+def probe() -> tuple[float, list[str]]:
+    """Return how long the import takes after torch's, and the modules it loads."""
+    result = subprocess.run(
+        [sys.executable, "-c", PROBE], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    seconds, modules = json.loads(result.stdout)
+    return seconds, modules
+
+
+def test_import_adds_less_than_a_fifth_of_a_second_to_torch() -> None:
+    # The least of three: another program on the machine can only make it slower.
+    assert min(probe()[0] for _ in range(3)) < 0.2
+
+
+def test_import_loads_no_heavy_package_and_no_subpackage() -> None:
+    _, modules = probe()
+    assert HEAVY.isdisjoint(name.partition(".")[0] for name in modules)
+    assert [name for name in modules if name.startswith("aigc_tutorial.")] == []
+
+
+def test_floors_hold() -> None:
+    linter = Path(sys.executable).with_name("lint-imports")
+    result = subprocess.run(
+        [str(linter), "--no-cache"], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert result.returncode == 0, result.stdout
+
+
+def test_every_import_of_the_package_is_declared() -> None:
+    """A module of another distribution that the package imports is a dependency or in an extra."""
+    grimp = pytest.importorskip("grimp", reason="comes with import-linter, of the extra [test]")
+    graph = grimp.build_graph("aigc_tutorial", include_external_packages=True, cache_dir=None)
+    external = {m for m in graph.modules if not m.startswith("aigc_tutorial")}
+    imported = external - set(sys.stdlib_module_names)
+    declared = {
+        Requirement(line).name.replace("-", "_") for line in requires("aigc_tutorial") or []
+    }
+    # Under another name than the distribution's, or brought by one that is declared.
+    known = {"PIL": "matplotlib", "sklearn": "scikit_learn", "cycler": "matplotlib"}
+    known |= {"IPython": "ipykernel"}
+    assert {name for name in imported if known.get(name, name) not in declared} == set()

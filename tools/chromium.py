@@ -1,0 +1,122 @@
+"""Find Chromium on this machine and open pages of the built book in it."""
+
+import functools
+import http.server
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page, ViewportSize
+
+ROOT = Path(__file__).resolve().parent.parent
+HTML = ROOT / "_build" / "html"
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+# No sandbox, because containers run as root; the rest keeps Chromium from calling home.
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+HOW_TO_GET = (
+    "Chromium was not found. On Debian: apt install chromium. Elsewhere: "
+    ".venv/bin/playwright install chromium. Or name one: AIGC_TUTORIAL_CHROMIUM=/path/to/chrome"
+)
+PHONE: "ViewportSize" = {"width": 390, "height": 844}
+WIDE: "ViewportSize" = {"width": 1440, "height": 900}
+
+
+def find_chromium() -> str | None:
+    """Return the path of a Chromium: the one named in the environment, on PATH, or Playwright's."""
+    named = os.environ.get("AIGC_TUTORIAL_CHROMIUM")
+    if named:
+        return named
+    for name in NAMES:
+        path = shutil.which(name)
+        if path:
+            return path
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        own = playwright.chromium.executable_path
+    return own if Path(own).is_file() else None
+
+
+@contextmanager
+def open_browser(executable: str) -> Iterator["Browser"]:
+    """Yield a running Chromium with a profile of its own."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=list(FLAGS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves files without a line for each."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def serve(folder: Path = HTML) -> Iterator[str]:
+    """Serve a folder on this machine alone and yield its address."""
+    handler = functools.partial(QuietHandler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def book_pages() -> list[str]:
+    """Return the pages of the built book: what is written for readers, not indices and listings."""
+    pages = (path.relative_to(HTML).as_posix() for path in (HTML / "book").rglob("*.html"))
+    return sorted(pages)
+
+
+READY = """async () => {
+  const later = (ms) => new Promise((done) => setTimeout(done, ms));
+  await document.fonts.ready;
+  if (document.querySelector(".math")) {
+    while (!window.MathJax?.startup?.promise) await later(20);
+    await MathJax.startup.promise;
+  }
+  const drawn = () => [...document.querySelectorAll("pre.mermaid")].every((d) => d.querySelector("svg"));
+  for (let i = 0; i < 250 && !drawn(); i++) await later(20);
+  const views = document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]').length;
+  const shown = () => document.querySelectorAll(".cell_output .widget-subarea > *, .cell_output .jupyter-widgets").length;
+  for (let i = 0; i < 250 && views && !shown(); i++) await later(20);
+  await document.fonts.ready;
+}"""
+
+
+def wait_until_drawn(page: "Page") -> None:
+    """Wait for fonts, formulas, diagrams and widgets."""
+    page.evaluate(READY)
+
+
+def set_scheme(page: "Page", scheme: str) -> None:
+    """Change between ``light`` and ``dark`` as the theme's button does."""
+    page.evaluate(
+        "(s) => { document.documentElement.dataset.mode = s; "
+        "document.documentElement.dataset.theme = s; }",
+        scheme,
+    )
+    page.wait_for_timeout(100)
+    wait_until_drawn(page)
