@@ -11,6 +11,7 @@ import lock
 import pytest
 import yaml
 from aigc_book import repository
+from packaging.utils import canonicalize_name
 
 from aigc_tutorial.viz import book as viz_book
 
@@ -87,7 +88,7 @@ def test_constraints_fit_the_ranges_and_hold_names_and_versions_only() -> None:
         assert match, f"not a name and a version: {line!r}"
         pins[match[1]] = match[2]
     for requirement in lock.requirements(PROJECT):
-        name = lock.canonicalize_name(requirement.name)
+        name = canonicalize_name(requirement.name)
         assert name in pins, f"{name} is not pinned: run `make lock`"
         assert pins[name] in requirement.specifier, requirement
 

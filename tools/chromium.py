@@ -7,11 +7,12 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, ViewportSize
+    from playwright.sync_api import Browser, ConsoleMessage, Page, Response, ViewportSize
 
 ROOT = Path(__file__).resolve().parent.parent
 HTML = ROOT / "_build" / "html"
@@ -97,13 +98,51 @@ READY = """async () => {
     while (!window.MathJax?.startup?.promise) await later(20);
     await MathJax.startup.promise;
   }
-  const drawn = () => [...document.querySelectorAll("pre.mermaid")].every((d) => d.querySelector("svg"));
+  const all = (selector) => [...document.querySelectorAll(selector)];
+  const drawn = () => all("pre.mermaid").every((diagram) => diagram.querySelector("svg"));
   for (let i = 0; i < 250 && !drawn(); i++) await later(20);
-  const views = document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]').length;
-  const shown = () => document.querySelectorAll(".cell_output .widget-subarea > *, .cell_output .jupyter-widgets").length;
-  for (let i = 0; i < 250 && views && !shown(); i++) await later(20);
+  const n_views = all('script[type="application/vnd.jupyter.widget-view+json"]').length;
+  const shown = () => all(".cell_output .jupyter-widgets").length >= n_views;
+  for (let i = 0; i < 250 && !shown(); i++) await later(20);
   await document.fonts.ready;
 }"""
+
+
+@dataclass
+class Visit:
+    """An open page, and what happened since it began to load.
+
+    Attributes:
+        page: The page.
+        requests: Addresses that were asked for.
+        failures: Addresses that did not come, or came with an error.
+        errors: Errors in the console, and exceptions that nothing caught.
+    """
+
+    page: "Page"
+    requests: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+def watch(page: "Page") -> Visit:
+    """Write down every request, failure and error of a page from now on."""
+    visit = Visit(page)
+
+    def note_response(response: "Response") -> None:
+        if response.status >= 400:
+            visit.failures.append(f"{response.status} {response.url}")
+
+    def note_message(message: "ConsoleMessage") -> None:
+        if message.type == "error":
+            visit.errors.append(message.text)
+
+    page.on("request", lambda request: visit.requests.append(request.url))
+    page.on("requestfailed", lambda request: visit.failures.append(request.url))
+    page.on("response", note_response)
+    page.on("pageerror", lambda error: visit.errors.append(str(error)))
+    page.on("console", note_message)
+    return visit
 
 
 def wait_until_drawn(page: "Page") -> None:

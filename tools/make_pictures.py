@@ -57,8 +57,12 @@ def walk(stops: Tensor, n_between: int) -> Tensor:
 def save(frames: list[Image.Image], path: Path) -> None:
     """Write a picture, or a moving one, completely or not at all."""
     temporary = path.with_name(f"tmp-{path.name}")
-    options = {"save_all": True, "append_images": frames[1:], "duration": MILLISECONDS, "loop": 0}
-    frames[0].save(temporary, optimize=True, **(options if len(frames) > 1 else {}))
+    if len(frames) == 1:
+        frames[0].save(temporary, optimize=True)
+    else:
+        frames[0].save(
+            temporary, save_all=True, append_images=frames[1:], duration=MILLISECONDS, loop=0
+        )
     os.replace(temporary, path)
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1024:.0f} KiB")
 

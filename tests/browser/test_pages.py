@@ -40,7 +40,9 @@ COLOURS = """() => [getComputedStyle(document.body).backgroundColor,
     .map((e) => getComputedStyle(e).color)]"""
 
 
-def visiting(names: Iterable[str], schemes: Iterable[str] = ("file", "http")):
+def visiting(
+    names: Iterable[str], schemes: Iterable[str] = ("file", "http")
+) -> pytest.MarkDecorator:
     """Return the mark that runs a test on these pages, over each of the schemes."""
     parameters = [(scheme, name) for scheme in schemes for name in names]
     ids = [f"{scheme}-{name}" for scheme, name in parameters]
@@ -71,7 +73,7 @@ def test_the_book_is_built() -> None:
 
 
 @visiting(PAGES)
-def test_no_request_leaves_the_page(visit, addresses: dict[str, str]) -> None:
+def test_no_request_leaves_the_page(visit: chromium.Visit, addresses: dict[str, str]) -> None:
     own = urlsplit(addresses["http"]).netloc
     foreign = [
         url
@@ -85,7 +87,7 @@ def test_no_request_leaves_the_page(visit, addresses: dict[str, str]) -> None:
 
 
 @visiting(WITH_FORMULAS)
-def test_formulas_are_typeset(visit) -> None:
+def test_formulas_are_typeset(visit: chromium.Visit) -> None:
     page = visit.page
     n_formulas = page.locator(".math").count()
     assert n_formulas > 0
@@ -95,7 +97,7 @@ def test_formulas_are_typeset(visit) -> None:
 
 
 @visiting(WITH_DIAGRAMS)
-def test_diagrams_are_drawn_and_follow_the_colour_scheme(visit) -> None:
+def test_diagrams_are_drawn_and_follow_the_colour_scheme(visit: chromium.Visit) -> None:
     page = visit.page
     styles = []
     for colours in ("dark", "light"):
@@ -109,7 +111,7 @@ def test_diagrams_are_drawn_and_follow_the_colour_scheme(visit) -> None:
 
 
 @visiting(WITH_WIDGETS)
-def test_a_slider_moved_by_keyboard_changes_what_is_seen(visit) -> None:
+def test_a_slider_moved_by_keyboard_changes_what_is_seen(visit: chromium.Visit) -> None:
     page = visit.page
     handles = page.locator(".cell_output .noUi-handle:visible")
     assert handles.count() > 0, "no slider of the page was drawn"
@@ -127,7 +129,7 @@ def test_a_slider_moved_by_keyboard_changes_what_is_seen(visit) -> None:
 
 
 @visiting(PAGES, schemes=["file"])
-def test_nothing_is_wider_than_a_phone(visit) -> None:
+def test_nothing_is_wider_than_a_phone(visit: chromium.Visit) -> None:
     page = visit.page
     page.set_viewport_size(chromium.PHONE)
     page.wait_for_timeout(100)
@@ -140,7 +142,7 @@ def test_nothing_is_wider_than_a_phone(visit) -> None:
 
 @visiting(PAGES, schemes=["file"])
 @pytest.mark.parametrize("colours", ["dark", "light"])
-def test_text_is_readable_in_both_colour_schemes(visit, colours: str) -> None:
+def test_text_is_readable_in_both_colour_schemes(visit: chromium.Visit, colours: str) -> None:
     chromium.set_scheme(visit.page, colours)
     background, *texts = visit.page.evaluate(COLOURS)
     chromium.set_scheme(visit.page, "light")
@@ -160,6 +162,6 @@ def test_search_finds_generator(browser: Browser, addresses: dict[str, str], sch
 
 
 @visiting(["book/index.html"], schemes=["file"])
-def test_one_search_field_is_offered(visit) -> None:
+def test_one_search_field_is_offered(visit: chromium.Visit) -> None:
     fields = visit.page.locator("input[type=search]:visible, .search-button-field:visible")
     assert fields.count() == 1

@@ -1,7 +1,7 @@
 """The book's own Sphinx extension: what Jupyter Book does not bring.
 
 - ``execution_cache``: notebooks run again when the package changes, and only then;
-- ``javascript``: MathJax, Mermaid and the widget manager from this machine, no request leaves a page;
+- ``javascript``: MathJax, Mermaid and the widget manager, fetched once and copied into the book;
 - ``page_scripts``: which scripts a page loads, and in which order;
 - ``mermaid``, ``budget``, ``errata``, ``equations``: what a page's author writes.
 

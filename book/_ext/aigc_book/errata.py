@@ -31,7 +31,8 @@ def read_errata(path: Path = ERRATA) -> dict[str, dict[str, str]]:
     for entry in entries or []:
         if set(entry) != KEYS:
             raise ValueError(
-                f"{path.name}: an entry has the keys {sorted(map(str, entry))}, expected {sorted(KEYS)}"
+                f"{path.name}: an entry has the keys {sorted(map(str, entry))}, "
+                f"expected {sorted(KEYS)}"
             )
         if entry["id"] in by_number:
             raise ValueError(f"{path.name}: {entry['id']} occurs twice")
