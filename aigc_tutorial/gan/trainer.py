@@ -237,7 +237,7 @@ class GANTrainingResult:
         generator: the averaged generator, in evaluation mode: the one to use.
         raw_generator: the generator as the last step left it.
         discriminator: its opponent.
-        history: recorded rows with the columns n_seen (images), loss_discriminator,
+        history: recorded rows with the columns n_images, loss_discriminator,
             loss_generator, probability_real (mean D(x)) and probability_fake (mean D(G(z))).
         snapshots: samples by the number of images seen, from the same latents.
         n_images: real images seen.

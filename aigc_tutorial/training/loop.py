@@ -53,7 +53,7 @@ class RunResult:
     """What :func:`run` leaves behind.
 
     Attributes:
-        history: what was recorded, with the column ``n_seen``.
+        history: what was recorded, with the column ``n_images`` or ``n_tokens``.
         n_seen: images or tokens seen, over all resumed parts.
         seconds: wall-clock time of this part's steps, without callbacks and checkpoints.
     """
@@ -86,7 +86,7 @@ def run(
         task: takes the steps.
         batches: yields batches on the task's device.
         budget: how many images or tokens to see in all; the last batch may pass it.
-        unit: what is counted, for the progress bar.
+        unit: what is counted; names the first column, ``n_images`` or ``n_tokens``.
         count: how many of them a batch holds.
         log_every: record a row each time so many have been seen; by default a hundredth of the
             budget.
@@ -126,9 +126,9 @@ def run(
             before, n_seen = n_seen, n_seen + count(batch)
             if before // log_every != n_seen // log_every or n_seen >= budget:
                 row = {name: float(value) for name, value in scalars.items()}
-                history.append({"n_seen": n_seen, **row})
+                history.append({f"n_{unit}": n_seen, **row})
                 if tracker is not None:
-                    tracker.log(row, n_seen=n_seen)
+                    tracker.log({f"n_{unit}": n_seen, **row}, n_seen=n_seen)
             seconds += time.perf_counter() - started
             bar.update(n_seen - before)
     return RunResult(history, n_seen, seconds)

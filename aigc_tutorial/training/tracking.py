@@ -34,13 +34,13 @@ class CsvTracker:
         self.path.parent.mkdir(parents=True, exist_ok=True)
 
     def log(self, row: Mapping[str, float], *, n_seen: int) -> None:
-        """Append ``row``; ``n_seen`` is the first column."""
+        """Append ``row``, whose first column is the data seen."""
         is_new = not self.path.exists() or self.path.stat().st_size == 0
         with self.path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=["n_seen", *row])
+            writer = csv.DictWriter(file, fieldnames=list(row))
             if is_new:
                 writer.writeheader()
-            writer.writerow({"n_seen": n_seen, **row})
+            writer.writerow(row)
 
     def rewind(self, n_seen: int) -> None:
         """Drop the rows that an interrupted run wrote after its last checkpoint."""

@@ -150,7 +150,7 @@ def test_resuming_ends_with_the_same_bits(rows, tmp_path, batch_norm):
     assert all(torch.equal(whole.snapshots[n], parts.snapshots[n]) for n in whole.snapshots)
     assert (tmp_path / "whole.csv").read_text() == (tmp_path / "parts.csv").read_text()
     with (tmp_path / "parts.csv").open() as file:
-        assert [int(row["n_seen"]) for row in csv.DictReader(file)] == whole.history["n_seen"]
+        assert [int(row["n_images"]) for row in csv.DictReader(file)] == whole.history["n_images"]
 
 
 def interrupt_after(function, n_calls):

@@ -59,7 +59,7 @@ def test_rows_and_callbacks_come_when_they_are_due():
         at={0: called.append, 35: called.append, 36: called.append, 100: called.append},
         progress_bar=False,
     )
-    assert result.history["n_seen"] == [30, 50, 80, 100]
+    assert result.history["n_images"] == [30, 50, 80, 100]
     assert called == [0, 40, 40, 100]
 
 
@@ -69,6 +69,7 @@ def test_tokens_can_be_counted_instead():
         progress_bar=False,
     )  # fmt: skip
     assert result.n_seen == 1_000
+    assert result.history["n_tokens"][-1] == 1_000
 
 
 def test_empty_budget_is_refused():
@@ -112,11 +113,11 @@ def test_history_reads_by_column_and_by_row(tmp_path):
 def test_csv_tracker_keeps_every_row_and_rewinds(tmp_path):
     tracker = CsvTracker(tmp_path / "log.csv")
     for n in (10, 20, 30):
-        tracker.log({"loss": n / 10}, n_seen=n)
+        tracker.log({"n_images": n, "loss": n / 10}, n_seen=n)
     tracker.rewind(20)
-    tracker.log({"loss": 9.0}, n_seen=25)
+    tracker.log({"n_images": 25, "loss": 9.0}, n_seen=25)
     rows = (tmp_path / "log.csv").read_text().split()
-    assert rows == ["n_seen,loss", "10,1.0", "20,2.0", "25,9.0"]
+    assert rows == ["n_images,loss", "10,1.0", "20,2.0", "25,9.0"]
 
 
 def test_tensorboard_tracker_writes_what_tensorboard_reads(tmp_path):
