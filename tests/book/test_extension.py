@@ -1,0 +1,140 @@
+"""The book's Sphinx extension: hashes, locks, and what its directives read."""
+
+import hashlib
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+from aigc_book import budget, equations, errata, execution_cache, javascript
+
+MATHJAX = javascript.LIBRARIES[0]
+
+
+def make_archive(folder: Path, names: list[str]) -> Path:
+    path = folder / "some-1.0.0.tgz"
+    with tarfile.open(path, "w:gz") as tar:
+        for name in names:
+            member = tarfile.TarInfo(name)
+            member.size = 3
+            tar.addfile(member, io.BytesIO(b"abc"))
+    return path
+
+
+def make_repository(root: Path) -> Path:
+    (root / "aigc_tutorial" / "__pycache__").mkdir(parents=True)
+    (root / "aigc_tutorial" / "a.py").write_text("x = 1\n")
+    (root / "constraints.txt").write_text("numpy==2.0\n")
+    return root
+
+
+def test_hash_changes_with_package_and_pins_alone(tmp_path: Path) -> None:
+    root = make_repository(tmp_path)
+    before = execution_cache.package_hash(root)
+    (root / "aigc_tutorial" / "__pycache__" / "a.pyc").write_bytes(b"other")
+    (root / "README.md").write_text("other")
+    assert execution_cache.package_hash(root) == before
+    (root / "constraints.txt").write_text("numpy==2.1\n")
+    with_pins = execution_cache.package_hash(root)
+    assert with_pins != before
+    (root / "aigc_tutorial" / "a.py").rename(root / "aigc_tutorial" / "b.py")
+    assert execution_cache.package_hash(root) not in {before, with_pins}
+
+
+def test_unpack_writes_what_the_book_uses_and_nothing_else(tmp_path: Path) -> None:
+    names = ["package/es5/tex-chtml.js", "package/es5/sre/mathmaps/en.json", "package/README.md"]
+    target = tmp_path / "target"
+    target.mkdir()
+    javascript.unpack(make_archive(tmp_path, names), MATHJAX, target)
+    written = [p.relative_to(target).as_posix() for p in target.rglob("*") if p.is_file()]
+    assert written == ["tex-chtml.js"]
+
+
+def test_archive_without_wanted_files_is_refused(tmp_path: Path) -> None:
+    archive = make_archive(tmp_path, ["package/README.md"])
+    with pytest.raises(javascript.JavaScriptError, match="none of the files"):
+        javascript.unpack(archive, MATHJAX, tmp_path / "target")
+
+
+def test_archive_cannot_write_outside_of_its_folder(tmp_path: Path) -> None:
+    archive = make_archive(tmp_path, ["package/es5/ui/../../../../evil/ui/a.js"])
+    target = tmp_path / "cache" / "target"
+    target.mkdir(parents=True)
+    with pytest.raises(javascript.JavaScriptError):
+        javascript.unpack(archive, MATHJAX, target)
+    assert list(tmp_path.rglob("a.js")) == []
+
+
+def test_wrong_sum_is_refused_and_nothing_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = make_archive(tmp_path, ["package/es5/tex-chtml.js"])
+    monkeypatch.setattr(javascript, "fetch_archive", lambda *_: archive)
+    cache = tmp_path / "cache"
+    with pytest.raises(javascript.JavaScriptError, match="not the one in"):
+        javascript.ensure_library(MATHJAX, "1.0.0", "0" * 128, cache)
+    assert list(cache.iterdir()) == []
+    right = hashlib.sha512(archive.read_bytes()).hexdigest()
+    folder = javascript.ensure_library(MATHJAX, "1.0.0", right, cache)
+    assert (folder / "tex-chtml.js").read_bytes() == b"abc"
+
+
+def test_cached_library_needs_no_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = make_archive(tmp_path, ["package/es5/tex-chtml.js"])
+    monkeypatch.setattr(javascript, "fetch_archive", lambda *_: archive)
+    right = hashlib.sha512(archive.read_bytes()).hexdigest()
+    first = javascript.ensure_library(MATHJAX, "1.0.0", right, tmp_path / "cache")
+
+    def refuse(*_: object) -> Path:
+        raise AssertionError("asked for the network")
+
+    monkeypatch.setattr(javascript, "fetch_archive", refuse)
+    assert javascript.ensure_library(MATHJAX, "1.0.0", right, tmp_path / "cache") == first
+
+
+def test_lock_names_exact_versions_of_all_libraries() -> None:
+    lock = json.loads(javascript.LOCK.read_text(encoding="utf-8"))
+    assert set(lock) == {library.package for library in javascript.LIBRARIES}
+    for entry in lock.values():
+        assert set(entry) == {"version", "sha512"}
+        assert len(entry["sha512"]) == 128
+        assert all(part.isdecimal() for part in entry["version"].split("."))
+
+
+def test_equation_tests_are_found_by_their_marks(tmp_path: Path) -> None:
+    folder = tmp_path / "tests" / "equations"
+    folder.mkdir(parents=True)
+    (folder / "test_a.py").write_text(
+        "import pytest\n\n"
+        '@pytest.mark.equation("one", "two")\n'
+        "def test_both(): ...\n\n"
+        '@pytest.mark.parametrize("x", [1])\n'
+        "def test_without(x): ...\n"
+    )
+    found = equations.equation_tests(folder)
+    assert found == {
+        "one": ("tests/equations/test_a.py", 4),
+        "two": ("tests/equations/test_a.py", 4),
+    }
+
+
+def test_errata_with_a_missing_key_or_a_double_number_are_refused(tmp_path: Path) -> None:
+    entry = "{id: E1, section: '1', lines: '2', page: p, says: s, right: r}"
+    path = tmp_path / "errata.yml"
+    path.write_text(f"- {entry}\n")
+    assert set(errata.read_errata(path)) == {"E1"}
+    path.write_text(f"- {entry}\n- {entry}\n")
+    with pytest.raises(ValueError, match="E1 occurs twice"):
+        errata.read_errata(path)
+    path.write_text("- {id: E1, says: s}\n")
+    with pytest.raises(ValueError, match="expected"):
+        errata.read_errata(path)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.2, "1 s"), (42.4, "42 s"), (89, "89 s"), (90, "2 min"), (600, "10 min")],
+)
+def test_durations_read_as_a_reader_says_them(seconds: float, text: str) -> None:
+    assert budget.duration(seconds) == text
