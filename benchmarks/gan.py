@@ -166,7 +166,7 @@ def distances(generator: nn.Module, seed: int) -> dict[str, Any]:
 
 def report_on(samples: torch.Tensor) -> DigitReport:
     """All measures of the package, against the real test digits."""
-    return evaluate_digits(samples, zoo.digit_classifier(), zoo.digit_reference())
+    return evaluate_digits(samples, zoo.load("mnist-classifier"), zoo.digit_reference())
 
 
 def measure_zoo(seeds: list[int]) -> dict[str, Any]:

@@ -55,7 +55,8 @@ class RunResult:
     Attributes:
         history: what was recorded, with the column ``n_images`` or ``n_tokens``.
         n_seen: images or tokens seen, over all resumed parts.
-        seconds: wall-clock time of this part's steps, without callbacks and checkpoints.
+        seconds: wall-clock time of all steps, those of resumed parts included, without callbacks
+            and checkpoints.
     """
 
     history: History
@@ -99,15 +100,14 @@ def run(
     if budget < 1:
         raise ValueError(f"budget must be at least one of the {unit}, got {budget}")
     log_every = log_every or max(1, budget // 100)
-    history, n_seen = History(), 0
+    history, n_seen, seconds = History(), 0, 0.0
     parts = {"task": task, "batches": batches, "history": history}
     if checkpoint_folder is not None and Path(checkpoint_folder).is_dir():
-        n_seen = _restore(checkpoint_folder, parts, budget, unit)
+        n_seen, seconds = _restore(checkpoint_folder, parts, budget, unit)
         if tracker is not None:
             tracker.rewind(n_seen)
     n_saved = n_seen
     due = sorted(when for when in at or {} if when > n_seen or n_seen == 0)
-    seconds = 0.0
     with tqdm(
         total=budget, initial=n_seen, unit=unit, leave=False, disable=not progress_bar
     ) as bar:
@@ -116,7 +116,7 @@ def run(
                 at[due.pop(0)](n_seen)
             wants_saving = n_seen >= budget or n_seen - n_saved >= (checkpoint_every or budget)
             if checkpoint_folder is not None and wants_saving and n_seen > n_saved:
-                _save(checkpoint_folder, parts, n_seen, budget)
+                _save(checkpoint_folder, parts, n_seen=n_seen, seconds=seconds, budget=budget)
                 n_saved = n_seen
             if n_seen >= budget:
                 break
@@ -134,13 +134,15 @@ def run(
     return RunResult(history, n_seen, seconds)
 
 
-def _save(folder: str | Path, parts: Mapping[str, Any], n_seen: int, budget: int) -> None:
+def _save(folder: str | Path, parts: Mapping[str, Any], **numbers: float) -> None:
     state = {name: part.state_dict() for name, part in parts.items()}
-    save_checkpoint(folder, state | {"n_seen": n_seen, "budget": budget})
+    save_checkpoint(folder, state | numbers)
 
 
-def _restore(folder: str | Path, parts: Mapping[str, Any], budget: int, unit: str) -> int:
-    """Load all parts from the checkpoint and return how much data it had seen."""
+def _restore(
+    folder: str | Path, parts: Mapping[str, Any], budget: int, unit: str
+) -> tuple[int, float]:
+    """Load all parts from the checkpoint; return how much data and time it had seen."""
     state = load_checkpoint(folder)
     if state["budget"] != budget:
         raise ValueError(
@@ -149,4 +151,4 @@ def _restore(folder: str | Path, parts: Mapping[str, Any], budget: int, unit: st
         )
     for name, part in parts.items():
         part.load_state_dict(state[name])
-    return state["n_seen"]
+    return state["n_seen"], state["seconds"]

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from aigc_tutorial.evaluation import DigitClassifier, DigitReference
 from aigc_tutorial.files import replace_folder
+from aigc_tutorial.gan import ConvGenerator, MLPGenerator
 from aigc_tutorial.nn import Pretrained
 from aigc_tutorial.zoo.card import Card
 
@@ -24,6 +25,8 @@ REFERENCE_NAME = "reference"
 # Which class a name is loaded with. A file never decides what code runs.
 MODELS: dict[str, type[Pretrained]] = {
     "mnist-classifier": DigitClassifier,
+    "mnist-conv-gan": ConvGenerator,
+    "mnist-mlp-gan": MLPGenerator,
 }
 
 

@@ -6,7 +6,7 @@ import torch
 from aigc_tutorial import zoo
 from aigc_tutorial.data import ImageDataset, Source
 from aigc_tutorial.evaluation import ClassifierTrainingConfig, DigitReference, accuracy
-from aigc_tutorial.zoo import train
+from aigc_tutorial.zoo import making, train, train_classifier
 
 SOURCE = Source("folder", "nowhere", "images made for a test")
 
@@ -25,8 +25,8 @@ def small(monkeypatch):
     """Few images and a short training."""
     training, test = stripes(1000, seed=0), stripes(200, seed=1)
     config = ClassifierTrainingConfig(n_images=3200, batch_size=50, max_shift=0, max_rotation=0)
-    monkeypatch.setattr(train, "real_mnist", lambda: (training, test))
-    monkeypatch.setattr(train, "ClassifierTrainingConfig", lambda: config)
+    monkeypatch.setattr(train_classifier, "real_mnist", lambda: (training, test))
+    monkeypatch.setattr(train_classifier, "ClassifierTrainingConfig", lambda: config)
     return test
 
 
@@ -55,6 +55,6 @@ def test_unknown_entry_is_refused(capsys):
 
 
 def test_the_stand_in_for_mnist_is_not_enough(monkeypatch):
-    monkeypatch.setattr(train, "mnist", lambda split: stripes(100, seed=0))
+    monkeypatch.setattr(making, "mnist", lambda split: stripes(100, seed=0))
     with pytest.raises(ValueError, match="AIGC_TUTORIAL_DATA"):
-        train.real_mnist()
+        making.real_mnist()
