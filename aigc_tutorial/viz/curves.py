@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 from torch import Tensor
 
+from aigc_tutorial.viz.display import format_number
 from aigc_tutorial.viz.style import BLUE, INK, LINE_STYLES, PALETTE, VERMILLION, new_axes, style
 
 Columns = Mapping[str, Sequence[float]]
@@ -181,7 +182,7 @@ def comparison_bars(
                 ax.barh(row, mean, color=BLUE, height=0.6, alpha=0.85)
             ax.plot(seeds, [row] * len(seeds), "o", color=VERMILLION, markersize=4)
             ax.annotate(
-                f"{mean:.3g}", (max(seeds), row), xytext=(6, 0), textcoords="offset points",
+                format_number(mean), (max(seeds), row), xytext=(6, 0), textcoords="offset points",
                 va="center", fontsize=8,
             )  # fmt: skip
         ax.set_yticks(range(len(runs)), list(runs))
