@@ -211,20 +211,23 @@ def test_averaged_generator_has_statistics_of_its_own(rows):
 
 
 def test_a_ring_is_learned():
-    """Eight modes of a ring, all found and most samples close to one: the game converges."""
-    target = ring(8)
+    """All eight modes of a ring, none of them rare, after a few thousand small steps."""
+    target = ring(8, std=0.1)
     rows = target.sample(4_000, generator=seeded())
     torch.manual_seed(0)
-    generator = gan.MLPGenerator(gan.MLPGeneratorConfig(2, (2,), hidden=(64, 64), bounded=False))
-    discriminator = gan.MLPDiscriminator(gan.MLPDiscriminatorConfig((2,), hidden=(64, 64)))
+    generator = gan.MLPGenerator(gan.MLPGeneratorConfig(4, (2,), hidden=(32, 32), bounded=False))
+    discriminator = gan.MLPDiscriminator(gan.MLPDiscriminatorConfig((2,), hidden=(32, 32)))
     config = gan.GANTrainingConfig(
-        n_images=400_000, batch_size=256, learning_rate_generator=2e-3,
-        learning_rate_discriminator=2e-3, r1_gamma=0.1, r2_gamma=0.1, penalty_every=1,
+        n_images=100_000,
+        batch_size=128,
+        r1_gamma=0.1,
+        r2_gamma=0.1,
+        penalty_every=1,
         ema_half_life_images=5_000,
-    )  # fmt: skip
+    )
     result = gan.train(generator, discriminator, rows, config=config, progress_bar=False)
     samples = result.generator.sample(2_000, generator=seeded())
     near = target.is_high_quality(samples, n_std=3)
     shares = torch.bincount(target.assign_modes(samples[near]), minlength=8) / len(samples)
-    assert near.float().mean() > 0.5
-    assert shares.min() > 0.02
+    assert near.float().mean() > 0.6
+    assert shares.min() > 0.04
