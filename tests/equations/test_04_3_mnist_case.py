@@ -1,0 +1,189 @@
+"""Both sides of every equation of page 4.3, computed."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from aigc_tutorial import data, evaluation, gan
+from aigc_tutorial.gan import losses, penalties
+from aigc_tutorial.nn import EMA
+
+logits = st.lists(st.floats(-15, 15, width=32, allow_subnormal=False), min_size=2, max_size=8).map(
+    lambda values: torch.tensor(values, dtype=torch.float64)
+)
+
+
+def random(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.equation("mnist-scaling")
+def test_pixels_become_images():
+    pixels = torch.arange(256, dtype=torch.uint8)
+    by_hand = torch.tensor([p / 127.5 - 1 for p in range(256)])
+    torch.testing.assert_close(data.pixels_to_images(pixels), by_hand)
+    assert data.pixels_to_images(pixels).min() == -1
+    assert data.pixels_to_images(pixels).max() == 1
+    assert torch.equal(data.images_to_pixels(data.pixels_to_images(pixels)), pixels)
+
+
+def value(a_real: torch.Tensor, a_fake: torch.Tensor) -> torch.Tensor:
+    """V(D, G) from probabilities, as it is written."""
+    return a_real.sigmoid().log().mean() + (1 - a_fake.sigmoid()).log().mean()
+
+
+@pytest.mark.equation("mnist-value")
+@given(logits)
+def test_value_is_at_most_zero_and_minus_log_4_for_one_who_guesses(a):
+    a_real, a_fake = a, a.flip(0) - 1
+    terms = [math.log(1 / (1 + math.exp(-x))) / len(a) for x in a_real.tolist()]
+    terms += [math.log(1 - 1 / (1 + math.exp(-x))) / len(a) for x in a_fake.tolist()]
+    assert value(a_real, a_fake).item() == pytest.approx(sum(terms), rel=1e-6)
+    assert sum(terms) < 0
+    guess = torch.zeros(4, dtype=torch.float64)
+    assert value(guess, guess).item() == pytest.approx(-math.log(4))
+
+
+@pytest.mark.equation("mnist-loss-d")
+@given(logits)
+def test_discriminator_loss_is_minus_the_value(a):
+    a_real, a_fake = a, a.flip(0) - 1
+    loss = losses.minimax_discriminator_loss(a_real, a_fake)
+    torch.testing.assert_close(loss, -value(a_real, a_fake), rtol=1e-6, atol=1e-9)
+    softplus = [
+        math.log1p(math.exp(-x)) + math.log1p(math.exp(y))
+        for x, y in zip(a_real, a_fake, strict=True)
+    ]
+    assert loss.item() == pytest.approx(sum(softplus) / len(a))
+
+
+@pytest.mark.equation("mnist-loss-g")
+@given(logits)
+def test_generator_loss_is_minus_the_mean_log_probability(a):
+    loss = losses.non_saturating_generator_loss(a)
+    torch.testing.assert_close(loss, -a.sigmoid().log().mean())
+    assert loss.item() == pytest.approx(sum(math.log1p(math.exp(-x)) for x in a) / len(a))
+
+
+@pytest.mark.equation("mnist-logit-gradients")
+@pytest.mark.parametrize("a", [-10.0, -1.0, 0.0, 2.0, 10.0])
+def test_gradients_by_the_logit(a):
+    logit = torch.tensor([a], dtype=torch.float64, requires_grad=True)
+    sigma = 1 / (1 + math.exp(-a))
+    for loss, expected in (
+        (losses.saturating_generator_loss, -sigma),
+        (losses.non_saturating_generator_loss, -(1 - sigma)),
+    ):
+        (gradient,) = torch.autograd.grad(loss(logit), logit)
+        assert gradient.item() == pytest.approx(expected, rel=1e-9)
+        step = 1e-6  # and by differences, with no help of autograd
+        difference = loss(logit.detach() + step) - loss(logit.detach() - step)
+        assert (difference / (2 * step)).item() == pytest.approx(expected, abs=1e-8)
+
+
+@pytest.mark.equation("mnist-relativistic")
+@given(logits)
+def test_paired_losses(a):
+    a_real, a_fake = a, a.flip(0) * 0.5 - 1
+    expected_d = expected_g = 0.0
+    for real, fake in zip(a_real.tolist(), a_fake.tolist(), strict=True):
+        expected_d -= math.log(1 / (1 + math.exp(-(real - fake)))) / len(a)
+        expected_g -= math.log(1 / (1 + math.exp(-(fake - real)))) / len(a)
+    assert losses.relativistic_discriminator_loss(a_real, a_fake).item() == pytest.approx(
+        expected_d, rel=1e-6, abs=1e-9
+    )
+    assert losses.relativistic_generator_loss(a_real, a_fake).item() == pytest.approx(
+        expected_g, rel=1e-6, abs=1e-9
+    )
+    # The page says: at log 2 the discriminator guesses, and a shift of all logits changes nothing.
+    equal = losses.relativistic_discriminator_loss(a_real, a_real).item()
+    assert equal == pytest.approx(math.log(2))
+    shifted = losses.relativistic_discriminator_loss(a_real + 5, a_fake + 5).item()
+    assert shifted == pytest.approx(expected_d, rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.equation("mnist-r1")
+def test_r1_is_the_mean_squared_slope():
+    x = torch.randn(5, 1, 2, 2, generator=random(), dtype=torch.float64)
+    weight = torch.randn(4, generator=random(1), dtype=torch.float64)
+
+    def discriminator(images):
+        return (images.flatten(1) @ weight).sin()
+
+    # The gradient of sin(w · x) is cos(w · x) w.
+    slopes = (x.flatten(1) @ weight).cos()[:, None] * weight
+    torch.testing.assert_close(
+        penalties.r1_penalty(discriminator, x), slopes.square().sum(1).mean()
+    )
+
+
+@pytest.mark.equation("mnist-adam")
+def test_adam_by_its_formula():
+    beta_1, beta_2, rate, epsilon = 0.5, 0.99, 1e-2, 1e-8
+    theta = torch.randn(6, generator=random(), dtype=torch.float64)
+    weights = nn.Parameter(theta.clone())
+    optimizer = torch.optim.Adam([weights], lr=rate, betas=(beta_1, beta_2), eps=epsilon)
+    m = v = torch.zeros(6, dtype=torch.float64)
+    for t in range(1, 8):
+        gradient = (theta - 1).pow(3)  # of the loss sum((theta - 1)^4) / 4
+        m = beta_1 * m + (1 - beta_1) * gradient
+        v = beta_2 * v + (1 - beta_2) * gradient.square()
+        m_hat, v_hat = m / (1 - beta_1**t), v / (1 - beta_2**t)
+        theta = theta - rate * m_hat / (v_hat.sqrt() + epsilon)
+        optimizer.zero_grad()
+        ((weights - 1).pow(4).sum() / 4).backward()
+        optimizer.step()
+    torch.testing.assert_close(weights.detach(), theta)
+
+
+@pytest.mark.equation("mnist-ema")
+def test_average_forgets_half_in_a_half_life():
+    batch_size, half_life = 32, 320
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.ones_(model.weight)
+    ema = EMA(model, half_life_images=half_life, ramp_up=1e9)
+    ema.update(model, batch_size)
+    nn.init.zeros_(model.weight)
+    by_hand = 1.0
+    for _ in range(half_life // batch_size):
+        ema.update(model, batch_size)
+        decay = 2 ** (-batch_size / half_life)
+        by_hand = decay * by_hand + (1 - decay) * 0.0
+    assert ema.model.weight.item() == pytest.approx(by_hand, rel=1e-5)
+    assert by_hand == pytest.approx(0.5)
+
+
+@pytest.mark.equation("mnist-frechet")
+def test_frechet_distance_with_a_matrix_root():
+    """The package needs no matrix root; here it is taken, by Σ^½ of a symmetric product."""
+    real = torch.randn(200, 4, generator=random(), dtype=torch.float64)
+    fake = real @ torch.randn(4, 4, generator=random(1), dtype=torch.float64) + 0.5
+
+    def root(matrix):
+        values, vectors = torch.linalg.eigh(matrix)
+        return vectors @ values.clamp(min=0).sqrt().diag() @ vectors.T
+
+    covariance_r, covariance_g = real.T.cov(), fake.T.cov()
+    half = root(covariance_r)
+    # (Σ_r Σ_g)^½ is similar to (Σ_r^½ Σ_g Σ_r^½)^½, so both have one trace.
+    product_root = half @ root(half @ covariance_g @ half) @ torch.linalg.inv(half)
+    torch.testing.assert_close(product_root @ product_root, covariance_r @ covariance_g)
+    shift = (real.mean(0) - fake.mean(0)).square().sum()
+    expected = shift + (covariance_r + covariance_g - 2 * product_root).trace()
+    distance = evaluation.frechet_distance(
+        evaluation.feature_statistics(real), evaluation.feature_statistics(fake)
+    )
+    assert distance == pytest.approx(expected.item(), rel=1e-8)
+
+
+def test_networks_have_the_sizes_that_the_page_tells():
+    def count(network: nn.Module) -> int:
+        return sum(parameter.numel() for parameter in network.parameters())
+
+    assert count(gan.MLPGenerator()) == 559_632
+    assert count(gan.MLPDiscriminator()) == 533_505
+    assert count(gan.ConvGenerator()) + count(gan.ConvDiscriminator()) < 559_632
