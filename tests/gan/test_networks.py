@@ -102,7 +102,7 @@ def test_spectral_norm_bounds_every_layer():
     assert torch.linalg.matrix_norm(last, 2).item() == pytest.approx(1, abs=1e-3)
 
 
-@pytest.mark.parametrize("model", GENERATORS + DISCRIMINATORS)
+@pytest.mark.parametrize("model", [*GENERATORS, *DISCRIMINATORS])
 def test_saved_models_come_back_equal(model, tmp_path):
     model.save_pretrained(tmp_path / "model")
     loaded = type(model).from_pretrained(tmp_path / "model")

@@ -64,6 +64,7 @@ def test_constant_critic_has_a_finite_gradient(random):
     weight = torch.zeros(16, requires_grad=True)
     x = torch.randn(3, *SHAPE, generator=random)
     gradient_penalty(linear(weight), x, x, generator=random).backward()
+    assert weight.grad is not None
     assert weight.grad.isfinite().all()
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+from typing import Any
 
 import pytest
 import torch
@@ -19,7 +20,9 @@ def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def networks(seed=0, **generator_options):
+def networks(
+    seed: int = 0, **generator_options: Any
+) -> tuple[gan.MLPGenerator, gan.MLPDiscriminator]:
     torch.manual_seed(seed)
     generator = gan.MLPGenerator(
         gan.MLPGeneratorConfig(4, SHAPE, hidden=(8, 8), **generator_options)
@@ -119,10 +122,8 @@ def test_the_same_seed_gives_the_same_bits_and_another_one_does_not(rows):
 
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_resuming_ends_with_the_same_bits(rows, tmp_path, batch_norm):
-    def train(folder, tracker, budget_of_steps=None):
-        engine = Engine(device="cpu")
-        if budget_of_steps is not None:
-            engine.minimise = interrupt_after(engine.minimise, 2 * budget_of_steps)
+    def train(folder, tracker, n_updates=10_000):
+        engine = InterruptedEngine(n_updates)
         return gan.train(
             *networks(batch_norm=batch_norm),
             rows,
@@ -140,7 +141,7 @@ def test_resuming_ends_with_the_same_bits(rows, tmp_path, batch_norm):
     whole_log, parts_log = (CsvTracker(tmp_path / name) for name in ("whole.csv", "parts.csv"))
     whole = train(tmp_path / "whole", whole_log)
     with pytest.raises(KeyboardInterrupt):
-        train(tmp_path / "parts", parts_log, budget_of_steps=13)
+        train(tmp_path / "parts", parts_log, n_updates=26)
     parts = train(tmp_path / "parts", parts_log)
     for name in ("generator", "raw_generator", "discriminator"):
         for key, tensor in getattr(whole, name).state_dict().items():
@@ -153,15 +154,18 @@ def test_resuming_ends_with_the_same_bits(rows, tmp_path, batch_norm):
         assert [int(row["n_images"]) for row in csv.DictReader(file)] == whole.history["n_images"]
 
 
-def interrupt_after(function, n_calls):
-    calls = iter(range(n_calls))
+class InterruptedEngine(Engine):
+    """Stops as a user's Ctrl-C would, after a number of optimizer steps."""
 
-    def interrupting(*arguments):
-        if next(calls, None) is None:
+    def __init__(self, n_updates: int) -> None:
+        super().__init__(device="cpu")
+        self.n_left = n_updates
+
+    def minimise(self, loss: torch.Tensor, optimizer: torch.optim.Optimizer) -> None:
+        if self.n_left == 0:
             raise KeyboardInterrupt
-        return function(*arguments)
-
-    return interrupting
+        self.n_left -= 1
+        super().minimise(loss, optimizer)
 
 
 def test_a_checkpoint_of_another_run_is_refused(rows, tmp_path):

@@ -50,7 +50,7 @@ def test_the_last_batch_may_pass_the_budget():
 
 
 def test_rows_and_callbacks_come_when_they_are_due():
-    called = []
+    called: list[int] = []
     result = run(
         CountingTask(),
         batches(),

@@ -1,0 +1,122 @@
+"""One change to the MNIST recipe at a time, at equal data: what helps and what does not.
+
+    python benchmarks/gan_search.py                                  # the recipe as it is
+    python benchmarks/gan_search.py training.batch_size=32 --seeds 0 1
+    python benchmarks/gan_search.py generator.channels=96,48 loss=NON_SATURATING
+    python benchmarks/gan_search.py --table                          # what was recorded so far
+
+Appends a line for each seed to ``benchmarks/results/gan_search.jsonl``. Runs are compared at equal
+data and not at equal time, so several may share a machine; images per second are recorded for
+orientation alone. Needs MNIST itself.
+"""
+
+import argparse
+import ast
+import dataclasses
+import datetime
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from aigc_tutorial import gan, zoo
+from aigc_tutorial.data import mnist
+from aigc_tutorial.evaluation import class_shares as shares_of
+from aigc_tutorial.evaluation import feature_statistics, frechet_distance, kl_to_uniform, predict
+from aigc_tutorial.gan.recipes import MNIST_CONV, Recipe
+
+RESULTS = Path(__file__).parent / "results" / "gan_search.jsonl"
+PARTS = {
+    "generator": "generator_config",
+    "discriminator": "discriminator_config",
+    "training": "training",
+}
+
+
+def changed(recipe: Recipe, changes: dict[str, str]) -> Recipe:
+    """Apply changes such as ``{"training.batch_size": "32"}``; an unknown name is an error."""
+    for name, text in changes.items():
+        if name == "loss":
+            recipe = dataclasses.replace(recipe, loss=getattr(gan.losses, text))
+            continue
+        part, _, field = name.partition(".")
+        attribute = PARTS[part]
+        config = dataclasses.replace(getattr(recipe, attribute), **{field: ast.literal_eval(text)})
+        recipe = dataclasses.replace(recipe, **{attribute: config})
+    return recipe
+
+
+def measure(recipe: Recipe, rows: torch.Tensor, n_images: int, seed: int) -> dict[str, Any]:
+    """Train on ``n_images`` and compare 10,000 samples with the test digits."""
+    result = recipe.train(rows, n_images=n_images, seed=seed, progress_bar=False)
+    samples = result.generator.sample(10_000, generator=torch.Generator().manual_seed(1_000 + seed))
+    prediction = predict(zoo.load("mnist-classifier"), samples)
+    shares = shares_of(prediction.labels)
+    reference = zoo.digit_reference().statistics
+    return {
+        "frechet": round(frechet_distance(feature_statistics(prediction.features), reference), 2),
+        "kl_to_uniform": round(kl_to_uniform(shares), 4),
+        "rarest_share": round(shares.min().item(), 4),
+        "images_per_second": round(result.n_images / result.seconds),
+    }
+
+
+def print_table() -> None:
+    """Print a row for each set of changes: mean over seeds, then the single values."""
+    rows: dict[tuple[str, int], list[float]] = {}
+    for line in RESULTS.read_text().splitlines():
+        entry = json.loads(line)
+        rows.setdefault((entry["recipe"], entry["n_images"]), []).append(entry["frechet"])
+    print("| recipe | images | Fréchet, mean | each seed |\n|:--|--:|--:|:--|")
+    for (name, n_images), values in sorted(rows.items(), key=lambda i: statistics.mean(i[1])):
+        each = ", ".join(f"{value:.1f}" for value in values)
+        print(f"| {name} | {n_images:,} | {statistics.mean(values):.1f} | {each} |")
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("changes", nargs="*", metavar="part.setting=value")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--images", type=int, default=40_000)
+    parser.add_argument("--table", action="store_true", help="print the recorded results")
+    options = parser.parse_args()
+    if options.table:
+        print_table()
+        return
+    changes = dict(change.split("=", 1) for change in options.changes)
+    recipe = changed(MNIST_CONV, changes)
+    rows = mnist("train").images
+    for seed in options.seeds:
+        entry = {
+            "changes": " ".join(options.changes),
+            "recipe": describe(recipe),
+            "n_images": options.images,
+            "seed": seed,
+            **measure(recipe, rows, options.images, seed),
+            "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
+            "date": datetime.date.today().isoformat(),
+        }
+        with RESULTS.open("a") as file:
+            file.write(json.dumps(entry) + "\n")
+        print(json.dumps(entry), flush=True)
+
+
+def describe(recipe: Recipe) -> str:
+    """The settings that differ from the classes' own defaults, so that a row stays true."""
+    words = [recipe.loss.name]
+    for part, attribute in PARTS.items():
+        config = getattr(recipe, attribute)
+        default = type(config)()
+        for field in dataclasses.fields(config):
+            value = getattr(config, field.name)
+            if value != getattr(default, field.name):
+                words.append(f"{part}.{field.name}={value}")
+    return " ".join(words)
+
+
+if __name__ == "__main__":
+    main()
