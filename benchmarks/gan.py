@@ -1,11 +1,13 @@
 """Our GANs beside the usual ones, in one run on one machine.
 
-    python benchmarks/gan.py                      # everything, about 45 minutes on two cores
+    python benchmarks/gan.py                      # everything, about 35 minutes on two cores
     python benchmarks/gan.py speed import         # parts of it
+
+The machine must be idle: a run is given a time, and what shares the cores takes from it.
 
 Needs MNIST itself (the 60,000 digits): AIGC_TUTORIAL_DATA, the cache or a download. Each part
 replaces its entry in ``benchmarks/results/gan.json``, with the machine, the versions, the command
-and the date; ``--show`` prints the committed results as a table.
+and the date, and writes all of them again as tables to ``benchmarks/results/gan.md``.
 """
 
 import argparse
@@ -100,7 +102,7 @@ def measure_speed(seeds: list[int]) -> dict[str, Any]:
     }
 
 
-def measure_quality(seeds: list[int]) -> dict[str, Any]:
+def measure_quality(seeds: list[int], reference_seeds: list[int]) -> dict[str, Any]:
     """Digit-feature Fréchet distance after 60 s and 300 s of ours, and 300 s of WGAN-GP."""
     rows = mnist("train").images
     tune_cpu()
@@ -112,6 +114,7 @@ def measure_quality(seeds: list[int]) -> dict[str, Any]:
                 run = train_for(gan.recipes.MNIST_CONV, rows, seconds, seed)
                 runs.setdefault(f"ours, {seconds} s", []).append(run)
                 print(seed, seconds, run, flush=True)
+        for seed in reference_seeds:
             generator, rate = reference_gan.train_wgan_gp(dataset, 300.0, seed)
             run = {"seconds": 300.0, "images_per_second": rate, **distances(generator, seed)}
             runs.setdefault("WGAN-GP, 300 s", []).append(run)
@@ -198,40 +201,87 @@ def measure_import(seeds: list[int]) -> dict[str, Any]:
     return {"unit": "seconds added to importing torch", "values": added}
 
 
-PARTS: dict[str, Callable[[list[int]], dict[str, Any]]] = {
-    "speed": measure_speed,
-    "quality": measure_quality,
-    "zoo": measure_zoo,
-    "import": measure_import,
-}
-
-
 def main() -> None:
     """Measure the parts that were asked for and record them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(PARTS))
+    names = ("speed", "quality", "zoo", "import")
+    parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(names))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--show", action="store_true", help="print the committed results")
+    parser.add_argument("--reference-seeds", type=int, nargs="+", default=[0])
     options = parser.parse_args()
-    if unknown := set(options.parts) - set(PARTS):
-        parser.error(f"unknown part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    measure: dict[str, Callable[[], dict[str, Any]]] = {
+        "speed": lambda: measure_speed(options.seeds),
+        "quality": lambda: measure_quality(options.seeds, options.reference_seeds),
+        "zoo": lambda: measure_zoo(options.seeds),
+        "import": lambda: measure_import(options.seeds),
+    }
+    if unknown := set(options.parts) - set(names):
+        parser.error(f"unknown part {', '.join(sorted(unknown))}; there are {', '.join(names)}")
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    if options.show:
-        print(json.dumps(results, indent=2))
-        return
-    for part in options.parts or PARTS:
+    for part in options.parts or names:
+        print(f"measuring {part}", flush=True)
         started = time.perf_counter()
-        results[part] = PARTS[part](options.seeds) | {
+        results[part] = measure[part]() | {
             "seeds": options.seeds,
-            "command": " ".join(["python benchmarks/gan.py", part, "--seeds",
-                                 *map(str, options.seeds)]),
+            "command": f"python benchmarks/gan.py {part}",
             "machine": dataclasses.asdict(zoo.Machine.here()),
             "date": datetime.date.today().isoformat(),
-            "seconds_in_all": round(time.perf_counter() - started),
-        }  # fmt: skip
+            "minutes": round((time.perf_counter() - started) / 60, 1),
+        }
         with replace_file(RESULTS) as temporary:
             temporary.write_text(json.dumps(results, indent=2) + "\n")
-        print(part, json.dumps(results[part], indent=2), flush=True)
+        with replace_file(RESULTS.with_suffix(".md")) as temporary:
+            temporary.write_text(as_tables(results))
+    print(as_tables(results))
+
+
+def as_tables(results: dict[str, Any]) -> str:
+    """Render the results as Markdown."""
+    lines = [
+        "# GAN benchmark",
+        "",
+        "Written by `python benchmarks/gan.py`; not edited by hand.",
+        "",
+    ]
+    if speed := results.get("speed"):
+        lines += ["## Speed of the fully connected GAN", ""]
+        lines += ["| round | reference, images/s | ours, images/s | ratio |", "|--:|--:|--:|--:|"]
+        for i, r in enumerate(speed["rounds"], 1):
+            lines.append(f"| {i} | {r['reference']:,.0f} | {r['ours']:,.0f} | {r['ratio']:.2f} |")
+        lines += [f"| median | | | **{speed['median_ratio']:.2f}** |", "", protocol(speed), ""]
+    if quality := results.get("quality"):
+        lines += ["## Digit-feature Fréchet distance after a given time", ""]
+        lines += ["| run | images/s | Fréchet, each seed | median | rarest digit, lowest |"]
+        lines += ["|:--|--:|:--|--:|--:|"]
+        for name, runs in quality["runs"].items():
+            rate = statistics.median(run["images_per_second"] for run in runs)
+            each = ", ".join(f"{run['frechet']:.1f}" for run in runs)
+            rarest = min(run["rarest_share"] for run in runs)
+            median = quality["medians"][name]
+            lines.append(f"| {name} | {rate:,.0f} | {each} | {median:.1f} | {rarest:.1%} |")
+        lines += ["", f"The best WGAN-GP has {quality['ratio_60']:.1f} times the distance of our "
+                  f"worst seed after 60 s and {quality['ratio_300']:.1f} times that after 300 s.",
+                  "", protocol(quality), ""]  # fmt: skip
+    if entries := results.get("zoo"):
+        lines += ["## The zoo", "", "| what | Fréchet, each seed |", "|:--|:--|"]
+        for name, runs in entries["entries"].items():
+            lines.append(f"| {name} | {', '.join(format(r['frechet'], '.2f') for r in runs)} |")
+        lines += ["", protocol(entries), ""]
+    if imports := results.get("import"):
+        values = ", ".join(f"{value:.3f}" for value in imports["values"])
+        lines += ["## Import", "", f"Seconds added to importing torch: {values}.", ""]
+        lines += [protocol(imports), ""]
+    return "\n".join(lines)
+
+
+def protocol(result: dict[str, Any]) -> str:
+    """One line on how a part was measured."""
+    machine = result["machine"]
+    return (
+        f"{result['unit']}; seeds {result['seeds']}; `{result['command']}`; "
+        f"{machine['processor']}, {machine['n_cores']} cores, torch {machine['torch']}, "
+        f"Python {machine['python']}; {result['date']}."
+    )
 
 
 if __name__ == "__main__":
