@@ -104,10 +104,10 @@ MNIST_MLP = Recipe(
     loss=RELATIVISTIC,
     training=GANTrainingConfig(
         n_images=300_000,
-        batch_size=64,
+        batch_size=32,
         learning_rate_generator=5e-4,
         learning_rate_discriminator=5e-4,
-        r1_gamma=0.5,
+        r1_gamma=0.2,
     ),
 )
 """The fully connected pair of the source document, in a game that does not collapse."""

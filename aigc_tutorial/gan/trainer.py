@@ -48,10 +48,10 @@ class GANTrainingConfig:
     """
 
     n_images: int = 60_000
-    batch_size: int = 32
+    batch_size: int = 16
     learning_rate_generator: float = 2e-3
     learning_rate_discriminator: float = 2e-3
-    betas: tuple[float, float] = (0.5, 0.99)
+    betas: tuple[float, float] = (0.0, 0.99)
     warmup_images: int = 1_600
     flat_until: float = 0.5
     final_learning_rate: float = 0.02

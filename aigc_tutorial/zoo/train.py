@@ -18,10 +18,10 @@ from aigc_tutorial.zoo.train_gan import train_gan
 TRAINERS: dict[str, Callable[[int, Path], Path]] = {
     "mnist-classifier": train_mnist_classifier,
     "mnist-conv-gan": partial(
-        train_gan, MNIST_CONV, "Draws handwritten digits: the convolutional GAN", 2_000_000
+        train_gan, MNIST_CONV, "Draws handwritten digits: the convolutional GAN", 1_200_000
     ),
     "mnist-mlp-gan": partial(
-        train_gan, MNIST_MLP, "Draws handwritten digits: the fully connected GAN", 2_000_000
+        train_gan, MNIST_MLP, "Draws handwritten digits: the fully connected GAN", 600_000
     ),
 }
 
