@@ -3,7 +3,7 @@
 Writes to ``book/_static``:
 
 - ``digits.png``: digits that ``mnist-conv-gan`` made, a fixed seed, nothing chosen by hand;
-- ``latent_walk.gif``: the way from one latent vector to the next, and back to the first.
+- ``latent_walk.gif``: many such ways from one latent vector to the next, and back to the first.
 """
 
 import os
@@ -21,8 +21,10 @@ FOLDER = ROOT / "book" / "_static"
 MODEL = "mnist-conv-gan"
 SEED = 2026
 N_ROWS, N_COLUMNS = 5, 16
-N_STOPS, N_FRAMES_BETWEEN = 6, 12
-MILLISECONDS = 70
+N_ROWS_WALK, N_COLUMNS_WALK = 3, 12
+N_STOPS, N_FRAMES_BETWEEN = 4, 12
+MILLISECONDS = 90
+N_GREYS = 8  # of the moving picture; more make its file larger and look the same
 
 
 def tile(images: Tensor, n_columns: int, scale: int, gap: int = 2) -> Image.Image:
@@ -60,9 +62,10 @@ def save(frames: list[Image.Image], path: Path) -> None:
     if len(frames) == 1:
         frames[0].save(temporary, optimize=True)
     else:
-        frames[0].save(
-            temporary, save_all=True, append_images=frames[1:], duration=MILLISECONDS, loop=0
-        )
+        top = N_GREYS - 1
+        levels = [round(round(v * top / 255) * 255 / top) for v in range(256)]
+        first, *rest = (frame.point(levels) for frame in frames)
+        first.save(temporary, save_all=True, append_images=rest, duration=MILLISECONDS, loop=0)
     os.replace(temporary, path)
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1024:.0f} KiB")
 
@@ -78,10 +81,11 @@ def main() -> int:
     digits = generator.sample(N_ROWS * N_COLUMNS, generator=randomness)
     save([tile(digits, N_COLUMNS, scale=2)], FOLDER / "digits.png")
 
-    stops = generator.sample_latent(N_COLUMNS * N_STOPS, generator=randomness)
-    ways = [walk(part, N_FRAMES_BETWEEN) for part in stops.view(N_COLUMNS, N_STOPS, -1)]
+    n_ways = N_ROWS_WALK * N_COLUMNS_WALK
+    stops = generator.sample_latent(n_ways * N_STOPS, generator=randomness)
+    ways = [walk(part, N_FRAMES_BETWEEN) for part in stops.view(n_ways, N_STOPS, -1)]
     with torch.no_grad():
-        frames = [tile(generator(z), N_COLUMNS, scale=2) for z in torch.stack(ways, dim=1)]
+        frames = [tile(generator(z), N_COLUMNS_WALK, scale=2) for z in torch.stack(ways, dim=1)]
     save(frames, FOLDER / "latent_walk.gif")
     return 0
 
