@@ -5,6 +5,8 @@ import re
 import textwrap
 from dataclasses import dataclass
 
+_TERMINAL_CODE = re.compile(r"\x1b\[[0-9;]*m")
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -56,5 +58,5 @@ def literal(text: str) -> str:
 
 
 def shorten(message: str, length: int = 220) -> str:
-    """First lines of a message, cut at a word."""
-    return textwrap.shorten(message, length, placeholder=" …")
+    """First lines of a message, cut at a word, without a terminal's codes for bold and colour."""
+    return textwrap.shorten(_TERMINAL_CODE.sub("", message), length, placeholder=" …")

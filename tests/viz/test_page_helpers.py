@@ -155,6 +155,12 @@ def test_shows_error_shows_the_error(shown):
     assert len(shown[0].plain) < 260
 
 
+def test_shows_error_drops_the_codes_of_a_terminal(shown):
+    with viz.shows_error(ValueError, "trust"):
+        raise ValueError("only if you \x1b[1mtrust\x1b[0m the sender")
+    assert shown[0].plain == "✗ ValueError: only if you trust the sender"
+
+
 def test_shows_error_fails_when_nothing_fails():
     with (
         pytest.raises(AssertionError, match="should have failed with ZeroDivisionError"),
