@@ -14,8 +14,10 @@ class ShuffledBatches:
     Give it a generator of its own: restoring the state of a generator that others share would
     rewind them too.
 
+    >>> images = torch.rand(100, 1, 28, 28)
     >>> batches = ShuffledBatches(images, 64, generator=torch.Generator().manual_seed(0))
-    >>> x_real = next(batches)
+    >>> next(batches).shape
+    torch.Size([64, 1, 28, 28])
     """
 
     def __init__(

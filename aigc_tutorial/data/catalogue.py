@@ -32,9 +32,7 @@ class Resource:
     n_bytes_download: int
 
 
-def _mnist(
-    name: str, filename: str, sha256: str, n_bytes: int, n_bytes_download: int
-) -> Resource:
+def _mnist(name: str, filename: str, sha256: str, n_bytes: int, n_bytes_download: int) -> Resource:
     return Resource(
         name=name,
         filename=f"MNIST/raw/{filename}",

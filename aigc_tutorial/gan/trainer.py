@@ -49,7 +49,7 @@ class GANTrainingConfig:
 
     n_images: int = 60_000
     batch_size: int = 16
-    learning_rate_generator: float = 2e-3
+    learning_rate_generator: float = 5e-3
     learning_rate_discriminator: float = 2e-3
     betas: tuple[float, float] = (0.0, 0.99)
     warmup_images: int = 1_600

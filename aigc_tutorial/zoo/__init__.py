@@ -1,9 +1,15 @@
 """Trained models that come with the package, each with a card that says how it was made.
 
->>> names()
-('mnist-classifier',)
->>> classifier = load("mnist-classifier")
->>> print(card("mnist-classifier"))
+>>> from aigc_tutorial import zoo
+>>> "mnist-classifier" in zoo.names()
+True
+>>> classifier = zoo.load("mnist-classifier")
+>>> classifier.image_shape
+(1, 28, 28)
+>>> zoo.card("mnist-classifier").licence
+'MIT'
+
+``print(zoo.card(name))`` shows all that is known about a model.
 """
 
 from aigc_tutorial.zoo.card import Card, Machine, Metric
