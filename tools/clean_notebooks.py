@@ -1,7 +1,7 @@
 """Bring every notebook of the book into its committed form. Run by ``make format``.
 
-No outputs and no execution counts, the same kernel for all, the Colab cell first, and every cell
-an id that does not change from one save to the next.
+No outputs and no execution counts (but for the cells whose outputs are compared), the same kernel
+for all, the Colab cell first, and every cell an id that does not change from one save to the next.
 """
 
 import os
@@ -38,9 +38,10 @@ def clean(notebook: Any) -> Any:
         for key in ("execution", "collapsed", "scrolled", "jupyter"):
             cell.metadata.pop(key, None)
         if cell.cell_type == "code":
-            cell["execution_count"] = None
             if COMPARED not in cell.metadata.get("tags", []):
                 cell["outputs"] = []
+            # nbval takes a cell with outputs but without a count for a fault.
+            cell["execution_count"] = 1 if cell["outputs"] else None
     notebook.cells = cells
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
