@@ -105,9 +105,9 @@ MNIST_MLP = Recipe(
     training=GANTrainingConfig(
         n_images=300_000,
         batch_size=32,
-        learning_rate_generator=5e-4,
-        learning_rate_discriminator=5e-4,
-        r1_gamma=0.2,
+        learning_rate_generator=2e-3,
+        learning_rate_discriminator=1e-3,
+        r1_gamma=2.0,
     ),
 )
 """The fully connected pair of the source document, in a game that does not collapse."""

@@ -27,7 +27,7 @@ TRAINERS: dict[str, Callable[[int, Path], Path]] = {
         train_gan, LONG_MNIST_CONV, "Draws handwritten digits: the convolutional GAN", 700_000
     ),
     "mnist-mlp-gan": partial(
-        train_gan, MNIST_MLP, "Draws handwritten digits: the fully connected GAN", 600_000
+        train_gan, MNIST_MLP, "Draws handwritten digits: the fully connected GAN", 1_000_000
     ),
 }
 
