@@ -92,7 +92,7 @@ def device() -> torch.device:
     return torch.device("cpu")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """What :func:`report` found. Prints as a table, in a terminal and on a page.
 
@@ -103,7 +103,7 @@ class Report:
         n_threads: threads that torch uses for one operation on the processor.
         versions: version of each package of the book that is installed, torch first.
         missing: packages of the book that are not installed.
-        install: command that installs what is missing; ``None`` if nothing is.
+        install: command that installs what is missing; ``None`` if nothing is, and on Colab.
     """
 
     python: str
@@ -129,8 +129,8 @@ class Report:
             rows.append(("Install with", self.install))
         return rows
 
-    def __str__(self) -> str:
-        """The table as aligned text."""
+    def __repr__(self) -> str:
+        """The table as aligned text, at a Python prompt and in ``print``."""
         rows = self.rows()
         width = max(len(label) for label, _ in rows)
         return "\n".join(f"{label:<{width}}  {value}" for label, value in rows)
@@ -162,7 +162,8 @@ def report() -> Report:
         n_threads=torch.get_num_threads(),
         versions=versions,
         missing=tuple(missing),
-        install=install_command("book") if missing else None,
+        # On Colab that command would replace Colab's own torch; its pages need nothing more.
+        install=install_command("book") if missing and not is_colab() else None,
     )
 
 

@@ -86,6 +86,8 @@ def _band(low: float, high: float, unit: str) -> str:
         return f"at least {format_number(low)}{after}"
     if math.isinf(low):
         return f"at most {format_number(high)}{after}"
+    if low == high:
+        return f"{format_number(low)}{after}"
     return f"{format_number(low)} to {format_number(high)}{after}"
 
 
