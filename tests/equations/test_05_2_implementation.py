@@ -65,10 +65,12 @@ def test_derivatives_of_three_generator_losses(a):
     def slope(function):
         return (function(a + step) - function(a - step)) / (2 * step)
 
-    tolerance = {"rel": 1e-4, "abs": 1e-8}
-    assert slope(lambda t: math.log(sigmoid(-t))) == pytest.approx(-p, **tolerance)
-    assert slope(lambda t: -math.log(sigmoid(t))) == pytest.approx(-(1 - p), **tolerance)
-    assert slope(lambda t: -sigmoid(t)) == pytest.approx(-p * (1 - p), **tolerance)
+    def close_to(value):
+        return pytest.approx(value, rel=1e-4, abs=1e-8)
+
+    assert slope(lambda t: math.log(sigmoid(-t))) == close_to(-p)
+    assert slope(lambda t: -math.log(sigmoid(t))) == close_to(-(1 - p))
+    assert slope(lambda t: -sigmoid(t)) == close_to(-p * (1 - p))
 
 
 @pytest.mark.parametrize("a", [-10.0, 0.0, 10.0])

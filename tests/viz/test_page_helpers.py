@@ -156,8 +156,11 @@ def test_shows_error_shows_the_error(shown):
 
 
 def test_shows_error_drops_the_codes_of_a_terminal(shown):
-    with viz.shows_error(ValueError, "trust"):
+    def refuse():
         raise ValueError("only if you \x1b[1mtrust\x1b[0m the sender")
+
+    with viz.shows_error(ValueError, "trust"):
+        refuse()
     assert shown[0].plain == "✗ ValueError: only if you trust the sender"
 
 
