@@ -50,8 +50,8 @@ class ConvGenerator(Generator):
     """z → 7 x 7 features → pixel shuffle to 14 x 14 → pixel shuffle to 28 x 28.
 
     A pixel shuffle (Shi et al., 2016, arXiv 1609.05158) turns four feature maps into one of twice
-    the height and width. The convolution before it works at the small size, which is why this
-    generator is fast on a CPU; transposed convolutions of the same width cost about twice as much.
+    the height and width. The convolution before it works at the small size, which
+    keeps the generator cheap on a CPU.
     """
 
     config_class = ConvGeneratorConfig

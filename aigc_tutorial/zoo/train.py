@@ -15,7 +15,8 @@ from aigc_tutorial.zoo.entries import WEIGHTS_FOLDER, names
 from aigc_tutorial.zoo.train_classifier import train_mnist_classifier
 from aigc_tutorial.zoo.train_gan import train_gan
 
-# In a run this long the generator needs no head start: both networks learn at the same rate.
+# The rate that the committed weights were trained with; the default's higher one, found later on
+# short runs, was not tried on a run of this length.
 LONG_MNIST_CONV = dataclasses.replace(
     MNIST_CONV, training=dataclasses.replace(MNIST_CONV.training, learning_rate_generator=2e-3)
 )
