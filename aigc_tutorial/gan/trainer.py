@@ -97,7 +97,7 @@ class GANTrainer:
         )
         self.ema = EMA(
             generator,
-            half_life_images=config.ema_half_life_images,
+            half_life=config.ema_half_life_images,
             ramp_up=config.ema_ramp_up,
         )
         self.snapshots: dict[int, Tensor] = {}

@@ -1,4 +1,4 @@
-"""Exponential moving average of a model's weights, its memory counted in images."""
+"""Exponential moving average of a model's weights, its memory counted in data."""
 
 import copy
 from typing import Any, Generic, TypeVar
@@ -12,53 +12,53 @@ ModuleT = TypeVar("ModuleT", bound=nn.Module)
 class EMA(Generic[ModuleT]):
     r"""A second copy of a model whose weights follow the first one slowly.
 
-    After a step on :math:`n` images the average :math:`\bar\theta` moves to
+    After a step on :math:`n` images or tokens the average :math:`\bar\theta` moves to
     :math:`2^{-n/h}\,\bar\theta + (1 - 2^{-n/h})\,\theta`, where the half-life :math:`h` is the
-    number of images after which a weight's influence has halved. Counting in images and not in
-    steps keeps the meaning when the batch size changes (Karras et al., 2018, arXiv 1710.10196).
+    number of them after which a weight's influence has halved. Counting in data and not in steps
+    keeps the meaning when the batch size changes (Karras et al., 2018, arXiv 1710.10196).
 
     Early weights are worth forgetting quickly, so the half-life grows with the data seen:
-    ``min(half_life_images, ramp_up * images_seen)`` (Karras et al., 2020, arXiv 1912.04958). With
+    ``min(half_life, ramp_up * n_seen)`` (Karras et al., 2020, arXiv 1912.04958). With
     ``ramp_up`` positive, the first update copies the model.
 
     Buffers, such as the running statistics of batch normalisation, are copied and not averaged.
 
     Attributes:
         model: the averaged copy, in evaluation mode and without gradients.
-        n_images: images seen so far.
+        n_seen: images or tokens seen so far.
     """
 
-    def __init__(self, model: ModuleT, *, half_life_images: float, ramp_up: float = 0.09) -> None:
-        if half_life_images <= 0 or ramp_up <= 0:
+    def __init__(self, model: ModuleT, *, half_life: float, ramp_up: float = 0.09) -> None:
+        if half_life <= 0 or ramp_up <= 0:
             raise ValueError(
-                f"half_life_images and ramp_up must be positive, got {half_life_images} and "
-                f"{ramp_up}; use a tiny half-life to switch averaging off"
+                f"half_life and ramp_up must be positive, got {half_life} and {ramp_up}; "
+                "use a tiny half-life to switch averaging off"
             )
-        self.half_life_images = half_life_images
+        self.half_life = half_life
         self.ramp_up = ramp_up
-        self.n_images = 0
+        self.n_seen = 0
         self.model: ModuleT = copy.deepcopy(model).eval().requires_grad_(False)
 
-    def decay(self, n_images: int) -> float:
-        """Weight that the old average keeps after a step on ``n_images`` images."""
-        half_life = min(self.half_life_images, self.ramp_up * self.n_images)
-        return 0.5 ** (n_images / half_life) if half_life > 0 else 0.0
+    def decay(self, n: int) -> float:
+        """Weight that the old average keeps after a step on ``n`` images or tokens."""
+        half_life = min(self.half_life, self.ramp_up * self.n_seen)
+        return 0.5 ** (n / half_life) if half_life > 0 else 0.0
 
     @torch.no_grad()
-    def update(self, model: nn.Module, n_images: int) -> None:
-        """Move the average towards ``model``, which has just been trained on ``n_images``."""
+    def update(self, model: nn.Module, n: int) -> None:
+        """Move the average towards ``model``, just trained on ``n`` images or tokens."""
         averages: list[Tensor] = list(self.model.parameters())
         weights: list[Tensor] = list(model.parameters())
-        torch._foreach_lerp_(averages, weights, 1.0 - self.decay(n_images))
+        torch._foreach_lerp_(averages, weights, 1.0 - self.decay(n))
         for average, buffer in zip(self.model.buffers(), model.buffers(), strict=True):
             average.copy_(buffer)
-        self.n_images += n_images
+        self.n_seen += n
 
     def state_dict(self) -> dict[str, Any]:
-        """Averaged weights and images seen: all that a resumed run needs."""
-        return {"model": self.model.state_dict(), "n_images": self.n_images}
+        """Averaged weights and data seen: all that a resumed run needs."""
+        return {"model": self.model.state_dict(), "n_seen": self.n_seen}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what :meth:`state_dict` returned."""
         self.model.load_state_dict(state["model"])
-        self.n_images = state["n_images"]
+        self.n_seen = state["n_seen"]

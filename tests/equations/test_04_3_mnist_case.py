@@ -145,7 +145,7 @@ def test_average_forgets_half_in_a_half_life():
     batch_size, half_life = 32, 320
     model = nn.Linear(1, 1, bias=False)
     nn.init.ones_(model.weight)
-    ema = EMA(model, half_life_images=half_life, ramp_up=1e9)
+    ema = EMA(model, half_life=half_life, ramp_up=1e9)
     ema.update(model, batch_size)
     nn.init.zeros_(model.weight)
     by_hand = 1.0

@@ -16,8 +16,8 @@ def constant_model(value):
 
 
 def test_influence_of_the_start_halves_with_each_half_life():
-    ema = EMA(constant_model(1.0), half_life_images=1_000, ramp_up=float("inf"))
-    ema.n_images = 1  # past the first update, which copies
+    ema = EMA(constant_model(1.0), half_life=1_000, ramp_up=float("inf"))
+    ema.n_seen = 1  # past the first update, which copies
     zero = constant_model(0.0)
     for _ in range(20):
         ema.update(zero, 100)
@@ -27,8 +27,8 @@ def test_influence_of_the_start_halves_with_each_half_life():
 def test_batch_size_does_not_change_the_memory():
     averages = []
     for batch_size in (10, 50):
-        ema = EMA(constant_model(1.0), half_life_images=1_000, ramp_up=float("inf"))
-        ema.n_images = 1
+        ema = EMA(constant_model(1.0), half_life=1_000, ramp_up=float("inf"))
+        ema.n_seen = 1
         for _ in range(1_000 // batch_size):
             ema.update(constant_model(0.0), batch_size)
         averages.append(ema.model.bias[0].item())
@@ -36,14 +36,14 @@ def test_batch_size_does_not_change_the_memory():
 
 
 def test_first_update_copies_the_model():
-    ema = EMA(constant_model(1.0), half_life_images=1e9)
+    ema = EMA(constant_model(1.0), half_life=1e9)
     ema.update(constant_model(5.0), 32)
     assert ema.model.weight.detach() == pytest.approx(torch.full((2, 2), 5.0))
 
 
 def test_buffers_are_copied_and_gradients_are_off():
     model = nn.BatchNorm1d(3)
-    ema = EMA(model, half_life_images=1e9)
+    ema = EMA(model, half_life=1e9)
     model(torch.randn(8, 3, generator=torch.Generator().manual_seed(0)))
     ema.update(model, 8)
     averaged, trained = dict(ema.model.named_buffers()), dict(model.named_buffers())
@@ -53,18 +53,16 @@ def test_buffers_are_copied_and_gradients_are_off():
 
 
 def test_state_is_complete():
-    first, model = EMA(constant_model(1.0), half_life_images=100), constant_model(2.0)
+    first, model = EMA(constant_model(1.0), half_life=100), constant_model(2.0)
     first.update(model, 32)
-    second = EMA(constant_model(7.0), half_life_images=100)
+    second = EMA(constant_model(7.0), half_life=100)
     second.load_state_dict(first.state_dict())
     for ema in (first, second):
         ema.update(constant_model(3.0), 32)
     assert torch.equal(first.model.weight, second.model.weight)
 
 
-@pytest.mark.parametrize(
-    "arguments", [{"half_life_images": 0}, {"half_life_images": 1, "ramp_up": 0}]
-)
+@pytest.mark.parametrize("arguments", [{"half_life": 0}, {"half_life": 1, "ramp_up": 0}])
 def test_nonsense_is_refused(arguments):
     with pytest.raises(ValueError, match="must be positive"):
         EMA(nn.Linear(1, 1), **arguments)

@@ -1,0 +1,69 @@
+"""Rotary positions: a query and a key meet at an angle that tells how far apart they are."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class RotaryPositions(nn.Module):
+    r"""Cosines and sines of the angles by which :func:`rotate` turns queries and keys.
+
+    Component i of the first half of a head and component i of its second half are the two
+    coordinates of a point. At position t that point is turned by the angle
+
+    .. math:: t\,\theta_i, \qquad \theta_i = \text{base}^{-2i/d}, \qquad i = 0, \dots, d/2 - 1.
+
+    A rotation keeps lengths, and the product of a query turned by mθ with a key turned by nθ
+    depends on m - n alone. Absolute positions go in, and attention sees relative ones.
+
+    Source: Su et al. (2021), RoFormer, arXiv 2104.09864, equation 34; halves instead of neighbours
+    form the pairs, which is another order of the same components.
+    """
+
+    cos: Tensor
+    sin: Tensor
+
+    def __init__(self, head_width: int, context: int, base: float) -> None:
+        """Compute the tables.
+
+        Args:
+            head_width: d, number of components of a head; must be even.
+            context: number of positions.
+            base: the slowest pair turns by about 1 / base a position; so it should be longer than
+                the context.
+
+        Raises:
+            ValueError: if ``head_width`` is odd or ``base`` is not above 1.
+        """
+        super().__init__()
+        if head_width % 2 or base <= 1:
+            raise ValueError(
+                "rotary positions need an even number of components a head and a base above 1, got "
+                f"{head_width} and {base}"
+            )
+        exponents = torch.arange(0, head_width, 2, dtype=torch.float64) / head_width
+        angles = torch.outer(torch.arange(context, dtype=torch.float64), base**-exponents)
+        cos, sin = angles.cos().float(), angles.sin().float()
+        # The signs of the rotation matrix are in the table: rotate() then needs three operations.
+        self.register_buffer("cos", torch.cat([cos, cos], dim=1), persistent=False)
+        self.register_buffer("sin", torch.cat([-sin, sin], dim=1), persistent=False)
+
+    def forward(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        """Tables of the positions from ``start`` up to, not including, ``stop``.
+
+        A model with a cache starts at the number of tokens it has read.
+        """
+        return self.cos[start:stop], self.sin[start:stop]
+
+
+def rotate(
+    x: Float[Tensor, "*B T d"], rotation: tuple[Float[Tensor, "T d"], Float[Tensor, "T d"]]
+) -> Float[Tensor, "*B T d"]:
+    """Turn queries or keys by the angles of their positions.
+
+    Args:
+        x: queries or keys.
+        rotation: what :class:`RotaryPositions` returns for the positions of ``x``.
+    """
+    cos, sin = rotation
+    return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, -1), sin)

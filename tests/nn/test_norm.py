@@ -1,0 +1,23 @@
+"""RMSNorm: equal to torch's, and harmless where there is nothing to scale."""
+
+import torch
+import torch.nn.functional as F
+
+from aigc_tutorial.nn.norm import rms_norm
+
+
+def test_equals_torchs_function_and_its_gradient():
+    x = torch.randn(3, 4, 16, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    weights = torch.linspace(-1, 1, 16)
+    (ours,) = torch.autograd.grad((rms_norm(x) * weights).sum(), x)
+    (theirs,) = torch.autograd.grad((F.rms_norm(x, (16,)) * weights).sum(), x)
+    torch.testing.assert_close(rms_norm(x), F.rms_norm(x, (16,)))
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_zeros_stay_zeros_with_a_finite_gradient():
+    x = torch.zeros(2, 8, requires_grad=True)
+    rms_norm(x).sum().backward()
+    assert not rms_norm(x).any()
+    assert x.grad is not None
+    assert x.grad.isfinite().all()
