@@ -1,4 +1,4 @@
-"""Data to learn from: images, distributions in the plane, and the batches made of them."""
+"""Data to learn from: images, text, sound, made-up sequences, and the batches made of them."""
 
 from aigc_tutorial.data.batches import ShuffledBatches
 from aigc_tutorial.data.catalogue import (
@@ -6,8 +6,11 @@ from aigc_tutorial.data.catalogue import (
     MNIST_TEST_LABELS,
     MNIST_TRAIN_IMAGES,
     MNIST_TRAIN_LABELS,
+    TANG_POEMS,
+    TINY_SHAKESPEARE,
     Resource,
 )
+from aigc_tutorial.data.chains import MarkovChain, XORChain, ring_chain
 from aigc_tutorial.data.fetch import (
     CacheError,
     DataFallbackWarning,
@@ -17,28 +20,72 @@ from aigc_tutorial.data.fetch import (
     fetch,
 )
 from aigc_tutorial.data.images import ImageDataset, images_to_pixels, mnist, pixels_to_images
+from aigc_tutorial.data.melodies import (
+    NOTE_DURATIONS,
+    SCALES,
+    MelodyStyle,
+    Note,
+    render_melody,
+    share_in_scale,
+)
+from aigc_tutorial.data.poems import Poem, PoemDataset, tang_poems
+from aigc_tutorial.data.tasks import CopyTask, RecallTask
+from aigc_tutorial.data.text import TextDataset, python_documentation, tiny_shakespeare
 from aigc_tutorial.data.toy import ToyDistribution, grid, ring, spiral, two_moons
+from aigc_tutorial.data.vowels import (
+    VOWEL_SAMPLE_RATE,
+    VOWELS,
+    VowelDataset,
+    mu_law_decode,
+    mu_law_encode,
+    synthetic_vowels,
+)
 
 __all__ = [
     "MNIST_TEST_IMAGES",
     "MNIST_TEST_LABELS",
     "MNIST_TRAIN_IMAGES",
     "MNIST_TRAIN_LABELS",
+    "NOTE_DURATIONS",
+    "SCALES",
+    "TANG_POEMS",
+    "TINY_SHAKESPEARE",
+    "VOWELS",
+    "VOWEL_SAMPLE_RATE",
     "CacheError",
+    "CopyTask",
     "DataFallbackWarning",
     "DataIntegrityError",
     "DataUnavailableError",
     "ImageDataset",
+    "MarkovChain",
+    "MelodyStyle",
+    "Note",
+    "Poem",
+    "PoemDataset",
+    "RecallTask",
     "Resource",
     "ShuffledBatches",
     "Source",
+    "TextDataset",
     "ToyDistribution",
+    "VowelDataset",
+    "XORChain",
     "fetch",
     "grid",
     "images_to_pixels",
     "mnist",
+    "mu_law_decode",
+    "mu_law_encode",
     "pixels_to_images",
+    "python_documentation",
+    "render_melody",
     "ring",
+    "ring_chain",
+    "share_in_scale",
     "spiral",
+    "synthetic_vowels",
+    "tang_poems",
+    "tiny_shakespeare",
     "two_moons",
 ]

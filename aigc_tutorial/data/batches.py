@@ -1,4 +1,4 @@
-"""Endless shuffled batches of a tensor that is already in memory."""
+"""Endless shuffled batches of tensors that are already in memory."""
 
 import torch
 from jaxtyping import Shaped
@@ -92,3 +92,52 @@ class ShuffledBatches:
         self._order = order.to(self.rows.device, copy=True)
         self._position = position
         self.generator.set_state(generator.cpu())
+
+
+class ShuffledTuples:
+    """Like :class:`ShuffledBatches`, of several tensors whose rows belong together.
+
+    >>> images, labels = torch.rand(100, 1, 28, 28), torch.zeros(100, dtype=torch.int64)
+    >>> random = torch.Generator().manual_seed(0)
+    >>> batch = next(ShuffledTuples((images, labels), 64, generator=random))
+    >>> [len(part) for part in batch]
+    [64, 64]
+    """
+
+    def __init__(
+        self, rows: tuple[Tensor, ...], batch_size: int, *, generator: torch.Generator
+    ) -> None:
+        """Start before the first epoch.
+
+        Args:
+            rows: tensors of equal length on one device, such as images and their labels.
+            batch_size: rows in a batch.
+            generator: draws the order of each epoch.
+
+        Raises:
+            ValueError: if the tensors differ in length, or ``batch_size`` is out of range.
+        """
+        if len({len(part) for part in rows}) != 1:
+            raise ValueError(
+                f"expected tensors with equally many rows, got {[len(part) for part in rows]}"
+            )
+        self.rows = rows
+        numbers = torch.arange(len(rows[0]), device=rows[0].device)
+        self._numbers = ShuffledBatches(numbers, batch_size, generator=generator)
+
+    def __iter__(self) -> "ShuffledTuples":
+        """The iterator itself."""
+        return self
+
+    def __next__(self) -> tuple[Tensor, ...]:
+        """The next batch: of each tensor the same rows, as copies."""
+        numbers = next(self._numbers)
+        return tuple(part.index_select(0, numbers) for part in self.rows)
+
+    def state_dict(self) -> dict[str, Tensor | int]:
+        """All that the coming batches depend on, besides the rows; a copy, on the CPU."""
+        return self._numbers.state_dict()
+
+    def load_state_dict(self, state: dict[str, Tensor | int]) -> None:
+        """Go on exactly where :meth:`state_dict` was taken; see :class:`ShuffledBatches`."""
+        self._numbers.load_state_dict(state)

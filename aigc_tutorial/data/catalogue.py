@@ -6,6 +6,8 @@ bytes differ with the program that wrote them, their content does not.
 
 from dataclasses import dataclass
 
+from aigc_tutorial.data._tang_checksums import TANG_FILES
+
 
 @dataclass(frozen=True)
 class Resource:
@@ -80,4 +82,55 @@ MNIST_TEST_LABELS = _mnist(
     "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
     10_008,
     4_542,
+)
+
+_CHAR_RNN_COMMIT = "6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e"
+
+TINY_SHAKESPEARE = Resource(
+    name="tiny Shakespeare",
+    filename="text/tinyshakespeare.txt",
+    sha256="86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+    addresses=(
+        f"https://raw.githubusercontent.com/karpathy/char-rnn/{_CHAR_RNN_COMMIT}"
+        "/data/tinyshakespeare/input.txt",
+        f"https://cdn.jsdelivr.net/gh/karpathy/char-rnn@{_CHAR_RNN_COMMIT}"
+        "/data/tinyshakespeare/input.txt",
+    ),
+    licence="public domain",
+    citation=(
+        "A. Karpathy: The unreasonable effectiveness of recurrent neural networks, 2015. "
+        "Text: W. Shakespeare."
+    ),
+    n_bytes=1_115_394,
+    n_bytes_download=1_115_394,
+)
+
+_CHINESE_POETRY_COMMIT = "99ebbef7e1345c0985c44b9fd96a3f9e776f117b"
+_TANG_FOLDER = "%E5%85%A8%E5%94%90%E8%AF%97"  # 全唐诗, as an address writes it
+
+
+def _tang_file(index: int, sha256: str, n_bytes: int) -> Resource:
+    filename = f"poet.tang.{index * 1000}.json"
+    return Resource(
+        name=f"Tang poems, file {index + 1} of {len(TANG_FILES)}",
+        filename=f"tang/{filename}",
+        sha256=sha256,
+        addresses=(
+            "https://raw.githubusercontent.com/chinese-poetry/chinese-poetry"
+            f"/{_CHINESE_POETRY_COMMIT}/{_TANG_FOLDER}/{filename}",
+            "https://cdn.jsdelivr.net/gh/chinese-poetry/chinese-poetry"
+            f"@{_CHINESE_POETRY_COMMIT}/{_TANG_FOLDER}/{filename}",
+        ),
+        licence="MIT",
+        citation=(
+            "chinese-poetry, the most comprehensive database of Chinese poetry, "
+            "github.com/chinese-poetry/chinese-poetry. Text: Quan Tangshi, 1705."
+        ),
+        n_bytes=n_bytes,
+        n_bytes_download=n_bytes,
+    )
+
+
+TANG_POEMS = tuple(
+    _tang_file(index, sha256, n_bytes) for index, (sha256, n_bytes) in enumerate(TANG_FILES)
 )

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aigc_tutorial.data import ShuffledBatches
+from aigc_tutorial.data.batches import ShuffledTuples
 
 
 def batches_of(n_rows, batch_size, seed=0):
@@ -125,3 +126,21 @@ def test_on_cuda_the_batches_stay_there_and_resume(generator_device):
     resumed.load_state_dict(batches.state_dict())
     for _ in range(8):
         assert torch.equal(next(batches), next(resumed))
+
+
+def test_tuples_are_shuffled_together():
+    images = torch.arange(20.0)[:, None]
+    random = torch.Generator().manual_seed(0)
+    batches = ShuffledTuples((images, torch.arange(20)), 5, generator=random)
+    for _ in range(8):
+        rows, labels = next(batches)
+        assert torch.equal(rows[:, 0], labels.float())
+    resumed = ShuffledTuples((images, torch.arange(20)), 5, generator=torch.Generator())
+    resumed.load_state_dict(batches.state_dict())
+    for _ in range(8):
+        assert torch.equal(next(batches)[1], next(resumed)[1])
+
+
+def test_tensors_of_different_lengths_are_refused():
+    with pytest.raises(ValueError, match=r"equally many rows, got \[3, 4\]"):
+        ShuffledTuples((torch.zeros(3), torch.zeros(4)), 2, generator=torch.Generator())

@@ -1,0 +1,153 @@
+r"""Random sequences whose entropy rate is known exactly: no model can predict them any better.
+
+All entropies are in nats and computed from the definition, never estimated from samples.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Float64, Int64
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class MarkovChain:
+    r"""A sequence whose next state depends on the present one alone.
+
+    Attributes:
+        transition: row i holds :math:`P_{ij} = p(x_t = j \mid x_{t-1} = i)`. From every state every
+            other must be reachable, or there would be more than one stationary distribution.
+    """
+
+    transition: Float64[Tensor, "S S"]
+
+    def __post_init__(self) -> None:
+        """Check that the rows are distributions and that the states are connected."""
+        rows = self.transition.sum(dim=1)
+        if (self.transition < 0).any() or not torch.allclose(rows, torch.ones_like(rows)):
+            raise ValueError(
+                "each row of transition must be a probability distribution, "
+                f"got rows that sum to {rows.tolist()}"
+            )
+        reachable = ((self.transition > 0) | torch.eye(self.n_states, dtype=torch.bool)).double()
+        for _ in range(self.n_states.bit_length()):  # each squaring doubles the number of steps
+            reachable = (reachable @ reachable > 0).double()
+        if not reachable.all():
+            raise ValueError("every state must be reachable from every other")
+
+    @property
+    def n_states(self) -> int:
+        """Number of states, S; they are numbered from 0."""
+        return len(self.transition)
+
+    @property
+    def stationary(self) -> Float64[Tensor, "S"]:
+        r"""The distribution :math:`\pi = \pi P` that a step leaves as it is."""
+        # π (P - I) = 0 has one equation too many; it gives way to Σ π = 1.
+        equations = self.transition.T - torch.eye(self.n_states)
+        equations[-1] = 1
+        right_side = torch.zeros(self.n_states, dtype=torch.float64)
+        right_side[-1] = 1
+        return torch.linalg.solve(equations, right_side)
+
+    @property
+    def entropy_rate(self) -> float:
+        r"""What the whole past leaves open about the next state: :math:`H(x_t \mid x_{t-1})`."""
+        return self.conditional_entropy(1)
+
+    def conditional_entropy(self, lag: int) -> float:
+        r"""Entropy in nats of a state given the one ``lag`` steps before and none in between.
+
+        .. math:: H(x_t \mid x_{t-k}) = -\sum_i \pi_i \sum_j (P^k)_{ij} \log (P^k)_{ij}
+
+        Because of the Markov property it is also the entropy given *all* states up to
+        :math:`x_{t-k}`.
+        """
+        if lag < 1:
+            raise ValueError(f"lag is {lag}; expected at least 1")
+        return float(self.stationary @ _entropy(self.transition.matrix_power(lag)))
+
+    def sample(
+        self, n_sequences: int, length: int, *, generator: torch.Generator
+    ) -> Int64[Tensor, "n_sequences length"]:
+        """Draw sequences that begin in the stationary distribution."""
+        states = torch.empty(n_sequences, length, dtype=torch.int64)
+        distribution = self.stationary.expand(n_sequences, -1)
+        for t in range(length):
+            states[:, t] = torch.multinomial(distribution, 1, generator=generator)[:, 0]
+            distribution = self.transition[states[:, t]]
+        return states
+
+
+def ring_chain() -> MarkovChain:
+    """Eight states on a ring, of which the last but one tells much less than the last.
+
+    A step goes to the next state (.712), to the one opposite to that (.209), or nowhere (.079).
+    Given the last state .770 nats are open, given only the one before 1.079.
+    """
+    first_row = torch.zeros(8, dtype=torch.float64)
+    first_row[[1, 5, 0]] = torch.tensor([0.712, 0.209, 0.079], dtype=torch.float64)
+    return MarkovChain(torch.stack([first_row.roll(state) for state in range(8)]))
+
+
+@dataclass(frozen=True)
+class XORChain:
+    r"""Bits, each the exclusive or of the two before it, flipped with probability p.
+
+    .. math:: x_t = x_{t-1} \oplus x_{t-2} \oplus e_t, \qquad p(e_t = 1) = p
+
+    One bit back tells nothing (log 2 nats are left), two bits back tell all there is to know: the
+    smallest sequence that shows why "the previous step" is not the past.
+
+    Attributes:
+        flip_probability: p, above 0 and below 1.
+    """
+
+    flip_probability: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Check the probability."""
+        if not 0 < self.flip_probability < 1:
+            raise ValueError(
+                f"flip_probability is {self.flip_probability}; expected between 0 and 1"
+            )
+
+    @property
+    def pairs(self) -> MarkovChain:
+        r"""The same process as a Markov chain over pairs: state :math:`2 x_{t-1} + x_t`."""
+        transition = torch.zeros(4, 4, dtype=torch.float64)
+        for before_last in (0, 1):
+            for last in (0, 1):
+                likely = before_last ^ last
+                transition[2 * before_last + last, 2 * last + likely] = 1 - self.flip_probability
+                transition[2 * before_last + last, 2 * last + 1 - likely] = self.flip_probability
+        return MarkovChain(transition)
+
+    @property
+    def entropy_rate(self) -> float:
+        r"""What two bits leave open: :math:`H(x_t \mid x_{t-1}, x_{t-2}) = H(p)`, in nats."""
+        p = self.flip_probability
+        return -p * math.log(p) - (1 - p) * math.log(1 - p)
+
+    @property
+    def entropy_given_last(self) -> float:
+        r"""What the last bit alone leaves open: :math:`H(x_t \mid x_{t-1}) = \log 2`, in nats."""
+        joint = self.pairs.stationary.reshape(2, 2)  # p(x_{t-1}, x_t)
+        last = joint.sum(dim=1)
+        return float(last @ _entropy(joint / last[:, None]))
+
+    def sample(
+        self, n_sequences: int, length: int, *, generator: torch.Generator
+    ) -> Int64[Tensor, "n_sequences length"]:
+        """Draw sequences; their first two bits are fair coins, which is the stationary start."""
+        flips = torch.rand(n_sequences, length, generator=generator) < self.flip_probability
+        bits = torch.randint(2, (n_sequences, length), generator=generator)
+        for t in range(2, length):
+            bits[:, t] = bits[:, t - 1] ^ bits[:, t - 2] ^ flips[:, t].long()
+        return bits
+
+
+def _entropy(probabilities: Float[Tensor, "N S"]) -> Float[Tensor, "N"]:
+    """Entropy of each row, with 0 log 0 = 0."""
+    return torch.special.entr(probabilities).sum(dim=1)
