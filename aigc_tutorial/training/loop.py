@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from torch import Tensor
 from tqdm.auto import tqdm
@@ -13,16 +13,19 @@ from aigc_tutorial.training.checkpoint import load_checkpoint, save_checkpoint
 from aigc_tutorial.training.history import History
 from aigc_tutorial.training.tracking import Tracker
 
+Batch: TypeAlias = Tensor | tuple[Tensor, ...]
+"""One tensor, or several that belong together: images and labels, tokens and their mask."""
+
 
 @runtime_checkable
 class TrainingTask(Protocol):
     """What is trained: a GAN or an autoregressive model with its optimizers."""
 
-    def step(self, batch: Tensor, progress: float) -> Mapping[str, Tensor]:
+    def step(self, batch: Any, progress: float) -> Mapping[str, Tensor]:
         """Learn from one batch; return scalars to record.
 
         Args:
-            batch: of real data, on the task's device.
+            batch: of real data, on the task's device; a :data:`Batch` of the kind it learns from.
             progress: share of the budget spent so far, for schedules.
         """
 
@@ -37,9 +40,9 @@ class TrainingTask(Protocol):
 class Batches(Protocol):
     """An endless, resumable stream of batches."""
 
-    def __iter__(self) -> Iterator[Tensor]: ...
+    def __iter__(self) -> Iterator[Batch]: ...
 
-    def __next__(self) -> Tensor: ...
+    def __next__(self) -> Batch: ...
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that the coming batches depend on."""
@@ -70,7 +73,7 @@ def run(
     *,
     budget: int,
     unit: str = "images",
-    count: Callable[[Tensor], int] = len,
+    count: Callable[[Any], int] = len,
     log_every: int | None = None,
     tracker: Tracker | None = None,
     at: Mapping[int, Callable[[int], None]] | None = None,
