@@ -4,6 +4,8 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import pytest
+import torch
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
@@ -13,3 +15,9 @@ install_import_hook("aigc_tutorial", "shape_checks.typechecked")
 # No deadline: how long one example takes says more about the machine's other work than about us.
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
+
+
+@pytest.fixture(autouse=True)
+def _subnormal_numbers() -> None:
+    """Undo what a training in an earlier test set for the whole process; see `platform`."""
+    torch.set_flush_denormal(False)
