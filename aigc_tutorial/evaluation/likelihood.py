@@ -1,0 +1,191 @@
+"""How probable a model finds held-out data: nats, bits, perplexity, and their uncertainty.
+
+A likelihood depends on the protocol as much as on the model: on the unit (a token of one tokenizer
+is not a token of another), on how much is given before each prediction, and on whether all of the
+data was used. So a report names its protocol, and nothing here is estimated from random batches.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+
+@runtime_checkable
+class LikelihoodModel(Protocol):
+    """A module with ``nll``: every :class:`aigc_tutorial.ar.base.AutoregressiveModel`, for one."""
+
+    training: bool
+
+    @property
+    def nll(self) -> Callable[..., Tensor]:
+        """Takes a batch; returns negative log-likelihoods in nats, one for each prediction."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+
+    def train(self, mode: bool = True) -> Any:
+        """Switch between training and evaluation."""
+
+
+@dataclass(frozen=True)
+class LikelihoodReport:
+    """Negative log-likelihood of held-out data under a model.
+
+    Attributes:
+        nats: sum over all predictions.
+        n_predictions: tokens that were predicted; pixels, for images.
+        n_sequences: windows, sentences or images that they were predicted in.
+        standard_error: of :attr:`nats_per_token`. Tokens of one sequence are not independent, so it
+            is computed from the sequences' sums; NaN for a single sequence.
+        protocol: how it was measured, in words.
+    """
+
+    nats: float
+    n_predictions: int
+    n_sequences: int
+    standard_error: float
+    protocol: str
+
+    @property
+    def nats_per_token(self) -> float:
+        """Mean negative log-likelihood of a prediction: the usual validation loss."""
+        return self.nats / self.n_predictions
+
+    @property
+    def bits_per_token(self) -> float:
+        """The same in bits: per character for characters, per dimension for pixels."""
+        return self.nats_per_token / math.log(2)
+
+    @property
+    def perplexity(self) -> float:
+        """Number of equally probable tokens that would be as hard to predict."""
+        return math.exp(self.nats_per_token)
+
+    @property
+    def nats_per_sequence(self) -> float:
+        """Mean over sequences: what is reported for binarized images."""
+        return self.nats / self.n_sequences
+
+    def bits_per(self, n_units: int) -> float:
+        """Bits per unit that does not depend on a tokenizer.
+
+        Args:
+            n_units: how many of them the predicted tokens stand for, such as the bytes of the text.
+        """
+        if n_units < 1:
+            raise ValueError(f"n_units must be at least 1, got {n_units}")
+        return self.nats / math.log(2) / n_units
+
+
+def text_likelihood(
+    model: LikelihoodModel,
+    tokens: Int64[Tensor, "N"],
+    *,
+    context: int,
+    stride: int | None = None,
+    batch_size: int = 128,
+) -> LikelihoodReport:
+    """Likelihood of a long text, in windows: each token but the first is predicted exactly once.
+
+    By default the windows follow each other: a prediction sees 1 to ``context`` tokens, on average
+    half of them. That is the loss that training minimises, and what nanoGPT's validation loss
+    estimates from random windows. With a smaller ``stride`` the windows overlap and a prediction
+    sees at least ``context - stride + 1`` tokens, once there are so many; the same model then
+    scores better, at ``context / stride`` times the cost. Compare only equal protocols.
+
+    Args:
+        model: its ``nll`` takes a batch of windows.
+        tokens: the whole held-out text.
+        context: the most tokens that a prediction sees.
+        stride: from the start of one window to the next; by default ``context``.
+        batch_size: windows that are computed at once, a matter of memory alone.
+
+    Raises:
+        ValueError: if there is nothing to predict, or ``stride`` is not in 1 … ``context``.
+    """
+    stride = context if stride is None else stride
+    if not 1 <= stride <= context:
+        raise ValueError(f"need 1 <= stride <= context, got {stride} and {context}")
+    if len(tokens) < 2:
+        raise ValueError(f"expected a text of two tokens or more, got {len(tokens)}")
+    windows = _windows(tokens, context, stride, batch_size)
+    scores = [_nll(model, (tokens,))[:, n_known:] for tokens, n_known in windows]
+    how = "one after the other" if stride == context else f"{stride} apart"
+    return _report(
+        torch.cat([nll.sum(1) for nll in scores]),
+        torch.cat([torch.full((len(nll),), nll.shape[1]) for nll in scores]),
+        f"all tokens but the first, in windows of {context} given tokens, {how}",
+    )
+
+
+def sequence_likelihood(
+    model: LikelihoodModel, rows: Tensor | tuple[Tensor, ...], *, batch_size: int = 128
+) -> LikelihoodReport:
+    """Likelihood of separate sequences or images, each computed on its own.
+
+    Args:
+        model: its ``nll`` takes a batch of rows.
+        rows: what the model is trained on: tokens (N, T), alone or with their mask (and segments),
+            or images (N, H, W), alone or with their labels. A boolean tensor is the mask.
+        batch_size: rows that are computed at once, a matter of memory alone.
+
+    Raises:
+        ValueError: if there are no rows, or nothing in them to predict.
+    """
+    rows = rows if isinstance(rows, tuple) else (rows,)
+    if len(rows[0]) == 0:
+        raise ValueError("expected at least one sequence, got none")
+    sums, counts = [], []
+    for batch in zip(*(part.split(batch_size) for part in rows), strict=True):
+        nll = _nll(model, batch).flatten(1)
+        mask = next((part[:, 1:] for part in batch if part.dtype == torch.bool), None)
+        sums.append(nll.sum(1))
+        counts.append(torch.full((len(nll),), nll.shape[1]) if mask is None else mask.sum(1).cpu())
+    return _report(torch.cat(sums), torch.cat(counts), f"all of {len(rows[0]):,} sequences")
+
+
+def _windows(
+    tokens: Tensor, context: int, stride: int, batch_size: int
+) -> Iterator[tuple[Tensor, int]]:
+    """Batches of windows, each with the number of predictions that earlier windows have made."""
+    n_known = context - stride
+    n_full = max(0, (len(tokens) - 1 - context) // stride + 1)
+    if n_full:
+        full = tokens.unfold(0, context + 1, stride)
+        yield full[:1], 0
+        for start in range(1, n_full, batch_size):
+            yield full[start : start + batch_size], n_known
+    rest, n_known = tokens[n_full * stride :], n_known if n_full else 0
+    if len(rest) > n_known + 1:
+        yield rest[None], n_known
+
+
+@torch.no_grad()
+def _nll(model: LikelihoodModel, batch: tuple[Tensor, ...]) -> Tensor:
+    """Negative log-likelihoods in evaluation mode, on the CPU, in double precision."""
+    was_training = model.training
+    model.train(False)
+    try:
+        return model.nll(*(part.to(model.device) for part in batch)).cpu().double()
+    finally:
+        model.train(was_training)
+
+
+def _report(sums: Tensor, counts: Tensor, protocol: str) -> LikelihoodReport:
+    """Put sums of nats and numbers of predictions, one of each a sequence, into a report."""
+    total, n_predictions, n_sequences = sums.sum().item(), int(counts.sum()), len(sums)
+    if n_predictions == 0:
+        raise ValueError("there is no token to predict: the mask is False everywhere")
+    if not math.isfinite(total):
+        raise ValueError(f"the likelihood is {-total}: the training diverged, or a weight is NaN")
+    # Variance of a ratio of sums over sequences (the linearised, or delta method).
+    residuals = sums - total / n_predictions * counts
+    variance = n_sequences / max(1, n_sequences - 1) * residuals.square().sum().item()
+    error = math.sqrt(variance) / n_predictions if n_sequences > 1 else math.nan
+    return LikelihoodReport(total, n_predictions, n_sequences, error, protocol)
