@@ -1,0 +1,1 @@
+"""Autoregressive models: from counting to attention."""

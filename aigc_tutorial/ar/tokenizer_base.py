@@ -1,0 +1,123 @@
+"""What all tokenizers share: numbers for special tokens, checks, and a file to keep them in.
+
+A token that stands for no text is *special*: ``bos`` before a text, ``eos`` after it, ``pad`` where
+a batch has room left. :meth:`Tokenizer.encode` never makes them, whatever the text says, so a text
+cannot pretend to have ended; they are put in by their numbers, ``tokenizer.bos_id`` and so on.
+:meth:`Tokenizer.decode` passes over them.
+"""
+
+import dataclasses
+import json
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar
+
+from jaxtyping import Int64
+from torch import Tensor
+
+from aigc_tutorial.files import replace_file
+
+SPECIAL_TOKENS = ("bos", "eos", "pad")
+REPLACEMENT = "\ufffd"
+"""What stands in decoded text for what cannot be shown: �."""
+
+
+class Tokenizer(ABC):
+    """What every tokenizer of this package can do.
+
+    A subclass is a frozen dataclass: its fields are all there is to save. Ordinary tokens come
+    first, the special ones last, in the order of ``special_tokens``.
+    """
+
+    kind: ClassVar[str]
+    special_tokens: tuple[str, ...]
+
+    @property
+    @abstractmethod
+    def n_ordinary(self) -> int:
+        """Number of tokens that stand for text; they are 0 … n_ordinary - 1."""
+
+    @abstractmethod
+    def encode(self, text: str) -> Int64[Tensor, "T"]:
+        """Tokens of a text, without special ones. An empty text has none.
+
+        Raises:
+            ValueError: if the tokenizer cannot write a character; the message says which and where.
+        """
+
+    @abstractmethod
+    def _decode_ordinary(self, tokens: list[int]) -> str:
+        """Text of tokens that are all below ``n_ordinary``."""
+
+    def decode(self, tokens: Int64[Tensor, "T"]) -> str:
+        """Text of the tokens; special ones stand for no text.
+
+        Raises:
+            ValueError: if a token is outside the vocabulary.
+        """
+        values = tokens.tolist()
+        if values and not 0 <= min(values) <= max(values) < self.vocab_size:
+            raise ValueError(
+                f"tokens must lie in 0 … {self.vocab_size - 1}, got {min(values)} … {max(values)}; "
+                "were they made with another tokenizer?"
+            )
+        return self._decode_ordinary([value for value in values if value < self.n_ordinary])
+
+    @property
+    def vocab_size(self) -> int:
+        """V, the number of tokens, special ones included."""
+        return self.n_ordinary + len(self.special_tokens)
+
+    @property
+    def bos_id(self) -> int | None:
+        """The token before a text; None if this tokenizer has none."""
+        return self._special_id("bos")
+
+    @property
+    def eos_id(self) -> int | None:
+        """The token after a text; None if this tokenizer has none."""
+        return self._special_id("eos")
+
+    @property
+    def pad_id(self) -> int | None:
+        """The token that fills the room left in a batch; None if this tokenizer has none."""
+        return self._special_id("pad")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Kind and fields, ready for JSON; ``tokenizer_from_dict`` reads them."""
+        return {"kind": self.kind, **dataclasses.asdict(self)}  # type: ignore[call-overload]
+
+    def save(self, path: str | Path) -> None:
+        """Write a JSON file, whole or not at all; ``load_tokenizer`` reads it."""
+        with replace_file(path) as temporary:
+            text = json.dumps(self.to_dict(), ensure_ascii=False, indent=1)
+            temporary.write_text(text + "\n", encoding="utf-8")
+
+    def _special_id(self, name: str) -> int | None:
+        if name not in self.special_tokens:
+            return None
+        return self.n_ordinary + self.special_tokens.index(name)
+
+
+def check_special_tokens(names: tuple[str, ...]) -> None:
+    """Refuse names that are unknown or repeated."""
+    if len(set(names)) < len(names) or not set(names) <= set(SPECIAL_TOKENS):
+        raise ValueError(
+            f"special_tokens is {names}; expected each at most once of {', '.join(SPECIAL_TOKENS)}"
+        )
+
+
+def check_writable(text: str) -> None:
+    """Refuse lone surrogates: halves of a character that are no text by themselves."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"{describe_character(text, error.start)} is a lone surrogate, half of a character; "
+            "read the text with the right encoding"
+        ) from None
+
+
+def describe_character(text: str, position: int) -> str:
+    """Name a character and its place, for an error."""
+    return f"{text[position]!r} (U+{ord(text[position]):04X}) at position {position}"

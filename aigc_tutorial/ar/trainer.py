@@ -1,0 +1,321 @@
+"""Training an autoregressive model: one update, and the run around it."""
+
+import copy
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
+
+import torch
+from torch import Tensor
+
+from aigc_tutorial.ar.base import AutoregressiveModel
+from aigc_tutorial.ar.optimizers import JointOptimizer, split_parameters
+from aigc_tutorial.ar.pixelcnn import PixelCNN
+from aigc_tutorial.data.batches import ShuffledBatches, ShuffledTuples
+from aigc_tutorial.data.token_batches import TokenWindows
+from aigc_tutorial.nn import EMA
+from aigc_tutorial.training import Engine, History, Tracker, run, warmup_flat_decay
+from aigc_tutorial.training.loop import Batch, Batches
+
+ModelT = TypeVar("ModelT", bound=AutoregressiveModel | PixelCNN)
+
+
+@dataclass(frozen=True)
+class ARTrainingConfig:
+    """How an autoregressive model is trained; the defaults are the Shakespeare recipe.
+
+    Everything that grows with time is counted in tokens, so that it means the same at any batch
+    size. A token is one that is predicted: padding and given tokens do not count. For images, read
+    pixels.
+
+    Attributes:
+        n_tokens: budget, in predicted tokens.
+        batch_size: B, sequences a step.
+        context: length of the windows that a long text is cut into; other data have their own.
+        optimizer: what moves the hidden matrices: "muon" (Jordan et al., 2024,
+            kellerjordan.github.io/posts/muon) or "adamw". AdamW moves everything else.
+        learning_rate_matrices: step size of the hidden matrices at the top of the schedule. Muon's
+            is the size of an orthogonal update and far larger than AdamW's.
+        learning_rate_others: AdamW's step size for embeddings, head and vectors.
+        weight_decay: of the hidden matrices alone, times their learning rate.
+        momentum: Muon's.
+        betas: AdamW's two decay rates.
+        warmup_tokens: over how many tokens the learning rates rise from 0.
+        flat_until: share of the budget at which they start to fall linearly.
+        final_learning_rate: factor that they reach at the end.
+        max_gradient_norm: longer gradients are scaled down to this length; None for no limit.
+        ema_half_life: half-life of the averaged model, in tokens; None for no average.
+    """
+
+    n_tokens: int = 960_000
+    batch_size: int = 16
+    context: int = 64
+    optimizer: Literal["muon", "adamw"] = "muon"
+    learning_rate_matrices: float = 0.015
+    learning_rate_others: float = 0.01
+    weight_decay: float = 0.0
+    momentum: float = 0.9
+    betas: tuple[float, float] = (0.8, 0.95)
+    warmup_tokens: int = 30_000
+    flat_until: float = 0.4
+    final_learning_rate: float = 0.03
+    max_gradient_norm: float | None = None
+    ema_half_life: float | None = None
+
+
+Validation = Callable[[Any], float]
+"""Takes a model and returns its held-out loss, by which the best weights are chosen."""
+
+
+class ARTrainer(Generic[ModelT]):
+    """The model, its optimizer, and the update.
+
+    The state is complete: saved and restored, training goes on with the same bits.
+    """
+
+    def __init__(
+        self,
+        model: ModelT,
+        *,
+        config: ARTrainingConfig,
+        engine: Engine,
+        validation: Validation | None = None,
+    ) -> None:
+        model.to(engine.device).train()
+        self.model = model
+        self.config, self.engine, self.validation = config, engine, validation
+        self.optimizer = make_optimizer(model, config)
+        self.ema = (
+            None if config.ema_half_life is None else EMA(model, half_life=config.ema_half_life)
+        )
+        self.validation_history = History()
+        self.best_weights: dict[str, Tensor] = {}
+
+    def step(self, batch: Batch, progress: float) -> dict[str, Tensor]:
+        """Teacher forcing: score all tokens in one parallel pass and go down the mean.
+
+        The mean is over real tokens, so that a batch with much padding weighs its tokens as others.
+        """
+        config = self.config
+        self.optimizer.scale_learning_rates(
+            warmup_flat_decay(
+                progress,
+                warmup=min(config.flat_until, config.warmup_tokens / config.n_tokens),
+                flat_until=config.flat_until,
+                final=config.final_learning_rate,
+            )
+        )
+        n_tokens = count_predictions(batch)
+        with self.engine.autocast():
+            nll = self.model.nll(*(batch if isinstance(batch, tuple) else (batch,)))
+            loss = nll.sum() / n_tokens
+        self.engine.minimise(loss, self.optimizer)
+        if self.ema is not None:
+            self.ema.update(self.model, n_tokens)
+        return {"loss": loss.detach()}
+
+    def trained_model(self) -> ModelT:
+        """Return a copy of the model to use, in evaluation mode: averaged, and at its best.
+
+        With a validation these are the weights that did best in it, without one the last ones.
+        """
+        model = copy.deepcopy(self._averaged())
+        if self.best_weights:
+            model.load_state_dict(self.best_weights)
+        model.requires_grad_(True).eval()
+        return model
+
+    def _averaged(self) -> ModelT:
+        return self.model if self.ema is None else self.ema.model
+
+    def validate(self, n_tokens: int) -> None:
+        """Measure the averaged model on held-out data and keep its weights if it is the best."""
+        if self.validation is None:
+            return
+        model = self._averaged()
+        model.eval()
+        nll = self.validation(model)
+        model.train(model is self.model)
+        if nll < min(self.validation_history.get("nll", []), default=float("inf")):
+            self.best_weights = copy.deepcopy(model.state_dict())
+        self.validation_history.append({"n_tokens": n_tokens, "nll": nll})
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next step depends on."""
+        parts = {name: part.state_dict() for name, part in self._parts().items()}
+        own = {"best_weights": dict(self.best_weights), "config": dataclasses.asdict(self.config)}
+        return parts | own
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what :meth:`state_dict` returned.
+
+        Raises:
+            ValueError: if the state was trained with another configuration.
+        """
+        saved, wanted = state["config"], dataclasses.asdict(self.config)
+        if saved != wanted:
+            raise ValueError(f"the checkpoint was trained with {saved}, this run wants {wanted}")
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        self.best_weights = state["best_weights"]
+
+    def _parts(self) -> dict[str, Any]:
+        parts = {
+            "model": self.model,
+            "optimizer": self.optimizer,
+            "validation_history": self.validation_history,
+        }
+        return parts if self.ema is None else parts | {"ema": self.ema}
+
+
+def make_optimizer(
+    model: AutoregressiveModel | PixelCNN, config: ARTrainingConfig
+) -> JointOptimizer:
+    """Muon or AdamW for hidden matrices, AdamW for everything else.
+
+    Raises:
+        ValueError: if Muon is wanted for a model with convolutions: it knows matrices alone.
+    """
+    vocab_size = model.vocab_size if isinstance(model, AutoregressiveModel) else None
+    matrices, others = split_parameters(model, vocab_size)
+    rate = config.learning_rate_matrices
+    adamw = [{"params": others, "lr": config.learning_rate_others, "weight_decay": 0.0}]
+    optimizers: list[torch.optim.Optimizer] = []
+    if config.optimizer == "adamw":
+        adamw.append({"params": matrices, "lr": rate, "weight_decay": config.weight_decay})
+    else:
+        if shapes := [tuple(matrix.shape) for matrix in matrices if matrix.ndim != 2]:
+            raise ValueError(
+                f"Muon moves matrices, and the model has weights of shape {shapes[0]}; train it "
+                'with optimizer="adamw"'
+            )
+        optimizers.append(
+            torch.optim.Muon(
+                matrices, lr=rate, momentum=config.momentum, weight_decay=config.weight_decay
+            )
+        )
+    optimizers.append(torch.optim.AdamW(adamw, betas=config.betas, fused=True))
+    return JointOptimizer(*optimizers, max_norm=config.max_gradient_norm)
+
+
+def count_predictions(batch: Batch) -> int:
+    """Number of tokens or pixels that a model predicts in a batch.
+
+    Args:
+        batch: what ``model.nll`` takes: tokens (B, T), whose first ones are given, alone or with a
+            mask (the one boolean tensor, False at what is not predicted); or images (B, H, W),
+            whose every pixel is predicted.
+    """
+    parts = batch if isinstance(batch, tuple) else (batch,)
+    if parts[0].ndim > 2:
+        return parts[0].numel()
+    mask = next((part for part in parts if part.dtype == torch.bool), None)
+    return parts[0][:, 1:].numel() if mask is None else int(mask[:, 1:].sum())
+
+
+@dataclass(frozen=True)
+class ARTrainingResult(Generic[ModelT]):
+    """What training leaves behind.
+
+    Attributes:
+        model: the one to use, in evaluation mode: averaged if there was an average, and with the
+            weights that did best if there was a validation.
+        raw_model: the model as the last step left it.
+        history: recorded rows with the columns n_tokens and loss, in nats per token.
+        validation: rows with the columns n_tokens and nll; empty without a validation.
+        n_tokens: tokens predicted.
+        seconds: wall-clock time of the training steps.
+    """
+
+    model: ModelT
+    raw_model: ModelT
+    history: History
+    validation: History
+    n_tokens: int
+    seconds: float
+
+
+def train(
+    model: ModelT,
+    data: Tensor | tuple[Tensor, ...] | Batches,
+    *,
+    config: ARTrainingConfig | None = None,
+    seed: int = 0,
+    validation: Validation | None = None,
+    validate_every: int | None = None,
+    tracker: Tracker | None = None,
+    checkpoint_folder: str | Path | None = None,
+    checkpoint_every: int | None = None,
+    progress_bar: bool = True,
+    engine: Engine | None = None,
+) -> ARTrainingResult[ModelT]:
+    """Train ``model`` to predict each token from those before it.
+
+    The model is trained in place. It was initialised by the caller, from torch's global seed;
+    everything random in the training itself follows from ``seed``.
+
+    Args:
+        model: its ``nll`` is minimised.
+        data: a long text (N,), which is cut into windows; or separate rows, tokens (N, T) or images
+            (N, H, W), alone or in a tuple with what else ``model.nll`` takes: a mask, segments,
+            labels; or batches made elsewhere, on the device, a generator of their own in them.
+        config: how it is trained.
+        seed: of the order of the data.
+        validation: measures the model on held-out data, for example
+            ``lambda model: text_likelihood(model, held_out, context=64).nats_per_token``.
+        validate_every: measure each time so many tokens have been seen; at the end in any case.
+        tracker: receives every recorded row.
+        checkpoint_folder: where to save and, if there is a checkpoint, to continue from.
+        checkpoint_every: save each time so many tokens have been seen; at the end in any case.
+        progress_bar: show one.
+        engine: device and precision; by default the GPU where there is one.
+
+    Raises:
+        ValueError: if the data are too few, or a checkpoint does not fit the run.
+    """
+    engine, config = engine or Engine(), config or ARTrainingConfig()
+    # Each process of a distributed run draws data of its own.
+    random = torch.Generator().manual_seed(seed + 1_000_003 * engine.rank)
+    trainer = ARTrainer(model, config=config, engine=engine, validation=validation)
+    evaluations = [*range(validate_every or config.n_tokens, config.n_tokens, validate_every or 1)]
+    result = run(
+        trainer,
+        _batches(data, config, random, engine.device),
+        budget=config.n_tokens,
+        unit="tokens",
+        count=count_predictions,
+        at=dict.fromkeys([*evaluations, config.n_tokens], trainer.validate),
+        tracker=tracker,
+        checkpoint_folder=checkpoint_folder,
+        checkpoint_every=checkpoint_every,
+        progress_bar=progress_bar and engine.is_main,
+    )
+    model.eval()
+    return ARTrainingResult(
+        model=trainer.trained_model(),
+        raw_model=model,
+        history=result.history,
+        validation=trainer.validation_history,
+        n_tokens=result.n_seen,
+        seconds=result.seconds,
+    )
+
+
+def _batches(
+    data: Tensor | tuple[Tensor, ...] | Batches,
+    config: ARTrainingConfig,
+    random: torch.Generator,
+    device: torch.device,
+) -> Batches:
+    """Make batches on the device from whatever kind of data there is."""
+    if isinstance(data, tuple):
+        rows = tuple(part.to(device) for part in data)
+        return ShuffledTuples(rows, config.batch_size, generator=random)
+    if not isinstance(data, Tensor):
+        return data
+    data = data.to(device)
+    if data.ndim > 1:
+        return ShuffledBatches(data, config.batch_size, generator=random)
+    return TokenWindows(data, config.context, config.batch_size, generator=random)

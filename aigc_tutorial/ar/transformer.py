@@ -1,0 +1,273 @@
+"""The causal Transformer: attention over all earlier tokens, computed for all positions at once."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+
+from aigc_tutorial.ar.base import AutoregressiveModel, check_tokens
+from aigc_tutorial.nn.attention import CausalSelfAttention, KeyValueCache, segment_mask
+from aigc_tutorial.nn.norm import rms_norm
+from aigc_tutorial.nn.position import RotaryPositions
+from aigc_tutorial.nn.token_shift import TokenShift
+
+
+@dataclass(frozen=True)
+class TransformerConfig:
+    """Configuration of :class:`Transformer`.
+
+    Attributes:
+        vocab_size: V, number of tokens.
+        context: how many tokens the model takes at most.
+        n_layers: L, blocks of attention and perceptron.
+        n_heads: N, heads of attention in a block.
+        width: D, features of a token.
+        mlp_factor: hidden units of the perceptron for each feature.
+        rope_base: see :class:`aigc_tutorial.nn.position.RotaryPositions`.
+        activation: of the perceptron; "relu2" is max(x, 0)² (So et al., 2021, arXiv 2109.08668).
+        tie_embeddings: use the embedding's matrix as the head's too.
+        logit_cap: c, logits become c·tanh(logits / c); None for no bound.
+        token_shift: how many tokens back each token takes a share from, before the first block;
+            0 for none. See :class:`aigc_tutorial.nn.token_shift.TokenShift`.
+    """
+
+    vocab_size: int
+    context: int = 64
+    n_layers: int = 4
+    n_heads: int = 4
+    width: int = 128
+    mlp_factor: int = 4
+    rope_base: float = 1000.0
+    activation: Literal["relu2", "gelu"] = "relu2"
+    tie_embeddings: bool = False
+    logit_cap: float | None = 15.0
+    token_shift: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("vocab_size", "context", "n_layers", "n_heads", "width", "mlp_factor"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.token_shift < 0:
+            raise ValueError(f"token_shift must be at least 0, got {self.token_shift}")
+        if self.activation not in ("relu2", "gelu"):
+            raise ValueError(f'activation must be "relu2" or "gelu", got "{self.activation}"')
+        if self.logit_cap is not None and self.logit_cap <= 0:
+            raise ValueError(
+                f"logit_cap must be positive, or None for no bound, got {self.logit_cap}"
+            )
+
+
+class TransformerState:
+    """What a Transformer keeps of the tokens that it has read.
+
+    Attributes:
+        cache: keys and values.
+        embeddings: (B, S + context, D), what the token shift reads: S zeros, since nothing comes
+            before the first token, then the embeddings of the tokens.
+    """
+
+    def __init__(self, cache: KeyValueCache, embeddings: Float[Tensor, "B P D"]) -> None:
+        self.cache = cache
+        self.embeddings = embeddings
+
+    def select_rows(self, rows: Int64[Tensor, "R"]) -> "TransformerState":
+        """A new state whose batch consists of the given rows of this one."""
+        return TransformerState(self.cache.select_rows(rows), self.embeddings.index_select(0, rows))
+
+    def truncate(self, length: int) -> "TransformerState":
+        """The state after the first ``length`` tokens; it shares the memory of this one."""
+        return TransformerState(self.cache.truncate(length), self.embeddings)
+
+
+class Transformer(AutoregressiveModel):
+    """A decoder in the form that has become usual since GPT-2, small and without biases.
+
+    A token's features go through L blocks, each of which adds what attention and then a perceptron
+    finds in their normalised form (pre-norm; Xiong et al., 2020, arXiv 2002.04745). Norms are
+    RMSNorm (Zhang & Sennrich, 2019, arXiv 1910.07467) without gains, since a gain can be absorbed
+    by the matrix that follows. Positions are rotary, queries and keys normalised, logits bounded
+    (Gemma Team, 2024, arXiv 2408.00118).
+
+    A new model predicts the uniform distribution, and each block passes its input on unchanged: the
+    output projections and the head begin at zero. A tied head cannot, so its logits begin small.
+    """
+
+    config_class = TransformerConfig
+    config: TransformerConfig
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__(config)
+        self.embedding = nn.Embedding(config.vocab_size, config.width)
+        self.token_shift = TokenShift(config.token_shift, config.width)
+        self.rotary = RotaryPositions(
+            config.width // config.n_heads, config.context, config.rope_base
+        )
+        self.blocks = nn.ModuleList(TransformerBlock(config) for _ in range(config.n_layers))
+        self.head = None
+        if config.tie_embeddings:
+            nn.init.normal_(self.embedding.weight, std=0.02)
+        else:
+            self.head = nn.Linear(config.width, config.vocab_size, bias=False)
+            nn.init.zeros_(self.head.weight)
+
+    @property
+    def context(self) -> int:
+        """How many tokens the model takes."""
+        return self.config.context
+
+    def forward(
+        self, tokens: Int64[Tensor, "B T"], segments: Int64[Tensor, "B T"] | None = None
+    ) -> Float[Tensor, "B T V"]:
+        """Logits of the token after each, all positions in one pass.
+
+        Args:
+            tokens: sequences.
+            segments: numbers that tell apart the sequences packed into a row; a token then sees
+                its own sequence alone. Positions need no restart, since only distances count.
+        """
+        check_tokens(tokens, self.vocab_size, self.context)
+        time = tokens.shape[1]
+        mask, rotation = self.attention_mask(time, time, segments), self.rotary(0, time)
+        x = self._embed(tokens, segments)
+        for block in self.blocks:
+            x = block(x, mask, rotation)
+        return self._logits(x)
+
+    def nll(
+        self,
+        tokens: Int64[Tensor, "B T"],
+        mask: Bool[Tensor, "B T"] | None = None,
+        segments: Int64[Tensor, "B T"] | None = None,
+    ) -> Float[Tensor, "B T-1"]:
+        """Negative log-likelihood in nats of each token given those before it in its segment.
+
+        Args:
+            tokens: sequences, at least two tokens long.
+            mask: True where there is a token to predict; the other entries are 0.
+            segments: as :meth:`forward` takes them. The first token of a segment is given: its
+                entry is 0.
+        """
+        if segments is None:
+            return super().nll(tokens, mask)
+        logits = self(tokens[:, :-1], segments[:, :-1])
+        nll = F.cross_entropy(logits.transpose(1, 2), tokens[:, 1:], reduction="none")
+        nll = nll * (segments[:, 1:] == segments[:, :-1])
+        return nll if mask is None else nll * mask[:, 1:]
+
+    def attention_mask(
+        self, n_queries: int, n_keys: int, segments: Int64[Tensor, "B T"] | None = None
+    ) -> Bool[Tensor, "*batch K T"] | None:
+        """Which tokens each query sees.
+
+        A subclass can override this to see what a mask is good for.
+
+        Returns:
+            True where a query may look; None for every token up to the query's own, which
+            attention's fast kernels know without being shown a mask.
+        """
+        return None if segments is None else segment_mask(segments)
+
+    @torch.no_grad()
+    def attention_maps(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "L B N T T"]:
+        """How much each token (row) takes from each token (column), in every layer and head."""
+        check_tokens(tokens, self.vocab_size, self.context)
+        time = tokens.shape[1]
+        mask, rotation = self.attention_mask(time, time), self.rotary(0, time)
+        x = self._embed(tokens)
+        maps = []
+        for block in self.blocks:
+            assert isinstance(block, TransformerBlock)
+            maps.append(block.attention.maps(rms_norm(x), mask, rotation))
+            x = block(x, mask, rotation)
+        return torch.stack(maps)
+
+    def initial_state(self, batch_size: int) -> TransformerState:
+        """Memory for the keys, values and embeddings of ``context`` tokens."""
+        config, weight = self.config, self.embedding.weight
+        cache = KeyValueCache.empty(
+            config.n_layers, batch_size, config.n_heads, config.context, config.width, like=weight
+        )
+        n_shift = config.token_shift
+        room = n_shift + config.context if n_shift else 0
+        embeddings = weight.new_empty(batch_size, room, config.width)
+        embeddings[:, :n_shift] = 0
+        return TransformerState(cache, embeddings)
+
+    @torch.no_grad()
+    def advance(
+        self, tokens: Int64[Tensor, "B K"], state: TransformerState
+    ) -> tuple[Float[Tensor, "B K V"], TransformerState]:
+        """Read K further tokens, without gradients; the state is changed in place.
+
+        Raises:
+            ValueError: if the context is too short for them.
+        """
+        cache, n_shift = state.cache, self.config.token_shift
+        start, n_new = cache.length, tokens.shape[1]
+        if n_new > 1 or start == 0:  # later single tokens are the model's own
+            check_tokens(tokens, self.vocab_size)
+        cache.reserve(tokens)
+        mask = self.attention_mask(n_new, start + n_new)
+        rotation = self.rotary(start, start + n_new)
+        x = rms_norm(self.embedding(tokens))
+        if n_shift:
+            state.embeddings.narrow(1, n_shift + start, n_new).copy_(x)
+            x = self.token_shift(x, state.embeddings.narrow(1, start, n_shift + n_new))
+        for layer, block in enumerate(self.blocks):
+            x = block(x, mask, rotation, cache, layer)
+        return self._logits(x), state
+
+    def select_rows(self, state: TransformerState, rows: Int64[Tensor, "R"]) -> TransformerState:
+        """A new state whose batch consists of the given rows."""
+        return state.select_rows(rows)
+
+    def truncate(self, state: TransformerState, length: int) -> TransformerState:
+        """The state after the first ``length`` tokens, in the same memory."""
+        return state.truncate(length)
+
+    def _embed(self, tokens: Tensor, segments: Tensor | None = None) -> Tensor:
+        # Normalised, the residual stream begins alike whether the embedding is large or small.
+        x = rms_norm(self.embedding(tokens))
+        return self.token_shift(x, F.pad(x, (0, 0, self.config.token_shift, 0)), segments)
+
+    def _logits(self, x: Tensor) -> Tensor:
+        head = self.embedding if self.head is None else self.head
+        logits = F.linear(rms_norm(x), head.weight)
+        cap = self.config.logit_cap
+        return logits if cap is None else cap * torch.tanh(logits / cap)
+
+
+class TransformerBlock(nn.Module):
+    """Attention and perceptron, each fed with normalised features and added to them."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.attention = CausalSelfAttention(width, config.n_heads, bias=False, qk_norm=True)
+        self.up = nn.Linear(width, config.mlp_factor * width, bias=False)
+        self.down = nn.Linear(config.mlp_factor * width, width, bias=False)
+        self.activation = relu_squared if config.activation == "relu2" else F.gelu
+        for matrix in (self.attention.query_key_value.weight, self.up.weight):
+            nn.init.normal_(matrix, std=width**-0.5)  # keeps the variance of its input
+        for matrix in (self.attention.output.weight, self.down.weight):
+            nn.init.zeros_(matrix)
+
+    def forward(
+        self,
+        x: Float[Tensor, "B K D"],
+        mask: Bool[Tensor, "*batch K T"] | None,
+        rotation: tuple[Tensor, Tensor],
+        cache: KeyValueCache | None = None,
+        layer: int = 0,
+    ) -> Float[Tensor, "B K D"]:
+        """Add to ``x`` what attention, then the perceptron, finds."""
+        x = x + self.attention(rms_norm(x), mask, rotation, cache, layer)
+        return x + self.down(self.activation(self.up(rms_norm(x))))
+
+
+def relu_squared(x: Tensor) -> Tensor:
+    """max(x, 0)²."""
+    return F.relu(x).square()

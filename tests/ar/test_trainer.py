@@ -1,0 +1,269 @@
+"""Training: what is minimised, which optimizer moves what, resuming, the best weights."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import nn
+
+from aigc_tutorial.ar.base import AutoregressiveModel
+from aigc_tutorial.ar.pixelcnn import PixelCNN, PixelCNNConfig
+from aigc_tutorial.ar.trainer import ARTrainer, ARTrainingConfig, count_predictions, train
+from aigc_tutorial.data.token_batches import TokenWindows, pad_sequences
+from aigc_tutorial.training import CsvTracker, Engine
+
+V = 5
+CONFIG = ARTrainingConfig(n_tokens=960, batch_size=4, context=8, warmup_tokens=64)
+
+
+@dataclass(frozen=True)
+class PairConfig:
+    vocab_size: int = V
+    width: int = 32
+
+
+class PairModel(AutoregressiveModel):
+    """The smallest model with an embedding, a hidden matrix, a vector and a head."""
+
+    config_class = PairConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.embedding = nn.Embedding(config.vocab_size, config.width)
+        self.hidden = nn.Linear(config.width, config.width)
+        self.head = nn.Linear(config.width, config.vocab_size, bias=False)
+
+    def forward(self, tokens):
+        return self.head(self.hidden(self.embedding(tokens)).relu())
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def model(seed=0):
+    torch.manual_seed(seed)
+    return PairModel(PairConfig())
+
+
+def trainer(config=CONFIG, **options):
+    return ARTrainer(model(), config=config, engine=Engine(device="cpu"), **options)
+
+
+def weights(network):
+    return torch.cat([p.detach().flatten() for p in network.parameters()])
+
+
+@pytest.fixture
+def text():
+    """A chain that mostly goes one token up: there is something to learn."""
+    steps = torch.randint(0, 10, (400,), generator=seeded()).clamp(max=1)
+    return steps.cumsum(0) % V
+
+
+def held_out(text):
+    return lambda network: network.nll(text[None]).mean().item()
+
+
+def test_the_loss_is_the_mean_over_real_tokens(text):
+    """Padding is worth nothing: the loss and the gradients are those of the sequences alone."""
+    sequences = [text[:9], text[20:24]]
+    batch = pad_sequences(sequences)
+    player, network = trainer(), model()
+    loss = player.step(batch, 0.5)["loss"]
+    nll = torch.cat([network.nll(sequence[None])[0] for sequence in sequences])
+    assert len(nll) == count_predictions(batch) == 8 + 3
+    torch.testing.assert_close(loss, nll.mean().detach())
+    nll.mean().backward()
+    for ours, expected in zip(player.model.parameters(), network.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, expected.grad)
+
+
+def test_what_counts_as_a_prediction():
+    tokens, mask = torch.zeros(3, 7, dtype=torch.int64), torch.ones(3, 7, dtype=torch.bool)
+    assert count_predictions(tokens) == 3 * 6
+    assert count_predictions((tokens, mask)) == 3 * 6
+    mask[1, 4:] = False
+    assert count_predictions((tokens, mask, tokens)) == 6 + 3 + 6
+    images, labels = torch.zeros(3, 4, 5, dtype=torch.int64), torch.zeros(3, dtype=torch.int64)
+    assert count_predictions((images, labels)) == 3 * 4 * 5
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_weight_decay_reaches_hidden_matrices_alone(optimizer):
+    config = dataclasses.replace(
+        CONFIG, optimizer=optimizer, learning_rate_matrices=0.5, weight_decay=0.1
+    )
+    player = trainer(config)
+    before = {name: p.detach().clone() for name, p in player.model.named_parameters()}
+    for parameter in player.model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    player.optimizer.step()
+    for name, parameter in player.model.named_parameters():
+        factor = 1 - 0.5 * 0.1 if name == "hidden.weight" else 1.0
+        torch.testing.assert_close(parameter.detach(), factor * before[name])
+
+
+def test_muon_moves_a_hidden_matrix_in_all_directions_alike(text):
+    """Its update is nearly orthogonal: singular values near the learning rate, or none."""
+    player = trainer(dataclasses.replace(CONFIG, flat_until=1.0, warmup_tokens=0))
+    before = player.model.hidden.weight.detach().clone()
+    player.step(text[None, :200], 0.5)
+    values = torch.linalg.svdvals(player.model.hidden.weight.detach() - before)
+    assert values.max() < 1.5 * CONFIG.learning_rate_matrices
+    assert values[V - 2] > 0.5 * CONFIG.learning_rate_matrices  # the gradient's rank is V - 1
+
+
+def test_muon_refuses_convolutions():
+    network = model()
+    network.hidden = nn.Conv1d(32, 32, 3)
+    with pytest.raises(ValueError, match="train it with optimizer"):
+        ARTrainer(network, config=CONFIG, engine=Engine(device="cpu"))
+
+
+def test_learning_rates_follow_the_schedule(text):
+    player = trainer()
+    for progress, factor in ((0.0, 0.0), (0.3, 1.0), (1.0, CONFIG.final_learning_rate)):
+        player.step(text[None, :9], progress)
+        rates = [group["lr"] for o in player.optimizer.optimizers for group in o.param_groups]
+        tops = [CONFIG.learning_rate_matrices, CONFIG.learning_rate_others]
+        assert rates == pytest.approx([factor * top for top in tops])
+
+
+def test_long_gradients_are_cut(text):
+    player = trainer(dataclasses.replace(CONFIG, max_gradient_norm=1e-3))
+    player.step(text[None, :9], 0.5)
+    norm = torch.cat([p.grad.flatten() for p in player.model.parameters()]).norm()
+    assert norm == pytest.approx(1e-3, rel=1e-3)
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_the_chain_is_learned(text, optimizer):
+    config = dataclasses.replace(CONFIG, n_tokens=20_000, optimizer=optimizer)
+    result = train(model(), text, config=config, progress_bar=False)
+    pairs = torch.bincount(text[:-1] * V + text[1:], minlength=V * V).view(V, V).float()
+    entropy = -(pairs / pairs.sum() * (pairs / pairs.sum(1, keepdim=True)).clamp(min=1e-9).log())
+    assert held_out(text)(result.model) == pytest.approx(entropy.sum().item(), abs=0.02)
+    assert result.n_tokens == result.history["n_tokens"][-1] >= 20_000
+    assert not result.model.training
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_one_does_not(text):
+    same, again, other = (
+        train(model(), text, config=CONFIG, seed=seed, progress_bar=False) for seed in (3, 3, 4)
+    )
+    assert torch.equal(weights(same.model), weights(again.model))
+    assert not torch.equal(weights(same.model), weights(other.model))
+
+
+class InterruptedEngine(Engine):
+    """Stops as a user's Ctrl-C would, after a number of optimizer steps."""
+
+    def __init__(self, n_updates):
+        super().__init__(device="cpu")
+        self.n_left = n_updates
+
+    def minimise(self, loss, optimizer):
+        if self.n_left == 0:
+            raise KeyboardInterrupt
+        self.n_left -= 1
+        super().minimise(loss, optimizer)
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+@pytest.mark.parametrize("kind", ["text", "rows with masks"])
+def test_resuming_ends_with_the_same_bits(text, tmp_path, optimizer, kind):
+    config = dataclasses.replace(CONFIG, optimizer=optimizer, ema_half_life=100.0)
+    data = text if kind == "text" else pad_sequences(list(text.split(11)))
+
+    def run(folder, tracker, n_updates=10_000):
+        return train(
+            model(),
+            data,
+            config=config,
+            seed=5,
+            validation=held_out(text),
+            validate_every=200,
+            checkpoint_folder=folder,
+            checkpoint_every=100,
+            tracker=tracker,
+            progress_bar=False,
+            engine=InterruptedEngine(n_updates),
+        )
+
+    whole_log, parts_log = (CsvTracker(tmp_path / name) for name in ("whole.csv", "parts.csv"))
+    whole = run(tmp_path / "whole", whole_log)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "parts", parts_log, n_updates=17)
+    parts = run(tmp_path / "parts", parts_log)
+    assert torch.equal(weights(whole.model), weights(parts.model))
+    assert torch.equal(weights(whole.raw_model), weights(parts.raw_model))
+    assert list(whole.history.rows()) == list(parts.history.rows())
+    assert list(whole.validation.rows()) == list(parts.validation.rows())
+    assert (tmp_path / "whole.csv").read_text() == (tmp_path / "parts.csv").read_text()
+
+
+def test_a_checkpoint_of_another_run_is_refused(text, tmp_path):
+    arguments = {"checkpoint_folder": tmp_path / "c", "progress_bar": False}
+    train(model(), text, config=CONFIG, **arguments)
+    with pytest.raises(ValueError, match="was trained with"):
+        train(model(), text, config=dataclasses.replace(CONFIG, momentum=0.5), **arguments)
+    with pytest.raises(ValueError, match="belongs to a run over 960 tokens"):
+        train(model(), text, config=dataclasses.replace(CONFIG, n_tokens=9_000), **arguments)
+
+
+def test_the_best_weights_are_kept(text):
+    """A validation that finds the model ever worse makes the first weights the result."""
+    seen, losses = [], iter([1.0, 2.0, 3.0, 4.0])
+
+    def worse_and_worse(network):
+        assert not network.training
+        seen.append(weights(network))
+        return next(losses)
+
+    result = train(
+        model(), text, config=CONFIG, validation=worse_and_worse, validate_every=250,
+        progress_bar=False,
+    )  # fmt: skip
+    assert result.validation["nll"] == [1.0, 2.0, 3.0, 4.0]
+    assert result.validation["n_tokens"] == [256, 512, 768, 960]
+    assert torch.equal(weights(result.model), seen[0])
+    assert not torch.equal(weights(result.raw_model), seen[0])
+
+
+def test_the_average_is_the_result(text):
+    config = dataclasses.replace(CONFIG, ema_half_life=500.0)
+    averaged = train(model(), text, config=config, progress_bar=False)
+    last = train(model(), text, config=CONFIG, progress_bar=False)
+    assert torch.equal(weights(averaged.raw_model), weights(last.model))
+    assert not torch.equal(weights(averaged.model), weights(last.model))
+    assert (weights(averaged.model) - weights(last.model)).abs().max() < 0.5
+
+
+def test_images_are_learned_by_the_same_trainer():
+    """Two classes, black and white: told the class, the model knows every pixel."""
+    labels = torch.arange(2).repeat(8)
+    levels = labels[:, None, None].expand(-1, 3, 3).contiguous()
+    torch.manual_seed(0)
+    network = PixelCNN(
+        PixelCNNConfig((3, 3), width=8, n_layers=1, first_kernel_size=3, n_classes=2)
+    )
+    config = ARTrainingConfig(
+        n_tokens=60 * 16 * 9,
+        batch_size=16,
+        optimizer="adamw",
+        learning_rate_matrices=0.01,
+        warmup_tokens=0,
+    )
+    result = train(network, (levels, labels), config=config, progress_bar=False)
+    assert result.history["n_tokens"][:2] == [16 * 9, 2 * 16 * 9]
+    assert result.history["loss"][0] > 0.3
+    assert result.model.nll(levels, labels).mean() < 0.02
+
+
+def test_batches_may_come_from_elsewhere(text):
+    windows = TokenWindows(text, 8, 4, generator=seeded(7))
+    own = train(model(), text, config=CONFIG, seed=7, progress_bar=False)
+    given = train(model(), windows, config=CONFIG, progress_bar=False)
+    assert torch.equal(weights(own.model), weights(given.model))
