@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import nn
 
 from aigc_tutorial.ar.pixelcnn import PixelCNN, PixelCNNConfig, check_labels
