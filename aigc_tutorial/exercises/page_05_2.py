@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F  the usual name
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
