@@ -15,6 +15,31 @@ from torch import Tensor
 Logits = Float[Tensor, "*B V"]
 
 
+def _check_temperature(temperature: float) -> None:
+    if not 0 <= temperature < math.inf:
+        raise ValueError(
+            "temperature must be a finite number, 0 (always the most probable token) or above, "
+            f"got {temperature}"
+        )
+
+
+def _check_penalty(penalty: float) -> None:
+    if not 0 < penalty < math.inf:
+        raise ValueError(f"repetition_penalty must be positive, 1 for none, got {penalty}")
+
+
+def _check_top_k(k: int) -> None:
+    if k < 1:
+        raise ValueError(f"top_k must be at least 1, or None to keep all tokens, got {k}")
+
+
+def _check_share(name: str, share: float) -> None:
+    if not 0 < share <= 1:
+        raise ValueError(
+            f"{name} must be above 0 and at most 1, or None to keep all tokens, got {share}"
+        )
+
+
 @dataclass(frozen=True)
 class SamplingConfig:
     """How a token is chosen; the default draws from the model's own distribution.
@@ -192,28 +217,3 @@ def _penalise(logits: Tensor, config: SamplingConfig, tokens: Tensor | None) -> 
             "could be repeated; pass tokens, all of them so far"
         )
     return penalise_repetition(logits, tokens, config.repetition_penalty)
-
-
-def _check_temperature(temperature: float) -> None:
-    if not 0 <= temperature < math.inf:
-        raise ValueError(
-            "temperature must be a finite number, 0 (always the most probable token) or above, "
-            f"got {temperature}"
-        )
-
-
-def _check_penalty(penalty: float) -> None:
-    if not 0 < penalty < math.inf:
-        raise ValueError(f"repetition_penalty must be positive, 1 for none, got {penalty}")
-
-
-def _check_top_k(k: int) -> None:
-    if k < 1:
-        raise ValueError(f"top_k must be at least 1, or None to keep all tokens, got {k}")
-
-
-def _check_share(name: str, share: float) -> None:
-    if not 0 < share <= 1:
-        raise ValueError(
-            f"{name} must be above 0 and at most 1, or None to keep all tokens, got {share}"
-        )
