@@ -1,5 +1,6 @@
 """What every autoregressive model of this package can do."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -7,6 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from aigc_tutorial.ar.sampling import SamplingConfig
 from aigc_tutorial.nn import Pretrained
 
 
@@ -59,6 +61,32 @@ class AutoregressiveModel(Pretrained):
         nll = F.cross_entropy(logits.transpose(1, 2), tokens[:, 1:], reduction="none")
         return nll if mask is None else nll * mask[:, 1:]
 
+    def generate(
+        self,
+        prompt: Int64[Tensor, "*B K"],
+        *,
+        max_new_tokens: int,
+        config: SamplingConfig = SamplingConfig(),
+        stop_tokens: Sequence[int] = (),
+        generator: torch.Generator | None = None,
+    ) -> Int64[Tensor, "*B L"]:
+        """Go on from a prompt, or from a batch of prompts of the same length.
+
+        :func:`aigc_tutorial.ar.generation.generate` says what the arguments are and what it
+        returns; :func:`aigc_tutorial.ar.generation.stream` gives the tokens as they come.
+        """
+        # Not above: generation is written for this class, and imports it.
+        from aigc_tutorial.ar.generation import generate
+
+        return generate(
+            self,
+            prompt,
+            max_new_tokens=max_new_tokens,
+            config=config,
+            stop_tokens=stop_tokens,
+            generator=generator,
+        )
+
     def initial_state(self, batch_size: int) -> Any:
         """State before the first token."""
         return torch.empty(batch_size, 0, dtype=torch.int64, device=self.device)
@@ -96,7 +124,8 @@ def check_tokens(tokens: Tensor, vocab_size: int, context: int | None = None) ->
     """
     if tokens.ndim != 2 or tokens.shape[1] < 1:
         raise ValueError(
-            f"expected tokens of shape (batch, time) with time at least 1, got {tuple(tokens.shape)}"
+            "expected tokens of shape (batch, time) with time at least 1, got "
+            f"{tuple(tokens.shape)}"
         )
     if context is not None and tokens.shape[1] > context:
         raise ValueError(

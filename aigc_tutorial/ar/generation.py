@@ -108,10 +108,7 @@ def _steps(
     with evaluation_mode(reader.model):
         for length in range(n_given, n_given + n_new):
             seen = tokens[:, :length]
-            logits = reader.read(seen)[:, -1]
-            if length == n_given:
-                _check_numbers(logits)
-            new = sample(logits, config, tokens=seen, generator=generator)
+            new = sample(reader.read(seen)[:, -1], config, tokens=seen, generator=generator)
             if stop is not None:
                 new = torch.where(stopped, seen[:, -1], new)
                 stopped = torch.isin(new, stop)
@@ -119,14 +116,6 @@ def _steps(
             yield new
             if stop is not None and stopped.all():
                 return
-
-
-def _check_numbers(logits: Tensor) -> None:
-    if logits.isnan().any():
-        raise ValueError(
-            "the model's logits are not numbers (NaN); its training has diverged: go back to an "
-            "earlier checkpoint, and lower the learning rate"
-        )
 
 
 def stream_text(

@@ -1,6 +1,5 @@
 """How a model reads a sequence that grows: each token once, within its context."""
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -20,7 +19,11 @@ def window_start(length: int, context: int | None) -> int:
     new position, and nothing that was computed could be used again.
 
     >>> [window_start(length, context=4) for length in range(1, 12)]
-    [0, 0, 0, 0, 3, 3, 6, 6, 6, 9, 9]
+    [0, 0, 0, 0, 3, 3, 3, 6, 6, 6, 9]
+
+    Args:
+        length: number of tokens so far.
+        context: how many the model takes; None if there is no limit.
     """
     if context is None or length <= context:
         return 0
@@ -54,24 +57,36 @@ class Reader:
         Returns:
             Logits after each token that had to be read: the K new ones, or all in the window where
             it has jumped. The last are always those of the next token.
+
+        Raises:
+            ValueError: if the first logits in a window are not numbers.
         """
         length = tokens.shape[1]
         start = window_start(length, self.model.context)
-        if start != self.start or self._state is None:
+        begins = start != self.start or self._state is None
+        if begins:
             self.start = self.n_read = start
             self._state = self.model.initial_state(tokens.shape[0])
         new, self.n_read = tokens[:, self.n_read :], length
-        if not self.use_cache:
-            return self.model(tokens[:, start:])[:, -new.shape[1] :]
-        logits, self._state = self.model.advance(new, self._state)
+        if self.use_cache:
+            logits, self._state = self.model.advance(new, self._state)
+        else:
+            logits = self.model(tokens[:, start:])[:, -new.shape[1] :]
+        if begins:
+            _check_numbers(logits[:, -1])
         return logits
 
-    def room(self, length: int) -> int | None:
-        """How many tokens can follow the first ``length`` before the window jumps."""
+    def room(self, length: int, *, at_most: int) -> int:
+        """How many tokens can follow the first ``length`` before the window jumps.
+
+        Args:
+            length: number of tokens so far.
+            at_most: the answer where there is room for more, or no limit.
+        """
         context = self.model.context
         if context is None:
-            return math.inf
-        return window_start(length, context) + context - length
+            return at_most
+        return min(at_most, window_start(length, context) + context - length)
 
     def select_rows(self, rows: Int64[Tensor, "R"]) -> None:
         """Go on with a batch that consists of the given rows of this one; a row may repeat."""
@@ -126,3 +141,11 @@ def evaluation_mode(model: AutoregressiveModel) -> Iterator[None]:
     finally:
         if was_training:
             model.train()
+
+
+def _check_numbers(logits: Float[Tensor, "B V"]) -> None:
+    if logits.isnan().any():
+        raise ValueError(
+            "the model's logits are not numbers (NaN); its training has diverged: go back to an "
+            "earlier checkpoint, and lower the learning rate"
+        )

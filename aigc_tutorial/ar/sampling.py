@@ -204,7 +204,8 @@ def draw(probabilities: Logits, *, generator: torch.Generator | None = None) -> 
     """
     where = "cpu" if generator is None else generator.device
     times = torch.empty(probabilities.shape, dtype=probabilities.dtype, device=where)
-    times.exponential_(generator=generator)
+    # Some generators return 0, at which even a probability of 0 would arrive.
+    times.exponential_(generator=generator).clamp_(min=torch.finfo(times.dtype).tiny)
     return (probabilities / times.to(probabilities.device)).argmax(dim=-1)
 
 

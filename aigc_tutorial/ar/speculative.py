@@ -104,7 +104,7 @@ def speculative_generate(
     with evaluation_mode(target), evaluation_mode(draft):
         while length < end:
             # Each round adds one token of the target's own.
-            n = min(n_guesses, end - length - 1, checker.room(length))
+            n = checker.room(length, at_most=min(n_guesses, end - length - 1))
             guesses, q = _guess(guesser, tokens, n, config, generator)
             p = _check(checker, guesses, n, config)
             accepted = count_accepted(guesses[0, length:], p[:n], q, generator=generator)

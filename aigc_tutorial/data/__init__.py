@@ -1,6 +1,6 @@
 """Data to learn from: images, text, sound, made-up sequences, and the batches made of them."""
 
-from aigc_tutorial.data.batches import ShuffledBatches
+from aigc_tutorial.data.batches import ShuffledBatches, ShuffledTuples
 from aigc_tutorial.data.catalogue import (
     MNIST_TEST_IMAGES,
     MNIST_TEST_LABELS,
@@ -20,6 +20,7 @@ from aigc_tutorial.data.fetch import (
     fetch,
 )
 from aigc_tutorial.data.images import ImageDataset, images_to_pixels, mnist, pixels_to_images
+from aigc_tutorial.data.levels import BinarisedBatches, binarise, dequantise, quantise
 from aigc_tutorial.data.melodies import (
     NOTE_DURATIONS,
     SCALES,
@@ -31,6 +32,7 @@ from aigc_tutorial.data.melodies import (
 from aigc_tutorial.data.poems import Poem, PoemDataset, tang_poems
 from aigc_tutorial.data.tasks import CopyTask, RecallTask
 from aigc_tutorial.data.text import TextDataset, python_documentation, tiny_shakespeare
+from aigc_tutorial.data.token_batches import TokenWindows, pack_sequences, pad_sequences
 from aigc_tutorial.data.toy import ToyDistribution, grid, ring, spiral, two_moons
 from aigc_tutorial.data.vowels import (
     VOWEL_SAMPLE_RATE,
@@ -52,6 +54,7 @@ __all__ = [
     "TINY_SHAKESPEARE",
     "VOWELS",
     "VOWEL_SAMPLE_RATE",
+    "BinarisedBatches",
     "CacheError",
     "CopyTask",
     "DataFallbackWarning",
@@ -66,19 +69,26 @@ __all__ = [
     "RecallTask",
     "Resource",
     "ShuffledBatches",
+    "ShuffledTuples",
     "Source",
     "TextDataset",
+    "TokenWindows",
     "ToyDistribution",
     "VowelDataset",
     "XORChain",
+    "binarise",
+    "dequantise",
     "fetch",
     "grid",
     "images_to_pixels",
     "mnist",
     "mu_law_decode",
     "mu_law_encode",
+    "pack_sequences",
+    "pad_sequences",
     "pixels_to_images",
     "python_documentation",
+    "quantise",
     "render_melody",
     "ring",
     "ring_chain",

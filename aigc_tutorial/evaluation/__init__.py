@@ -1,4 +1,5 @@
-"""Measures of generated samples: how near to the data, how varied, and whether copied.
+"""Measures of generated samples: how near to the data, how varied, and whether copied; and of
+held-out data: how probable a model finds them.
 
 Each takes features or samples as tensors, says how many it needs, and refuses fewer. Nothing here
 looks at pixels through a network trained on photographs: the features of digits are those of
@@ -28,6 +29,11 @@ from aigc_tutorial.evaluation.frechet import (
     frechet_distance,
 )
 from aigc_tutorial.evaluation.kernel import KernelDistance, kernel_distance, squared_mmd
+from aigc_tutorial.evaluation.likelihood import (
+    LikelihoodReport,
+    sequence_likelihood,
+    text_likelihood,
+)
 from aigc_tutorial.evaluation.metric import frechet_metric
 from aigc_tutorial.evaluation.neighbours import (
     CopyReport,
@@ -52,6 +58,7 @@ __all__ = [
     "DigitReport",
     "FeatureStatistics",
     "KernelDistance",
+    "LikelihoodReport",
     "ModeCoverage",
     "Neighbours",
     "PrecisionRecall",
@@ -75,6 +82,8 @@ __all__ = [
     "predict",
     "random_affine",
     "samples_per_second",
+    "sequence_likelihood",
     "squared_mmd",
+    "text_likelihood",
     "train_classifier",
 ]

@@ -1,6 +1,31 @@
 """Blocks that both families use."""
 
+from aigc_tutorial.nn.attention import (
+    CausalSelfAttention,
+    KeyValueCache,
+    attend,
+    attention_probabilities,
+    causal_mask,
+    segment_mask,
+)
 from aigc_tutorial.nn.ema import EMA
+from aigc_tutorial.nn.norm import rms_norm
+from aigc_tutorial.nn.position import RotaryPositions, rotate
 from aigc_tutorial.nn.pretrained import Pretrained, count_parameters
+from aigc_tutorial.nn.token_shift import TokenShift
 
-__all__ = ["EMA", "Pretrained", "count_parameters"]
+__all__ = [
+    "EMA",
+    "CausalSelfAttention",
+    "KeyValueCache",
+    "Pretrained",
+    "RotaryPositions",
+    "TokenShift",
+    "attend",
+    "attention_probabilities",
+    "causal_mask",
+    "count_parameters",
+    "rms_norm",
+    "rotate",
+    "segment_mask",
+]
