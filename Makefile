@@ -39,7 +39,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 book: $(STAMP) ## Execute the notebooks and render the book to _build/html (at most 15 minutes; under 1 minute when nothing changed)
-	@$(STRANGER) $(BIN)/python tools/build_book.py
+	@$(STRANGER) PYTHONPATH=book/_ext $(BIN)/python tools/build_book.py
 
 test: $(STAMP) ## Lint, types, floors, unit tests, notebooks, book, browser (up to 30 minutes; the summary comes last)
 	@$(BIN)/python tools/run_stages.py lint unit notebooks book built
@@ -55,8 +55,8 @@ unit: $(STAMP) ## Run the unit tests (2 minutes); PYTEST_ARGS="-k name" chooses
 	  --durations=10 $(PYTEST_ARGS)
 
 notebooks: $(STAMP) ## Run every notebook cell by cell and print the time of each (10 minutes)
-	@$(STRANGER) $(BIN)/python -m pytest -p no:xdist -p notebook_report -p no:cacheprovider \
-	  --override-ini testpaths=book --override-ini timeout=0 \
+	@$(STRANGER) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope \
+	  -p notebook_report -p no:cacheprovider --override-ini testpaths=book --override-ini timeout=0 \
 	  --nbval-lax --nbval-current-env --nbval-cell-timeout=900 book $(PYTEST_ARGS)
 
 built: $(STAMP) ## Test the built book, also in Chromium (2 minutes)

@@ -7,14 +7,20 @@ import sys
 import time
 from pathlib import Path
 
+import execute_pages
+from aigc_book.execution_cache import make_cache_folder
+
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
 
 
 def main() -> int:
-    """Run Jupyter Book with every warning an error; return its exit status."""
+    """Execute the pages, then run Jupyter Book with every warning an error; return the status."""
     print("Building the book: notebooks whose code or package changed are executed.", flush=True)
     start = time.monotonic()
+    if failed := execute_pages.execute_missing(make_cache_folder()):
+        print(f"The book was NOT built: {', '.join(failed)} failed; see the traceback above.")
+        return 1
     command = [
         *(str(Path(sys.executable).with_name("jupyter-book")), "build", str(ROOT)),
         *("-W", "--keep-going", "--path-output", str(ROOT)),

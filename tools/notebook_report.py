@@ -1,4 +1,6 @@
-"""A pytest plugin for the notebooks: times by notebook, and an expected failure is a failure.
+"""A pytest plugin for the notebooks: the longest first, times by notebook, no expected failure.
+
+Several processes share the notebooks, so the longest must not begin last.
 
 nbval marks the cells after a timeout or a dead kernel as xfail. Nothing in this book is expected
 to fail in that way, so such a run must not pass.
@@ -8,6 +10,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from execute_pages import pages
 
 
 class NotebookReport:
@@ -18,6 +21,11 @@ class NotebookReport:
         self.n_cells: dict[str, int] = defaultdict(int)
         self.slowest: dict[str, tuple[float, str]] = {}
         self.not_run: list[str] = []
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Sort the notebooks by their budget, the costliest first; cells keep their order."""
+        order = {path: number for number, path in enumerate(pages())}
+        items.sort(key=lambda item: order.get(item.path, len(order)))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Add one phase of one cell."""

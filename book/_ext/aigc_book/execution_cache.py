@@ -37,14 +37,19 @@ def cache_folder() -> Path:
 
 
 def choose_cache(app: Sphinx, config: Config) -> None:
-    """Point the notebook cache at this package's folder; forget all but the newest others."""
+    """Point the notebook cache at this package's folder."""
+    config.nb_execution_cache_path = str(make_cache_folder())
+
+
+def make_cache_folder() -> Path:
+    """Make the folder of the package as it is now; forget all but the newest others."""
     folder = cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
     folder.touch()
-    config.nb_execution_cache_path = str(folder)
     newest_first = sorted(folder.parent.iterdir(), key=lambda path: -path.stat().st_mtime)
     for old in newest_first[N_KEPT:]:
         shutil.rmtree(old, ignore_errors=True)
+    return folder
 
 
 def setup(app: Sphinx) -> None:
