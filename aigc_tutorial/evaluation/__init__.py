@@ -1,5 +1,4 @@
-"""Measures of generated samples: how near to the data, how varied, and whether copied; and of
-held-out data: how probable a model finds them.
+"""Measures of samples, how near to the data, how varied, whether copied; and of likelihood.
 
 Each takes features or samples as tensors, says how many it needs, and refuses fewer. Nothing here
 looks at pixels through a network trained on photographs: the features of digits are those of
