@@ -15,6 +15,7 @@ import hashlib
 import logging
 import os
 import tempfile
+import warnings
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,6 +43,15 @@ class CacheError(OSError):
 
 class DataFallbackWarning(UserWarning):
     """A smaller substitute stands in for a data set that could not be had."""
+
+
+def warn_of_fallback(message: str) -> None:
+    """Warn that other data stand in for those that were asked for.
+
+    The warning names the package as its place and not the caller's line, which in a notebook is a
+    line of a temporary file.
+    """
+    warnings.warn_explicit(message, DataFallbackWarning, filename="aigc_tutorial.data", lineno=1)
 
 
 @dataclass(frozen=True)

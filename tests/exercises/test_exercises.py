@@ -37,7 +37,8 @@ def test_solution_is_right(name):
 def test_solution_as_shown_is_right(name, shown):
     """What a reader copies from the folded solution solves the exercise."""
     exercises.show_solution(name)
-    code = shown[0].markdown.split("```python\n")[1].removesuffix("\n```")
+    assert shown[0].markdown.startswith("<details>\n<summary>Show the solution</summary>")
+    code = shown[0].markdown.split("```python\n")[1].split("\n```")[0]
     assert not code.startswith("@")
     scope = dict(sys.modules[exercises.find(name).solution.__module__].__dict__)
     exec(code, scope)
