@@ -9,67 +9,30 @@ a static page never shows a control that does nothing.
 All controls work with the keyboard: Tab reaches them, the arrow keys move sliders and menus.
 """
 
-import base64
-import html
-import io
 from collections.abc import Callable, Mapping, Sequence
 
 import ipywidgets as ipw
 import torch
 from jaxtyping import Float
-from PIL import Image
 from torch import Tensor, nn
 
 from aigc_tutorial.gan.base import Generator
-from aigc_tutorial.viz.images import montage
+from aigc_tutorial.viz.frames import (
+    LABEL,
+    frames_player,
+    picture,
+    play_button,
+    side_by_side,
+    stacked,
+)
 from aigc_tutorial.viz.paths import decode, great_circle, latents_by_digit, slerp
 
-__all__ = ["interpolate", "latent_walk", "training_slider"]
-
-_MAX_WIDTH = 640  # CSS pixels
-_LABEL = {"description_width": "initial"}  # no wider than its text
-
-
-def picture(images: Float[Tensor, "B C H W"], alt: str, *, n_columns: int | None = None) -> str:
-    """HTML of one picture with its text alternative; the pixels are in the HTML itself.
-
-    ``ipywidgets.Image`` has no place for a text alternative, an ``<img>`` in ``ipywidgets.HTML``
-    does, and costs the same: both are base64 in a saved page.
-    """
-    pixels = montage(images, n_columns=n_columns)
-    grey = images.shape[1] == 1
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).convert("LA" if grey else "RGBA").save(
-        buffer, format="PNG", optimize=True
-    )
-    data = base64.b64encode(buffer.getvalue()).decode("ascii")
-    width = pixels.shape[1]
-    shown = width * max(1, min(3, _MAX_WIDTH // width))
-    return (
-        f'<img src="data:image/png;base64,{data}" alt="{html.escape(alt)}" width="{shown}" '
-        'style="image-rendering: pixelated; max-width: 100%; height: auto">'
-    )
-
-
-def _stack(pictures: Sequence[str]) -> ipw.Stack:
-    return ipw.Stack([ipw.HTML(value) for value in pictures], selected_index=0)
+__all__ = ["frames_player", "interpolate", "latent_walk", "picture", "training_slider"]
 
 
 def _replace(stack: ipw.Stack, pictures: Sequence[str]) -> None:
     for child, value in zip(stack.children, pictures, strict=True):
         child.value = value
-
-
-def _player(n_frames: int, milliseconds: int, *, loop: bool) -> ipw.Play:
-    """A play button that does not start by itself."""
-    return ipw.Play(
-        min=0,
-        max=n_frames - 1,
-        interval=milliseconds,
-        repeat=loop,
-        show_repeat=False,
-        tooltip="Play, or stop",
-    )
 
 
 def _live_button(
@@ -134,14 +97,14 @@ def latent_walk(
             for i, z in enumerate(great_circle(a, b, n_frames))
         ]
 
-    stack = _stack(frames())
-    play = _player(n_frames, 120, loop=True)
+    stack = stacked(frames())
+    play = play_button(n_frames, 120, loop=True)
     slider = ipw.IntSlider(
         description="Step",
         tooltip="Step on the loop through latent space",
         min=0,
         max=n_frames - 1,
-        style=_LABEL,
+        style=LABEL,
         layout=ipw.Layout(width="20em"),
     )
     ipw.jslink((play, "value"), (slider, "value"))
@@ -149,7 +112,7 @@ def latent_walk(
     another = _live_button(
         "Another walk", lambda: _replace(stack, frames()), {slider: "value", play: "value"}
     )
-    return ipw.VBox([_row(play, slider, another), stack])
+    return ipw.VBox([side_by_side(play, slider, another), stack])
 
 
 def interpolate(
@@ -190,12 +153,12 @@ def interpolate(
             for i, start in enumerate(latents)
         ]
 
-    rows = [_stack(strip) for strip in strips()]
+    rows = [stacked(strip) for strip in strips()]
     outer = ipw.Stack(rows, selected_index=3)
     digits = [str(digit) for digit in range(len(rows))]
     layout = ipw.Layout(width="7em")
-    start = ipw.Dropdown(options=digits, index=3, description="From", style=_LABEL, layout=layout)
-    end = ipw.Dropdown(options=digits, index=8, description="to", style=_LABEL, layout=layout)
+    start = ipw.Dropdown(options=digits, index=3, description="From", style=LABEL, layout=layout)
+    end = ipw.Dropdown(options=digits, index=8, description="to", style=LABEL, layout=layout)
     ipw.jslink((start, "index"), (outer, "selected_index"))
     for row in rows:
         row.selected_index = 8
@@ -206,7 +169,7 @@ def interpolate(
             _replace(row, strip)
 
     others = _live_button("Other examples", redraw, {start: "index", end: "index"})
-    return ipw.VBox([_row(start, end, others), outer])
+    return ipw.VBox([side_by_side(start, end, others), outer])
 
 
 def training_slider(
@@ -225,7 +188,7 @@ def training_slider(
     if not snapshots:
         raise ValueError("there are no snapshots: train with a snapshot interval")
     counts = sorted(snapshots)
-    stack = _stack(
+    stack = stacked(
         [
             picture(
                 snapshots[count][:n_samples],
@@ -240,15 +203,10 @@ def training_slider(
         description="Seen",
         tooltip="Training images seen",
         index=0,
-        style=_LABEL,
+        style=LABEL,
         layout=ipw.Layout(width="24em"),
     )
-    play = _player(len(counts), 500, loop=False)
+    play = play_button(len(counts), 500, loop=False)
     ipw.jslink((play, "value"), (slider, "index"))
     ipw.jslink((slider, "index"), (stack, "selected_index"))
-    return ipw.VBox([_row(play, slider), stack])
-
-
-def _row(*controls: ipw.Widget) -> ipw.HBox:
-    """Controls side by side, on a narrow screen one below the other."""
-    return ipw.HBox(controls, layout=ipw.Layout(flex_flow="row wrap", align_items="center"))
+    return ipw.VBox([side_by_side(play, slider), stack])

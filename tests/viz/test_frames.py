@@ -1,0 +1,109 @@
+"""The player holds every frame and moves without a kernel."""
+
+import base64
+import io
+import json
+import re
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from ipywidgets.embed import dependency_state
+from PIL import Image
+
+from aigc_tutorial import viz
+from aigc_tutorial.viz.style import new_axes, style
+
+
+def bars(height):
+    """A figure that fills ``height`` of its area with black."""
+    with style():
+        ax = new_axes(2, 1)
+    ax.set_position((0, 0, 1, 1))
+    ax.set_axis_off()
+    ax.axhspan(0, height, color="black")
+    ax.set_ylim(0, 1)
+    ax.set_xlim(0, 1)
+    return ax
+
+
+def parts(movie):
+    (play, slider), shown = movie.children[0].children, movie.children[1]
+    return play, slider, shown
+
+
+def pixels(text):
+    (data,) = re.findall(r"base64,([^\"]+)", text)
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGBA"))
+
+
+def test_every_frame_is_stored_in_order_and_closed():
+    movie = viz.widgets.frames_player(
+        (bars(h) for h in (0.0, 0.5, 1.0)), ["none", "half", "all"], alt="a bar", name="Height"
+    )
+    play, slider, shown = parts(movie)
+    black = [
+        float((pixels(child.value)[..., 3] > 128).mean())  # transparent where nothing is drawn
+        for child in shown.children
+    ]
+    assert black == pytest.approx([0, 0.5, 1], abs=0.03)
+    assert [label for label, _ in slider.options] == ["none", "half", "all"]
+    assert slider.description == "Height"
+    assert (play.min, play.max) == (0, 2)
+    assert 'alt="a bar (half)"' in shown.children[1].value
+    assert plt.get_fignums() == []
+
+
+def test_the_browser_moves_it():
+    movie = viz.widgets.frames_player([bars(0.1), bars(0.2)], ["a", "b"], alt="x", start=1)
+    play, slider, shown = parts(movie)
+    links = [
+        (entry["state"]["source"], entry["state"]["target"])
+        for entry in dependency_state([movie]).values()
+        if entry["model_name"] == "LinkModel"
+    ]
+
+    def end(widget, trait):
+        return [f"IPY_MODEL_{widget.model_id}", trait]
+
+    assert (end(play, "value"), end(slider, "index")) in links
+    assert (end(slider, "index"), end(shown, "selected_index")) in links
+    assert (play.value, slider.index, shown.selected_index) == (1, 1, 1)
+
+
+def test_images_are_frames_too():
+    images = torch.linspace(-1, 1, 3).view(3, 1, 1, 1, 1).expand(3, 2, 1, 4, 4)
+    movie = viz.widgets.frames_player(list(images), ["1", "2", "3"], alt="grey squares", loop=True)
+    play, _, shown = parts(movie)
+    assert play.repeat
+    assert [int(pixels(child.value)[0, 0, 0]) for child in shown.children] == [0, 128, 255]
+
+
+def test_what_cannot_be_played_is_refused():
+    with pytest.raises(ValueError, match="2 labels, and only 1 frames"):
+        viz.widgets.frames_player([bars(0.1)], ["a", "b"], alt="x")
+    with pytest.raises(ValueError, match="1 labels, and more frames"):
+        viz.widgets.frames_player([bars(0.1), bars(0.2)], ["a"], alt="x")
+    with pytest.raises(ValueError, match="one of the 0 frames"):
+        viz.widgets.frames_player([], [], alt="x")
+    with pytest.raises(ValueError, match="one of the 1 frames, got 1"):
+        viz.widgets.frames_player([bars(0.1)], ["a"], alt="x", start=1)
+    ax = bars(0.1)
+    ax.remove()
+    with pytest.raises(ValueError, match="belong to no figure"):
+        viz.widgets.frames_player([ax], ["a"], alt="x")
+
+
+def test_a_page_can_afford_forty_frames():
+    def field(seed):
+        with style():
+            ax = new_axes(7, 3.5)
+        x = torch.linspace(-3, 3, 200)
+        ax.imshow((x[:, None] * x + seed).sin(), cmap="PuOr")
+        points = torch.randn(2, 500, generator=torch.Generator().manual_seed(seed)) * 30 + 100
+        ax.plot(*points, ".")
+        return ax
+
+    movie = viz.widgets.frames_player(map(field, range(4)), list("abcd"), alt="x")
+    assert len(json.dumps(dependency_state([movie]))) < 4 * 60_000
