@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from aigc_tutorial.ar.base import AutoregressiveModel
+from aigc_tutorial.ar.causality import influence
 
 ModelT = TypeVar("ModelT", bound=nn.Module)
 
@@ -61,49 +62,12 @@ def _assert_later_tokens_do_not_matter(model: AutoregressiveModel, tokens: Tenso
 
 
 def _assert_later_gradients_vanish(model: AutoregressiveModel, tokens: Tensor) -> None:
-    logits, embeddings = _forward_with_embeddings(model, tokens)
-    # A random direction of the logits: their plain sum could hide derivatives that cancel.
-    weights = torch.randn(logits.shape[-1], generator=torch.Generator().manual_seed(0))
-    for t in range(tokens.shape[1]):
-        scalar = (logits[:, t] * weights).sum()
-        gradients = torch.autograd.grad(
-            scalar, embeddings, retain_graph=True, allow_unused=True, materialize_grads=True
-        )
-        influence = sum(gradient.abs().amax(dim=(0, 2)) for gradient in gradients)
-        assert isinstance(influence, Tensor)
-        if influence[t + 1 :].any():
-            later = (influence[t + 1 :].nonzero()[:, 0] + t + 1).tolist()
+    for t, row in enumerate(influence(model, tokens)):
+        if row[t + 1 :].any():
+            later = (row[t + 1 :].nonzero()[:, 0] + t + 1).tolist()
             raise AssertionError(f"logits at {t} have derivatives by the later tokens {later}")
-        if not influence[: t + 1].any():
+        if not row[: t + 1].any():
             raise AssertionError(f"logits at {t} have no derivative by any token up to {t}")
-
-
-def _forward_with_embeddings(
-    model: AutoregressiveModel, tokens: Tensor
-) -> tuple[Tensor, list[Tensor]]:
-    """Logits, and the outputs of all embeddings that were given exactly these tokens."""
-    outputs: list[Tensor] = []
-
-    def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        if inputs[0].shape != tokens.shape or not torch.equal(inputs[0], tokens):
-            return output
-        # A leaf: derivatives are wanted by this use of the embedding, also of a frozen model.
-        outputs.append(output.detach().requires_grad_())
-        return outputs[-1]
-
-    handles = [
-        module.register_forward_hook(record)
-        for module in model.modules()
-        if isinstance(module, nn.Embedding)
-    ]
-    try:
-        logits = model(tokens)
-    finally:
-        for handle in handles:
-            handle.remove()
-    if not outputs:
-        raise AssertionError("no embedding was given the tokens: by what shall we differentiate?")
-    return logits, outputs
 
 
 @torch.no_grad()
