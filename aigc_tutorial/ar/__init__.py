@@ -17,6 +17,7 @@ torch.Size([1, 17])
 from aigc_tutorial.ar import recipes, sampling
 from aigc_tutorial.ar.base import AutoregressiveModel
 from aigc_tutorial.ar.beam import Beam, beam_search
+from aigc_tutorial.ar.causality import influence
 from aigc_tutorial.ar.generation import generate, stream, stream_text
 from aigc_tutorial.ar.gpt2 import GPT2, GPT2Config
 from aigc_tutorial.ar.ngram import NGramConfig, NGramModel
@@ -61,6 +62,7 @@ __all__ = [
     "WindowModel",
     "beam_search",
     "generate",
+    "influence",
     "load_tokenizer",
     "recipes",
     "sampling",

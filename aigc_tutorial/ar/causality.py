@@ -1,0 +1,79 @@
+"""Which tokens a prediction depends on, by differentiation: the test that finds a leaking mask."""
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from aigc_tutorial.ar.base import AutoregressiveModel
+
+
+def influence(
+    model: AutoregressiveModel, tokens: Int64[Tensor, "B T"], *, seed: int = 0
+) -> Float[Tensor, "T T"]:
+    r"""How strongly the logits after token t depend on token s: row t, column s.
+
+    .. math:: I_{ts} = \max_{b, d} \left| \frac{\partial\, w \cdot a_t^{(b)}}
+                                              {\partial\, e_{s,d}^{(b)}} \right|
+
+    with the logits :math:`a_t \in \mathbb{R}^V`, a random direction w (a plain sum could hide
+    derivatives that cancel), and the embedding :math:`e_s` of token s. In a causal model everything
+    above the diagonal is zero: not small, but zero. A leak is found whatever the loss says.
+
+    Args:
+        model: one that embeds its tokens with an ``nn.Embedding``. It is put into evaluation mode.
+        tokens: any sequences; more of them make it less likely that a dependence is missed.
+        seed: of the direction.
+
+    Raises:
+        ValueError: if no embedding was given the tokens.
+    """
+    was_training = model.training
+    model.eval()
+    try:
+        logits, embeddings = _forward_with_embeddings(model, tokens)
+        random = torch.Generator().manual_seed(seed)
+        scores = logits @ torch.randn(logits.shape[-1], generator=random).to(logits)
+        rows = []
+        for t in range(tokens.shape[1]):
+            gradients = torch.autograd.grad(
+                scores[:, t].sum(),
+                embeddings,
+                retain_graph=True,
+                allow_unused=True,
+                materialize_grads=True,
+            )
+            rows.append(torch.stack([g.abs().amax(dim=(0, 2)) for g in gradients]).amax(dim=0))
+        return torch.stack(rows)
+    finally:
+        model.train(was_training)
+
+
+def _forward_with_embeddings(
+    model: AutoregressiveModel, tokens: Tensor
+) -> tuple[Tensor, list[Tensor]]:
+    """Logits, and the outputs of all embeddings that were given exactly these tokens."""
+    outputs: list[Tensor] = []
+
+    def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        if inputs[0].shape != tokens.shape or not torch.equal(inputs[0], tokens):
+            return output
+        # A leaf: derivatives are wanted by this use of the embedding, also of a frozen model.
+        outputs.append(output.detach().requires_grad_())
+        return outputs[-1]
+
+    handles = [
+        module.register_forward_hook(record)
+        for module in model.modules()
+        if isinstance(module, nn.Embedding)
+    ]
+    try:
+        with torch.enable_grad():
+            logits = model(tokens)
+    finally:
+        for handle in handles:
+            handle.remove()
+    if not outputs:
+        raise ValueError(
+            "no nn.Embedding was given the tokens: there is nothing to differentiate by"
+        )
+    return logits, outputs
