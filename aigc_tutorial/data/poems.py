@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -10,13 +11,16 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from aigc_tutorial.data.catalogue import TANG_POEMS
-from aigc_tutorial.data.fetch import DataUnavailableError, Source, fetch
+from aigc_tutorial.data.fetch import DataUnavailableError, Source, fetch, warn_of_fallback
 from aigc_tutorial.environment import require
+
+logger = logging.getLogger(__name__)
 
 Script = Literal["traditional", "simplified"]
 PoemForm = Literal["quatrain", "all"]
 PoemSplit = Literal["train", "validation", "all"]
 
+_EMBEDDED = Path(__file__).with_name("tang") / "eight_poets.json"
 _END_OF_LINE = re.compile(r"[，。！？；、：]+")
 _VALIDATION_PERCENT = 5
 
@@ -108,20 +112,22 @@ def tang_poems(
     lines of another; both are left out.
 
     Looked for in ``root`` (or the folder ``AIGC_TUTORIAL_DATA``), then in the cache, then
-    downloaded: 58 files, 24 MiB. A download that breaks off goes on where it stopped.
+    downloaded: 58 files, 24 MiB. A download that breaks off goes on where it stopped. If the poems
+    cannot be had, 1,014 quatrains by eight of the poets stand in, which this package brings along,
+    with a :class:`DataFallbackWarning`. ``source`` says what was used.
 
     Args:
         split: ``"train"``, ``"validation"`` or ``"all"``; see :meth:`PoemDataset.split`.
         script: ``"traditional"`` as the source has it, or ``"simplified"``, converted with OpenCC's
             configuration ``t2s``. Simplification merges characters (5,393 become about 5,200 in
             the quatrains), and with them poems that were spelt differently.
-        form: ``"quatrain"`` for those that :attr:`Poem.is_quatrain` accepts, or ``"all"``.
+        form: ``"quatrain"`` for those that :attr:`Poem.is_quatrain` accepts, or ``"all"``; those
+            that stand in are quatrains.
         root: folder that holds ``tang/poet.tang.*.json``.
         offline: whether to forbid the download; ``None`` takes ``AIGC_TUTORIAL_OFFLINE``.
 
     Raises:
         DataIntegrityError: a file in the data folder is not what it should be.
-        DataUnavailableError: the poems are nowhere; there is no substitute for them.
         CacheError: the cache folder cannot be written.
         MissingDependencyError: ``script`` is "simplified" and OpenCC is not installed.
 
@@ -133,11 +139,8 @@ def tang_poems(
     try:
         contents, source = fetch(TANG_POEMS, root=root, offline=offline)
     except DataUnavailableError as error:
-        raise DataUnavailableError(
-            f"{error}\nNothing stands in for the Tang poems. What was downloaded so far is kept, "
-            "and the next attempt goes on from there. For other text without a network there is "
-            "python_documentation()."
-        ) from error
+        logger.info("%s", error)
+        contents, source = _embedded_poems()
     read = (poem for content in contents for poem in parse_poems(content))
     dataset = _without_duplicates((p for p in read if form == "all" or p.is_quatrain), source)
     if script == "simplified":
@@ -158,6 +161,21 @@ def parse_poems(content: bytes) -> list[Poem]:
         if lines:
             poems.append(Poem(entry["title"], entry["author"], lines))
     return poems
+
+
+def _embedded_poems() -> tuple[list[bytes], Source]:
+    """What the package brings along, in the format of the source, with a warning."""
+    description = "1,014 quatrains of eight poets, which aigc_tutorial brings along"
+    warn_of_fallback(
+        f"The Tang poems could not be found or downloaded; using {description}. Expect other "
+        "numbers than with all 14,160. What was downloaded so far is kept: the next attempt goes "
+        "on from there."
+    )
+    return [_EMBEDDED.read_bytes()], Source(
+        "embedded",
+        "aigc_tutorial.data.tang",
+        f"{description}; taken from chinese-poetry (MIT licence).",
+    )
 
 
 def _check_choice(name: str, value: str, choices: Any) -> None:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from aigc_tutorial.data import (
     TANG_POEMS,
+    DataFallbackWarning,
     DataIntegrityError,
-    DataUnavailableError,
     Poem,
     PoemDataset,
     Source,
@@ -133,14 +133,40 @@ def test_a_damaged_file_is_an_error(folder):
         tang_poems(root=folder)
 
 
-def test_without_file_or_network_the_error_says_what_to_do(cache):
-    with pytest.raises(DataUnavailableError) as error:
-        tang_poems(offline=True)
-    message = str(error.value)
-    assert "could not get Tang poems, file 1 of 58" in message
-    assert "set AIGC_TUTORIAL_DATA to a folder that holds tang/poet.tang.0.json" in message
-    assert "Nothing stands in for the Tang poems" in message
-    assert "python_documentation()" in message
+def test_without_file_or_network_the_poems_of_the_package_serve_and_say_so():
+    with pytest.warns(DataFallbackWarning, match=r"using 1,014 quatrains of eight poets"):
+        dataset = tang_poems("all", offline=True)
+    assert (len(dataset), dataset.n_duplicates) == (1_014, 0)
+    assert dataset.source.kind == "embedded"
+    assert "chinese-poetry (MIT licence)" in dataset.source.description
+    poets = ["李白", "王維", "杜甫", "孟浩然", "王昌齡", "王之渙", "杜牧", "李商隱"]
+    assert {p.author for p in dataset.poems} == set(poets)
+    assert CRANE in {p.lines for p in dataset.poems}
+
+
+def test_the_poems_of_the_package_are_split_and_simplified_like_all_others():
+    pytest.importorskip("opencc", reason="OpenCC is not installed")
+    with pytest.warns(DataFallbackWarning):
+        train = tang_poems(offline=True, script="simplified")
+    with pytest.warns(DataFallbackWarning):
+        validation = tang_poems("validation", offline=True, script="simplified")
+    assert 1_000 < len(train) + len(validation) <= 1_014
+    assert 30 < len(validation) < 80
+    assert ("白日依山尽", "黄河入海流") in {p.lines[:2] for p in train.poems + validation.poems}
+
+
+def test_an_incomplete_folder_is_no_reason_to_stop(folder):
+    (folder / TANG_POEMS[1].filename).unlink()
+    with pytest.warns(DataFallbackWarning, match="Tang poems could not be found"):
+        assert len(tang_poems("all", root=folder, offline=True)) == 1_014
+
+
+@needs_data
+def test_the_poems_of_the_package_are_among_the_real_ones():
+    everything = {p.lines for p in tang_poems("all", root=DATA_FOLDER).poems}
+    with pytest.warns(DataFallbackWarning):
+        embedded = tang_poems("all", offline=True)
+    assert {p.lines for p in embedded.poems} <= everything
 
 
 @pytest.mark.parametrize(
