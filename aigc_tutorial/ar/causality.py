@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from aigc_tutorial.ar.base import AutoregressiveModel
 
 
+@torch.enable_grad()
 def influence(
     model: AutoregressiveModel, tokens: Int64[Tensor, "B T"], *, seed: int = 0
 ) -> Float[Tensor, "T T"]:
@@ -67,8 +68,7 @@ def _forward_with_embeddings(
         if isinstance(module, nn.Embedding)
     ]
     try:
-        with torch.enable_grad():
-            logits = model(tokens)
+        logits = model(tokens)
     finally:
         for handle in handles:
             handle.remove()

@@ -8,6 +8,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from aigc_tutorial.viz import text_widgets as text_widgets
     from aigc_tutorial.viz import widgets as widgets
     from aigc_tutorial.viz.book import (
         expect,
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
         snapshots_strip,
     )
     from aigc_tutorial.viz.planes import density_2d, discriminator_field_2d, samples_2d
+    from aigc_tutorial.viz.sequences import attention_maps, nll_curves, token_maps
     from aigc_tutorial.viz.style import save_figure
     from aigc_tutorial.viz.tables import table
+    from aigc_tutorial.viz.tokens import surprise, token_labels, visible
 
 _HOME = {
     "expect": "book",
@@ -50,15 +53,23 @@ _HOME = {
     "density_2d": "planes",
     "discriminator_field_2d": "planes",
     "samples_2d": "planes",
+    "attention_maps": "sequences",
+    "nll_curves": "sequences",
+    "token_maps": "sequences",
     "save_figure": "style",
+    "surprise": "tokens",
+    "token_labels": "tokens",
+    "visible": "tokens",
 }
 _NEEDS: dict[str, tuple[str, ...]] = {
     "book": (),
     "tables": (),
+    "text_widgets": ("matplotlib", "ipywidgets"),
     "widgets": ("matplotlib", "ipywidgets"),
 }
 
 __all__ = [
+    "attention_maps",
     "class_share_bars",
     "comparison_bars",
     "density_2d",
@@ -69,6 +80,7 @@ __all__ = [
     "loss_curves",
     "montage",
     "neighbour_pairs",
+    "nll_curves",
     "probability_curves",
     "real_beside_generated",
     "samples_2d",
@@ -76,7 +88,12 @@ __all__ = [
     "show_source",
     "shows_error",
     "snapshots_strip",
+    "surprise",
     "table",
+    "text_widgets",
+    "token_labels",
+    "token_maps",
+    "visible",
     "widgets",
 ]
 

@@ -1,0 +1,135 @@
+"""Tokens made visible: probabilities as bars, text coloured by a number for each token."""
+
+import html
+import math
+from collections.abc import Sequence
+
+from jaxtyping import Float
+from torch import Tensor
+
+from aigc_tutorial.ar.tokenizer_base import REPLACEMENT, Tokenizer
+from aigc_tutorial.viz.display import Shown, show
+from aigc_tutorial.viz.style import BLUE, VERMILLION
+
+_VISIBLE = {" ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍"}
+_WIDTH, _ROW, _LEFT, _RIGHT = 440, 19, 62, 70  # of a bar chart, in CSS pixels
+
+
+def visible(text: str) -> str:
+    """The text with signs for spaces and line ends: ``"a b"`` becomes ``"a␣b"``."""
+    return "".join(_VISIBLE.get(character, character) for character in text)
+
+
+def token_labels(tokenizer: Tokenizer) -> list[str]:
+    """A short visible name of every token, in the order of their numbers.
+
+    >>> from aigc_tutorial.ar import CharacterTokenizer
+    >>> token_labels(CharacterTokenizer.from_text("to be", special_tokens=["eos"]))
+    ['␣', 'b', 'e', 'o', 't', '⟨eos⟩']
+    """
+    import torch
+
+    names = []
+    for token in range(tokenizer.n_ordinary):
+        text = tokenizer.decode(torch.tensor([token]))
+        names.append(f"#{token}" if REPLACEMENT in text else visible(text))
+    return names + [f"⟨{name}⟩" for name in tokenizer.special_tokens]
+
+
+def bars(
+    probabilities: Float[Tensor, "V"],
+    labels: Sequence[str],
+    *,
+    alt: str,
+    n_shown: int = 10,
+    order: Sequence[int] | None = None,
+    marked: int | None = None,
+    before: Float[Tensor, "V"] | None = None,
+) -> str:
+    """Draw the most probable tokens as bars; the result is an SVG, to be used as HTML.
+
+    Args:
+        probabilities: of all V tokens. One of exactly 0 is shown as removed, with a dash.
+        labels: names of the tokens.
+        alt: what is to be seen, for readers who do not see it.
+        n_shown: number of bars.
+        order: tokens to show, from top to bottom; by default the most probable ones.
+        marked: a token to show in another colour, below the others if it is not among them.
+        before: other probabilities of the same tokens, drawn as outlines.
+    """
+    if order is None:
+        order = probabilities.topk(min(n_shown, len(probabilities))).indices.tolist()
+    rows = list(order)
+    if marked is not None and marked not in rows:
+        rows.append(marked)
+    values = probabilities.tolist()
+    outlines = None if before is None else before.tolist()
+    room = _WIDTH - _LEFT - _RIGHT
+    parts = [
+        f'<svg viewBox="0 0 {_WIDTH} {_ROW * len(rows)}" width="{_WIDTH}" role="img" '
+        f'aria-label="{html.escape(alt)}" font-size="13" fill="currentColor" '
+        'style="max-width: 100%; height: auto">'
+    ]
+    for i, token in enumerate(rows):
+        top, base = _ROW * i + 3, _ROW * i + 14
+        colour = VERMILLION if token == marked else BLUE
+        width = room * values[token]
+        parts.append(
+            f'<text x="{_LEFT - 8}" y="{base}" text-anchor="end" font-family="monospace">'
+            f"{html.escape(labels[token])}</text>"
+            f'<rect x="{_LEFT}" y="{top}" width="{width:.1f}" height="13" fill="{colour}"/>'
+        )
+        end = width
+        if outlines is not None:
+            end = max(width, room * outlines[token])
+            parts.append(
+                f'<rect x="{_LEFT}" y="{top}" width="{room * outlines[token]:.1f}" height="13" '
+                'fill="none" stroke="currentColor" stroke-width="0.8"/>'
+            )
+        text = f"{100 * values[token]:.1f} %" if values[token] > 0 else "–"
+        parts.append(f'<text x="{_LEFT + end + 6:.1f}" y="{base}">{text}</text>')
+    return "".join([*parts, "</svg>"])
+
+
+def coloured(labels: Sequence[str], values: Sequence[float], *, largest: float) -> str:
+    """HTML of a text whose tokens have the deeper a background the larger their value.
+
+    Args:
+        labels: text of each token; a line end stays one.
+        values: a number from 0 for each token; NaN for no colour at all, with an outline.
+        largest: value of the deepest colour.
+    """
+    spans = []
+    for label, value in zip(labels, values, strict=True):
+        text = html.escape(label)
+        if math.isnan(value):
+            spans.append(f'<span style="outline:1px solid">{text}</span>')
+            continue
+        alpha = min(1.0, max(0.0, value / largest)) * 0.6
+        look = f' style="background:rgba(230,120,20,{alpha:.2f})"' if alpha >= 0.01 else ""
+        spans.append(f"<span{look}>{text}</span>")
+    return (
+        '<div style="font-family:monospace;white-space:pre-wrap;line-height:1.6;'
+        f'overflow-wrap:anywhere">{"".join(spans)}</div>'
+    )
+
+
+def surprise(
+    text: Sequence[str], nll: Float[Tensor, "T"], *, largest: float = 6.0, caption: str = ""
+) -> None:
+    """Show a text whose tokens are coloured by how little they were expected.
+
+    Args:
+        text: each token's text.
+        nll: negative log-likelihood of each, in nats; NaN where none was predicted.
+        largest: nats of the deepest colour.
+        caption: line above the text.
+    """
+    head = f"<p>{html.escape(caption)}</p>" if caption else ""
+    numbers = " ".join(f"{value:.1f}" for value in nll.tolist())
+    show(
+        Shown(
+            plain=f"{caption}\n{''.join(text)}\n{numbers}".strip(),
+            html=head + coloured(text, nll.tolist(), largest=largest),
+        )
+    )
