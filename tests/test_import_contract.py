@@ -1,8 +1,10 @@
 """Importing the package is cheap, and an import inside it goes down the floors only."""
 
 import json
+import re
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import requires
 from pathlib import Path
 
@@ -25,12 +27,15 @@ HEAVY = {
     "ipywidgets",
     "matplotlib",
     "mlxtend",
+    "opencc",
     "pandas",
     "pooch",
     "sklearn",
     "tensorboard",
+    "tokenizers",
     "torchmetrics",
     "torchvision",
+    "transformers",
 }
 
 
@@ -75,3 +80,12 @@ def test_every_import_of_the_package_is_declared() -> None:
     known = {"PIL": "matplotlib", "sklearn": "scikit_learn", "cycler": "matplotlib"}
     known |= {"IPython": "ipykernel"}
     assert {name for name in imported if known.get(name, name) not in declared} == set()
+
+
+def test_every_extra_that_an_error_message_names_exists() -> None:
+    """`environment.require` tells how to install what is missing; so the extra must be there."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "aigc_tutorial").rglob("*.py")]
+    named = {extra for source in sources for extra in re.findall(r'extra="(\w+)"', source)}
+    assert named <= set(project["optional-dependencies"])
+    assert len(named) > 1

@@ -159,7 +159,7 @@ class GPT2(AutoregressiveModel):
             ValueError: if the model is of a variant that computes something else.
         """
         if isinstance(model, str | Path):
-            model = require("transformers", "apps").GPT2LMHeadModel.from_pretrained(model)
+            model = require("transformers", extra="apps").GPT2LMHeadModel.from_pretrained(model)
         _check_variant(model.config)
         theirs = model.config
         ours = cls(
