@@ -33,6 +33,7 @@ from aigc_tutorial.evaluation.likelihood import (
     sequence_likelihood,
     text_likelihood,
 )
+from aigc_tutorial.evaluation.line import jensen_shannon_1d, wasserstein_1d
 from aigc_tutorial.evaluation.metric import frechet_metric
 from aigc_tutorial.evaluation.neighbours import (
     CopyReport,
@@ -73,6 +74,7 @@ __all__ = [
     "feature_statistics",
     "frechet_distance",
     "frechet_metric",
+    "jensen_shannon_1d",
     "kernel_distance",
     "kl_to_uniform",
     "mode_coverage",
@@ -85,4 +87,5 @@ __all__ = [
     "squared_mmd",
     "text_likelihood",
     "train_classifier",
+    "wasserstein_1d",
 ]

@@ -8,6 +8,7 @@ from aigc_tutorial.gan.convolutional import (
     ConvGenerator,
     ConvGeneratorConfig,
 )
+from aigc_tutorial.gan.dirac import DiracGAN
 from aigc_tutorial.gan.mlp import (
     MLPDiscriminator,
     MLPDiscriminatorConfig,
@@ -21,6 +22,7 @@ __all__ = [
     "ConvDiscriminatorConfig",
     "ConvGenerator",
     "ConvGeneratorConfig",
+    "DiracGAN",
     "Discriminator",
     "GANTrainer",
     "GANTrainingConfig",
