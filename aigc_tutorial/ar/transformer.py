@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from aigc_tutorial.ar.base import AutoregressiveModel, check_tokens
+from aigc_tutorial.nn.activation import relu_squared
 from aigc_tutorial.nn.attention import CausalSelfAttention, KeyValueCache, segment_mask
 from aigc_tutorial.nn.norm import rms_norm
 from aigc_tutorial.nn.position import RotaryPositions
@@ -266,8 +267,3 @@ class TransformerBlock(nn.Module):
         """Add to ``x`` what attention, then the perceptron, finds."""
         x = x + self.attention(rms_norm(x), mask, rotation, cache, layer)
         return x + self.down(self.activation(self.up(rms_norm(x))))
-
-
-def relu_squared(x: Tensor) -> Tensor:
-    """max(x, 0)²."""
-    return F.relu(x).square()

@@ -3,6 +3,7 @@
 import ctypes
 import platform
 from functools import cache
+from typing import Literal
 
 import torch
 
@@ -25,3 +26,17 @@ def tune_cpu() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_MMAP_THRESHOLD, _ONE_GIGABYTE)
         libc.mallopt(_M_TRIM_THRESHOLD, _ONE_GIGABYTE)
+
+
+def fast_precision() -> Literal["bf16", "no"]:
+    """Precision in which this processor multiplies matrices fastest, for ``Engine``.
+
+    Processors with the bfloat16 instructions of AVX-512 or AMX multiply about twice as fast in it.
+    Others have to imitate them, and are slower than in single precision. A version of torch that
+    cannot tell what the processor is able to do gets "no".
+
+    >>> fast_precision() in ("bf16", "no")
+    True
+    """
+    able = getattr(torch.cpu, "get_capabilities", dict)()
+    return "bf16" if able.get("avx512_bf16") or able.get("amx_bf16") else "no"

@@ -122,3 +122,10 @@ def test_a_full_or_differently_sized_cache_is_an_error():
 def test_heads_must_divide_the_width():
     with pytest.raises(ValueError, match="cannot be divided among 5 heads"):
         CausalSelfAttention(WIDTH, 5, bias=False, qk_norm=True)
+
+
+def test_under_autocast_a_processor_attends_in_full_precision():
+    queries, keys, values = noise(3, BATCH, HEADS, TIME, 4)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        gathered = attend(queries, keys, values)
+    assert torch.equal(gathered, attend(queries, keys, values))

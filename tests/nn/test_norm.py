@@ -21,3 +21,13 @@ def test_zeros_stay_zeros_with_a_finite_gradient():
     assert not rms_norm(x).any()
     assert x.grad is not None
     assert x.grad.isfinite().all()
+
+
+def test_its_gradient_is_that_of_its_operations_in_double_precision():
+    x = torch.randn(2, 5, 8, generator=torch.Generator().manual_seed(1)).double().requires_grad_()
+    assert torch.autograd.gradcheck(rms_norm, (x,))
+
+
+def test_with_and_without_gradients_the_values_are_equal():
+    x = torch.randn(2, 5, 8, generator=torch.Generator().manual_seed(2)).requires_grad_()
+    torch.testing.assert_close(rms_norm(x.detach()), rms_norm(x).detach())
