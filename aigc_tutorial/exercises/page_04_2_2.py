@@ -75,7 +75,7 @@ def _masked_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
     level="core",
     cases=_masked_cases,
     hint="add the surprises at real tokens and divide by how many real tokens there are.",
-    remark="The whole batch is one sum over one count, so a batch with much padding is not lenient.",
+    remark="One sum over one count: how much padding there is makes no difference.",
     mistakes=[
         Mistake(
             lambda nll, mask: (nll * mask).mean(),
@@ -170,7 +170,7 @@ def _by_autograd(logits: Tensor, tokens: Tensor) -> Tensor:
     mistakes=[
         Mistake(
             lambda a, y: a.softmax(1) - F.one_hot(y, a.shape[1]),
-            "right for one prediction. The loss is a mean over the batch, so each row counts 1 / B.",
+            "right for one prediction. The loss is a mean over the batch: each row counts 1 / B.",
         ),
         Mistake(
             lambda a, y: -_by_autograd(a, y),
