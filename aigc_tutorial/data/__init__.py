@@ -1,6 +1,11 @@
 """Data to learn from: images, text, sound, made-up sequences, and the batches made of them."""
 
 from aigc_tutorial.data.batches import ShuffledBatches, ShuffledTuples
+from aigc_tutorial.data.bulletins import (
+    BULLETIN_ENTROPY,
+    share_of_bulletins,
+    weather_bulletins,
+)
 from aigc_tutorial.data.catalogue import (
     MNIST_TEST_IMAGES,
     MNIST_TEST_LABELS,
@@ -30,6 +35,7 @@ from aigc_tutorial.data.melodies import (
     share_in_scale,
 )
 from aigc_tutorial.data.poems import Poem, PoemDataset, tang_poems
+from aigc_tutorial.data.pretext import quarter_turns
 from aigc_tutorial.data.tasks import CopyTask, RecallTask
 from aigc_tutorial.data.text import TextDataset, python_documentation, tiny_shakespeare
 from aigc_tutorial.data.token_batches import TokenWindows, pack_sequences, pad_sequences
@@ -44,6 +50,7 @@ from aigc_tutorial.data.vowels import (
 )
 
 __all__ = [
+    "BULLETIN_ENTROPY",
     "MNIST_TEST_IMAGES",
     "MNIST_TEST_LABELS",
     "MNIST_TRAIN_IMAGES",
@@ -89,13 +96,16 @@ __all__ = [
     "pixels_to_images",
     "python_documentation",
     "quantise",
+    "quarter_turns",
     "render_melody",
     "ring",
     "ring_chain",
     "share_in_scale",
+    "share_of_bulletins",
     "spiral",
     "synthetic_vowels",
     "tang_poems",
     "tiny_shakespeare",
     "two_moons",
+    "weather_bulletins",
 ]

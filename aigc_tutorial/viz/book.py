@@ -31,13 +31,16 @@ class Listing:
 
     def caption(self) -> str:
         """Path and line, as a link when the repository's address is known."""
-        place = f"`{self.path}`, line {self.first_line}"
+        return self.linked(f"`{self.path}`, line {self.first_line}")
+
+    def linked(self, text: str) -> str:
+        """A Markdown text, as a link to the listing when the repository's address is known."""
         try:
             repository = repository_url().rstrip("/")
-        except LookupError:  # no address is recorded: the path alone still says where
-            return place
+        except LookupError:  # no address is recorded: the text alone must do
+            return text
         lines = f"#L{self.first_line}-L{self.last_line}"
-        return f"[{place}]({repository}/blob/{BRANCH}/{self.path}{lines})"
+        return f"[{text}]({repository}/blob/{BRANCH}/{self.path}{lines})"
 
     def shown(self) -> Shown:
         """The listing with its caption, as a fenced block."""

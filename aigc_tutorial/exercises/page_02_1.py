@@ -1,0 +1,216 @@
+"""Exercises of the page on core concepts."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from aigc_tutorial.exercises.registry import Mistake, exercise
+
+PAGE = "02_1_concepts"
+
+
+def _log_densities(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    for size in (1.0, 2000.0):
+        yield tuple(-size * torch.rand(2, 9, generator=generator))
+
+
+@exercise(
+    "best-discriminator",
+    page=PAGE,
+    level="warm-up",
+    cases=_log_densities,
+    hint="divide numerator and denominator of p / (p + q) by p, and look for a sigmoid.",
+    remark="So the logit of the best discriminator is log p − log q: it measures by how much the "
+    "real data are likelier here than the generated.",
+    mistakes=[
+        Mistake(
+            lambda log_p, log_q: log_p.exp() / (log_p.exp() + log_q.exp()),
+            "the formula is right, but far from the data both densities underflow to 0, and 0 / 0 "
+            "is not a number. Subtract the logarithms first.",
+        ),
+        Mistake(
+            lambda log_p, log_q: (log_q - log_p).sigmoid(),
+            "this is the probability that the point was generated.",
+        ),
+        Mistake(
+            lambda log_p, log_q: (log_p - log_q).exp(),
+            "this is the ratio p / q, which has no upper end. A probability is wanted.",
+        ),
+    ],
+)
+def best_discriminator(
+    log_p: Float[Tensor, " N"], log_q: Float[Tensor, " N"]
+) -> Float[Tensor, " N"]:
+    """Answer D* of the best discriminator at N points.
+
+    ``log_p`` is the logarithm of the density of real data there, ``log_q`` of generated data. It
+    must be right even where both densities are too small for a float.
+    """
+    return (log_p - log_q).sigmoid()
+
+
+def _recall_cases(_generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    yield from ((6, 8), (1, 8), (8, 16), (3, 2))
+
+
+@exercise(
+    "blind-recall",
+    page=PAGE,
+    level="core",
+    cases=_recall_cases,
+    hint="how likely is it that the question is about the last pair? And if it is not, how likely "
+    "is it that the right value is the last one all the same?",
+    remark="With one pair it is 1: there, the last token is the answer.",
+    mistakes=[
+        Mistake(
+            lambda n_pairs, n_values: 1 / n_values,
+            "this guesses without having seen anything. The last value is known; is it a better "
+            "guess than the others?",
+        ),
+        Mistake(
+            lambda n_pairs, n_values: 1 / n_pairs,
+            "this is how often the question is about the last pair. The values of other pairs can "
+            "be the same by chance.",
+        ),
+        Mistake(
+            lambda n_pairs, n_values: 1 / n_pairs + 1 / n_values,
+            "the two cases exclude each other: the chance hit counts only when the question is "
+            "about another pair.",
+        ),
+    ],
+)
+def accuracy_without_attention(n_pairs: int, n_values: int) -> float:
+    """Share of right answers on the recall task for the best model that sees the last value alone.
+
+    ``n_pairs`` pairs of a key and a value, then one of these keys, each equally often. Values are
+    drawn independently, each of the ``n_values`` equally often.
+    """
+    return 1 / n_pairs + (1 - 1 / n_pairs) / n_values
+
+
+def _queries_keys_values(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    for time, width in ((4, 3), (6, 16), (1, 2)):
+        yield tuple(2 * torch.randn(3, time, width, generator=generator))
+
+
+def _attention(
+    queries: Tensor, keys: Tensor, values: Tensor, *, root: bool = True, mask: str = "before"
+) -> Tensor:
+    scores = queries @ keys.T / (queries.shape[1] ** 0.5 if root else 1)
+    seen = torch.ones_like(scores, dtype=torch.bool).tril()
+    if mask == "before":
+        scores = scores.masked_fill(~seen, float("-inf"))
+    weights = scores.softmax(dim=1)
+    if mask == "after":
+        weights = weights * seen
+    return weights @ values
+
+
+@exercise(
+    "causal-attention",
+    page=PAGE,
+    level="core",
+    cases=_queries_keys_values,
+    hint="scores = queries @ keys.T / sqrt(d); put -inf where the column is later than the row; "
+    "softmax along the row; then times the values.",
+    remark="At the first token the weights are (1, 0, 0, …): it can only look at itself.",
+    mistakes=[
+        Mistake(
+            lambda q, k, v: _attention(q, k, v, mask="none"),
+            "every token sees the later ones too. In training it would copy its own target.",
+        ),
+        Mistake(
+            lambda q, k, v: _attention(q, k, v, mask="after"),
+            "you set the weights of later tokens to 0 after the softmax: the others no longer sum "
+            "to 1. Mask the scores, before it.",
+        ),
+        Mistake(
+            lambda q, k, v: _attention(q, k, v, root=False),
+            "divide the scores by the root of d; without it they grow with the width.",
+        ),
+    ],
+)
+def causal_attention(
+    queries: Float[Tensor, "T d"], keys: Float[Tensor, "T d"], values: Float[Tensor, "T d"]
+) -> Float[Tensor, "T d"]:
+    """What each of T tokens takes from itself and those before it, by one head of attention.
+
+    Row t of the result is the mean of the values up to t, weighted by the softmax of the scaled
+    products of query t with the keys up to t.
+    """
+    scores = queries @ keys.T / queries.shape[1] ** 0.5
+    later = torch.ones_like(scores, dtype=torch.bool).triu(1)
+    return scores.masked_fill(later, float("-inf")).softmax(dim=1) @ values
+
+
+def _adam_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    for n_steps in (1, 2, 30):
+        parameter, gradient, mean = torch.randn(3, 5, generator=generator)
+        mean_square = torch.rand(5, generator=generator)
+        if n_steps == 1:
+            mean, mean_square = torch.zeros(5), torch.zeros(5)
+        yield parameter, gradient, mean, mean_square, n_steps
+
+
+def _adam(
+    parameter: Tensor,
+    gradient: Tensor,
+    mean: Tensor,
+    mean_square: Tensor,
+    n_steps: int,
+    *,
+    corrected: bool = True,
+    sign: int = -1,
+    root: bool = True,
+) -> tuple[Tensor, Tensor, Tensor]:
+    mean = 0.9 * mean + 0.1 * gradient
+    mean_square = 0.999 * mean_square + 0.001 * gradient.square()
+    m, v = mean, mean_square
+    if corrected:
+        m, v = m / (1 - 0.9**n_steps), v / (1 - 0.999**n_steps)
+    size = v.sqrt() if root else v
+    return parameter + sign * 0.01 * m / (size + 1e-8), mean, mean_square
+
+
+@exercise(
+    "adam-step",
+    page=PAGE,
+    level="core",
+    cases=_adam_cases,
+    hint="update both averages first, then divide each by 1 minus its share to the power n_steps.",
+    remark="Return the averages as they are: the correction is for this step alone, and is made "
+    "anew in the next.",
+    mistakes=[
+        Mistake(
+            lambda *a: _adam(*a, corrected=False),
+            "the averages begin at 0 and are too small at first. In step 1 they hold a tenth and a "
+            "thousandth of what they should: divide by 1 − 0.9ᵗ and 1 − 0.999ᵗ.",
+        ),
+        Mistake(lambda *a: _adam(*a, sign=1), "this climbs: the step goes against the gradient."),
+        Mistake(
+            lambda *a: _adam(*a, root=False),
+            "divide by the root of the mean square, or the step gets smaller the larger the "
+            "gradient is.",
+        ),
+    ],
+)
+def adam_step(
+    parameter: Float[Tensor, " N"],
+    gradient: Float[Tensor, " N"],
+    mean: Float[Tensor, " N"],
+    mean_square: Float[Tensor, " N"],
+    n_steps: int,
+) -> tuple[Float[Tensor, " N"], Float[Tensor, " N"], Float[Tensor, " N"]]:
+    """One step of Adam with learning rate 0.01, betas 0.9 and 0.999, and epsilon 1e-8.
+
+    ``mean`` and ``mean_square`` are the averages before the step, ``n_steps`` counts this step too,
+    from 1. Return the new parameter and both new averages.
+    """
+    mean = 0.9 * mean + 0.1 * gradient
+    mean_square = 0.999 * mean_square + 0.001 * gradient.square()
+    size = (mean_square / (1 - 0.999**n_steps)).sqrt()
+    step = 0.01 * (mean / (1 - 0.9**n_steps)) / (size + 1e-8)
+    return parameter - step, mean, mean_square
