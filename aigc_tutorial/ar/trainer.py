@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from aigc_tutorial.ar.base import AutoregressiveModel
+from aigc_tutorial.ar.filter_muon import FilterMuon
+from aigc_tutorial.ar.muon import StackedMuon
 from aigc_tutorial.ar.optimizers import JointOptimizer, split_parameters
 from aigc_tutorial.ar.pixelcnn import PixelCNN
 from aigc_tutorial.data.batches import ShuffledBatches, ShuffledTuples
@@ -41,6 +43,7 @@ class ARTrainingConfig:
         learning_rate_others: AdamW's step size for embeddings, head and vectors.
         weight_decay: of the hidden matrices alone, times their learning rate.
         momentum: Muon's.
+        newton_schulz_steps: iterations by which Muon makes its updates orthogonal.
         betas: AdamW's two decay rates.
         warmup_tokens: over how many tokens the learning rates rise from 0.
         flat_until: share of the budget at which they start to fall linearly.
@@ -57,6 +60,7 @@ class ARTrainingConfig:
     learning_rate_others: float = 0.01
     weight_decay: float = 0.0
     momentum: float = 0.9
+    newton_schulz_steps: int = 4
     betas: tuple[float, float] = (0.8, 0.95)
     warmup_tokens: int = 30_000
     flat_until: float = 0.4
@@ -173,27 +177,25 @@ class ARTrainer(Generic[ModelT]):
 def make_optimizer(
     model: AutoregressiveModel | PixelCNN, config: ARTrainingConfig
 ) -> JointOptimizer:
-    """Muon or AdamW for hidden matrices, AdamW for everything else.
-
-    Raises:
-        ValueError: if Muon is wanted for a model with convolutions: it knows matrices alone.
-    """
-    vocab_size = model.vocab_size if isinstance(model, AutoregressiveModel) else None
-    matrices, others = split_parameters(model, vocab_size)
+    """Muon or AdamW for hidden matrices and filters, AdamW for everything else."""
+    n_symbols = (
+        model.vocab_size if isinstance(model, AutoregressiveModel) else model.config.n_levels
+    )
+    matrices, others = split_parameters(model, n_symbols)
     rate = config.learning_rate_matrices
     adamw = [{"params": others, "lr": config.learning_rate_others, "weight_decay": 0.0}]
     optimizers: list[torch.optim.Optimizer] = []
     if config.optimizer == "adamw":
         adamw.append({"params": matrices, "lr": rate, "weight_decay": config.weight_decay})
     else:
-        if shapes := [tuple(matrix.shape) for matrix in matrices if matrix.ndim != 2]:
-            raise ValueError(
-                f"Muon moves matrices, and the model has weights of shape {shapes[0]}; train it "
-                'with optimizer="adamw"'
-            )
+        muon = StackedMuon if all(matrix.ndim == 2 for matrix in matrices) else FilterMuon
         optimizers.append(
-            torch.optim.Muon(
-                matrices, lr=rate, momentum=config.momentum, weight_decay=config.weight_decay
+            muon(
+                matrices,
+                lr=rate,
+                momentum=config.momentum,
+                weight_decay=config.weight_decay,
+                ns_steps=config.newton_schulz_steps,
             )
         )
     optimizers.append(torch.optim.AdamW(adamw, betas=config.betas, fused=True))

@@ -115,11 +115,22 @@ def test_muon_moves_a_hidden_matrix_in_all_directions_alike(text):
     assert values[V - 2] > 0.5 * CONFIG.learning_rate_matrices  # the gradient's rank is V - 1
 
 
-def test_muon_refuses_convolutions():
-    network = model()
-    network.hidden = nn.Conv1d(32, 32, 3)
-    with pytest.raises(ValueError, match="train it with optimizer"):
-        ARTrainer(network, config=CONFIG, engine=Engine(device="cpu"))
+def test_muon_moves_a_filter_bank_as_the_matrix_that_it_is():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = PixelCNN(PixelCNNConfig((6, 6), n_levels=2, width=8, n_layers=2))
+    config = dataclasses.replace(CONFIG, flat_until=1.0, warmup_tokens=0)
+    player = ARTrainer(network, config=config, engine=Engine(device="cpu"))
+    filters, first = network.layers[0].vertical.weight, network.first_vertical.weight
+    before, first_before = filters.detach().clone(), first.detach().clone()
+    images = torch.randint(2, (8, 6, 6), generator=torch.Generator().manual_seed(0))
+    player.step(images, 0.5)
+    values = torch.linalg.svdvals((filters.detach() - before).flatten(1))
+    assert values.max() < 1.5 * CONFIG.learning_rate_matrices
+    assert values[:4].min() > 0.5 * CONFIG.learning_rate_matrices
+    # What reads the levels is moved entry by entry, by AdamW.
+    moved = (first.detach() - first_before).abs()
+    assert moved.max() == pytest.approx(CONFIG.learning_rate_others, rel=0.01)
 
 
 def test_learning_rates_follow_the_schedule(text):
