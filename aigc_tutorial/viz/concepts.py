@@ -17,6 +17,11 @@ from aigc_tutorial.viz.book import listing
 from aigc_tutorial.viz.display import Shown, show
 
 PACKAGE = "aigc_tutorial"
+KEYWORDS = frozenset({
+    "call", "class", "classDef", "click", "default", "direction", "end", "flowchart", "graph",
+    "href", "linkStyle", "style", "subgraph",
+})  # fmt: skip
+"""Words of Mermaid's own, which no node can have for a key."""
 
 
 @dataclass(frozen=True)
@@ -54,20 +59,20 @@ class ConceptMap:
         nodes: the text of each node by its key, a word of letters.
         edges: the arrows; no two with the same ends.
         groups: nodes that stand in a common frame, by the frame's title.
-        direction: "LR" draws from left to right, "TB" from top to bottom.
     """
 
     alt: str
     nodes: Mapping[str, str]
     edges: tuple[Edge, ...]
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    direction: Literal["LR", "TB"] = "LR"
 
     def __post_init__(self) -> None:
         """Check that edges have their nodes, and nodes an edge."""
         ends = [end for edge in self.edges for end in edge.ends]
         if unknown := sorted(set(ends) - set(self.nodes)):
             raise ValueError(f"edges end at nodes that are not there: {', '.join(unknown)}")
+        if taken := sorted(KEYWORDS & set(self.nodes)):
+            raise ValueError(f"Mermaid keeps these words for itself: {', '.join(taken)}")
         if alone := sorted(set(self.nodes) - set(ends)):
             raise ValueError(f"nodes without an edge: {', '.join(alone)}")
         if len({edge.ends for edge in self.edges}) < len(self.edges):
@@ -76,7 +81,7 @@ class ConceptMap:
     def mermaid(self) -> str:
         """The diagram in Mermaid's language, every text in quotes."""
         framed = {key for keys in self.groups.values() for key in keys}
-        lines = [f"flowchart {self.direction}"]
+        lines = ["flowchart TB"]
         for number, (title, keys) in enumerate(self.groups.items()):
             lines.append(f"  subgraph group{number}[{quote(title)}]")
             lines += [f"    {key}[{quote(self.nodes[key])}]" for key in keys]
@@ -175,13 +180,13 @@ def resolve(function: str) -> Any:
 
 
 CONCEPTS = ConceptMap(
-    alt="Raw data goes three ways. Targets cut from it make self-supervised learning; with the next "
-    "token as the target that is generative pre-training, which gives an autoregressive model its "
-    "first weights. The autoregressive model also learns from the likelihood of the data directly. "
-    "Real examples go to the discriminator, which gets the generator's samples too and sends it a "
-    "gradient. Attention is a part of the autoregressive model. The optimizer moves the weights of "
-    "the autoregressive model, of the generator and of the discriminator. Both the generator and "
-    "the autoregressive model make new samples. No arrow joins the two families.",
+    alt="Raw data goes three ways. Targets cut from it make self-supervised learning; with the "
+    "next token as the target that is generative pre-training, which gives an autoregressive model "
+    "its first weights. The autoregressive model also learns from the likelihood of the data "
+    "directly. Real examples go to the discriminator, which gets the generator's samples too and "
+    "sends it a gradient. Attention is a part of the autoregressive model. The optimizer moves the "
+    "weights of the autoregressive model, of the generator and of the discriminator. Both the "
+    "generator and the autoregressive model make new samples. No arrow joins the two families.",
     nodes={
         "data": "raw data",
         "targets": "self-supervised learning",
@@ -233,7 +238,7 @@ PIPELINE = ConceptMap(
         "random": "model with random weights",
         "pretraining": "pre-training",
         "model": "pre-trained language model (AR)",
-        "style": "small text of one style",
+        "bulletins": "small text of one style",
         "finetuning": "fine-tuning",
         "tuned": "fine-tuned model (AR)",
         "new_text": "new text",
@@ -252,7 +257,7 @@ PIPELINE = ConceptMap(
         Edge("pretraining", "model", "next-token loss", "ar.trainer.train", "02_3_pipeline"),
         Edge("model", "finetuning", "starts here", "nn.pretrained.Pretrained.from_pretrained",
              "02_3_pipeline"),
-        Edge("style", "finetuning", "the same loss", "data.bulletins.weather_bulletins",
+        Edge("bulletins", "finetuning", "the same loss", "data.bulletins.weather_bulletins",
              "02_3_pipeline"),
         Edge("finetuning", "tuned", "fewer steps", "ar.trainer.train", "02_3_pipeline"),
         Edge("tuned", "new_text", "token by token", "ar.generation.stream_text",

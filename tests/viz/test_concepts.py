@@ -1,6 +1,7 @@
 """The diagrams hold what they claim: functions exist, pages run them, and Mermaid can read them."""
 
 import ast
+import dataclasses
 import re
 from pathlib import Path
 
@@ -104,6 +105,8 @@ def test_a_diagram_that_does_not_hang_together_is_refused() -> None:
         ConceptMap("alt", {"a": "A"}, (edge,))
     with pytest.raises(ValueError, match="without an edge: c"):
         ConceptMap("alt", {"a": "A", "b": "B", "c": "C"}, (edge,))
+    with pytest.raises(ValueError, match="for itself: end"):
+        ConceptMap("alt", {"a": "A", "end": "B"}, (dataclasses.replace(edge, target="end"),))
     with pytest.raises(ValueError, match="same ends"):
         ConceptMap("alt", {"a": "A", "b": "B"}, (edge, edge))
 
