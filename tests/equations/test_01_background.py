@@ -1,0 +1,70 @@
+"""Equations of the page on the background."""
+
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+
+from aigc_tutorial.exercises.page_01 import denoising_step, online_counts, price_of_thousand
+
+
+def random(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.equation("background-noising")
+def test_mixture_keeps_the_variance_of_data_with_variance_one():
+    x, noise = torch.randn(2, 200_000, generator=random())
+    for t in (0.0, 0.3, 0.8, 1.0):
+        mixture = math.cos(math.pi * t / 2) * x + math.sin(math.pi * t / 2) * noise
+        assert mixture.var() == pytest.approx(1, abs=0.02)
+    assert torch.equal(math.cos(0) * x + math.sin(0) * noise, x)
+
+
+@pytest.mark.equation("background-denoising")
+def test_the_least_squared_error_is_that_of_the_conditional_mean():
+    """For Gaussian data the conditional mean is known: compare it with a fitted line."""
+    mean, std, t = 1.5, 0.7, 0.4
+    a, s = math.cos(math.pi * t / 2), math.sin(math.pi * t / 2)
+    x, noise = torch.randn(2, 400_000, generator=random(), dtype=torch.float64)
+    mixture = a * (mean + std * x) + s * noise
+    design = torch.stack([mixture, torch.ones_like(mixture)], dim=1)
+    slope, offset = torch.linalg.lstsq(design, noise[:, None]).solution[:, 0]
+    by_hand = s / (a**2 * std**2 + s**2)
+    assert float(slope) == pytest.approx(by_hand, rel=0.01)
+    assert float(offset) == pytest.approx(-by_hand * a * mean, rel=0.01)
+    best = (noise - by_hand * (mixture - a * mean)).square().mean()
+    for other in (0.9 * by_hand, 1.1 * by_hand):
+        assert (noise - other * (mixture - a * mean)).square().mean() > best
+
+
+@pytest.mark.equation("background-step")
+@pytest.mark.parametrize(("t", "s"), [(0.9, 0.8), (0.6, 0.1), (0.2, 0.0)])
+def test_a_step_with_the_true_noise_stays_on_the_path(t, s):
+    x, noise = torch.randn(2, 5, 2, generator=random(), dtype=torch.float64)
+
+    def mixture(time):
+        return math.cos(math.pi * time / 2) * x + math.sin(math.pi * time / 2) * noise
+
+    torch.testing.assert_close(denoising_step(mixture(t), noise, t, s), mixture(s))
+
+
+@pytest.mark.equation("background-price")
+def test_price_is_that_of_the_hours_that_a_thousand_take():
+    rate, price = 40.0, 1.8
+    seconds = sum(1 / rate for _ in range(1000))
+    assert price_of_thousand(rate, price) == pytest.approx(seconds / 3600 * price)
+
+
+@pytest.mark.equation("background-forgetting")
+def test_a_step_counts_half_after_as_many_visits_as_the_half_life():
+    states = [0, 1, *[0, 0] * 3, 0]  # one step from 0 to 1, then seven visits to state 0
+    steps = list(pairwise(states))
+    later_visits = sum(a == 0 for a, _ in steps[1:])
+    counts = online_counts(states, 2, half_life=float(later_visits))
+    assert float(counts[0, 1]) == pytest.approx(0.5)
+    kept = 2 ** (-1 / later_visits)
+    assert float(counts[0].sum()) == pytest.approx(
+        sum(kept**age for age in range(later_visits + 1))
+    )
