@@ -52,8 +52,9 @@ def figure_picture(figure: Figure | Axes, alt: str) -> str:
     drawn, stored = io.BytesIO(), io.BytesIO()
     whole.savefig(drawn, format="png", dpi=DPI, facecolor="none")
     plt.close(whole)
+    whole.set_layout_engine("none")  # changed and given again, it keeps its layout: no jumps
     image = Image.open(drawn)
-    image.save(stored, format="WEBP", quality=85)
+    image.save(stored, format="WEBP", quality=85, method=2)
     # The card that the book puts behind its figures; Jupyter has none, and may be dark.
     return _img(stored, "webp", alt, image.width, "background: var(--aigc-card, #fff)")
 
@@ -116,8 +117,9 @@ def frames_player(
 
     Args:
         frames: figures (or axes, whose figure is meant), or batches of images (B, C, H, W) in
-            [-1, 1], shown in rows. A generator that draws one after the other saves memory:
-            each figure is closed once it is stored.
+            [-1, 1], shown in rows. Each figure is closed once it is stored, so a generator that
+            draws one after the other saves memory; and it may change one figure and give it again,
+            which saves most of the time.
         labels: one for each frame, shown beside the slider.
         alt: what is to be seen; each frame's text alternative is this and its label.
         name: what the slider moves along, for example ``"Step"``.

@@ -8,7 +8,15 @@ import yaml
 
 FILE = Path(__file__).parents[2] / "book" / "errata.yml"
 ENTRIES = yaml.safe_load(FILE.read_text(encoding="utf-8"))
-PAGES = {"04_3_mnist_case", "05_1_environment", "05_2_implementation", "05_4_results"}
+PAGES = {
+    "03_2_2_ar_steps",
+    "04_2_1_gan_math",
+    "04_2_2_ar_math",
+    "04_3_mnist_case",
+    "05_1_environment",
+    "05_2_implementation",
+    "05_4_results",
+}
 LAST_LINE = 508  # of the source document
 
 

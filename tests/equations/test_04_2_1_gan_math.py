@@ -1,0 +1,330 @@
+"""Both sides of every equation of page 4.2.1, computed."""
+
+import itertools
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.distributions import Normal
+
+from aigc_tutorial import evaluation, gan
+from aigc_tutorial.gan import losses, penalties
+
+X = torch.linspace(-14, 14, 28_001, dtype=torch.float64)
+DX = 28 / 28_000
+P = Normal(torch.tensor(-0.5).double(), torch.tensor(0.8).double())
+Q = Normal(torch.tensor(1.0).double(), torch.tensor(1.3).double())
+p, q = P.log_prob(X).exp(), Q.log_prob(X).exp()
+best = p / (p + q)
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def integral(values: Tensor) -> float:
+    return float(values.sum() * DX)
+
+
+def value(d: Tensor) -> float:
+    """V(D, G) as an integral, for a discriminator given at the points."""
+    return integral(torch.xlogy(p, d) + torch.xlogy(q, 1 - d))
+
+
+def some_discriminator(x: Tensor) -> Tensor:
+    """Not the best one."""
+    return torch.sigmoid(0.7 - 1.1 * x + 0.3 * x.sin())
+
+
+def kl(a: Tensor, b: Tensor) -> float:
+    return integral(torch.special.xlogy(a, a / b))
+
+
+JSD = 0.5 * kl(p, 0.5 * (p + q)) + 0.5 * kl(q, 0.5 * (p + q))
+
+
+@pytest.mark.equation("gan-value", "gan-value-integral")
+def test_value_over_latents_is_an_integral_over_data():
+    n = 400_000
+    x = -0.5 + 0.8 * torch.randn(n, generator=seeded(1), dtype=torch.float64)
+    z = torch.randn(n, generator=seeded(2), dtype=torch.float64)
+    fake = 1.0 + 1.3 * z  # G(z), with the density q
+    by_samples = some_discriminator(x).log().mean() + (1 - some_discriminator(fake)).log().mean()
+    assert value(some_discriminator(X)) == pytest.approx(float(by_samples), abs=0.01)
+    loss = losses.minimax_discriminator_loss(
+        some_discriminator(x).logit(), some_discriminator(fake).logit()
+    )
+    assert float(loss) == pytest.approx(-float(by_samples), rel=1e-9)
+
+
+positive = st.floats(0.01, 5)
+
+
+@pytest.mark.equation("gan-pointwise", "gan-optimal-discriminator")
+@given(positive, positive, st.floats(0.01, 0.99))
+def test_the_integrand_has_one_maximum(p_here, q_here, elsewhere):
+    def h(d: Tensor) -> Tensor:
+        return p_here * d.log() + q_here * (1 - d).log()
+
+    d = torch.tensor(elsewhere, dtype=torch.float64, requires_grad=True)
+    (first,) = torch.autograd.grad(h(d), d, create_graph=True)
+    (second,) = torch.autograd.grad(first, d)
+    assert first.item() == pytest.approx(p_here / elsewhere - q_here / (1 - elsewhere))
+    assert second.item() == pytest.approx(
+        -p_here / elsewhere**2 - q_here / (1 - elsewhere) ** 2, rel=1e-6
+    )
+    assert second < 0
+    at_best = torch.tensor(p_here / (p_here + q_here), dtype=torch.float64)
+    assert h(at_best) >= h(d).detach() - 1e-12
+    assert p_here / at_best - q_here / (1 - at_best) == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.equation("gan-optimal-logit")
+def test_best_logit_is_the_log_ratio():
+    inside = (p > 1e-30) & (q > 1e-30) & (best < 1 - 1e-9)
+    expected = P.log_prob(X) - Q.log_prob(X)
+    torch.testing.assert_close(best.logit()[inside], expected[inside], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.equation("gan-value-optimum")
+def test_value_of_the_best_discriminator():
+    assert value(best) == pytest.approx(-math.log(4) + 2 * JSD, abs=1e-9)
+    package = evaluation.jensen_shannon_1d(P.log_prob(X), Q.log_prob(X), DX)
+    assert package == pytest.approx(JSD, abs=1e-9)
+    assert value(torch.full_like(X, 0.5)) == pytest.approx(-math.log(4), abs=1e-9)
+
+
+@pytest.mark.equation("gan-jsd-range")
+@given(st.floats(-6, 6), st.floats(0.1, 3))
+def test_divergence_lies_between_zero_and_log_two(mean, std):
+    other = Normal(torch.tensor(mean).double(), torch.tensor(std).double()).log_prob(X)
+    divergence = evaluation.jensen_shannon_1d(P.log_prob(X), other, DX)
+    assert 0 <= divergence <= math.log(2)
+    if abs(mean + 0.5) + abs(std - 0.8) > 0.05:
+        assert divergence > 0
+    assert evaluation.jensen_shannon_1d(other, other, DX) == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.equation("gan-value-gap")
+def test_what_a_discriminator_misses():
+    d = some_discriminator(X)
+    coins = torch.special.xlogy(best, best / d) + torch.special.xlogy(
+        1 - best, (1 - best) / (1 - d)
+    )
+    gap = integral((p + q) * coins)
+    assert gap > 0
+    assert value(best) - value(d) == pytest.approx(gap, abs=1e-8)
+
+
+@pytest.mark.equation("gan-logit-gradients")
+@pytest.mark.parametrize("a", [-10.0, -2.0, 0.0, 3.0])
+def test_gradients_by_the_logit(a):
+    logit = torch.tensor([a], dtype=torch.float64, requires_grad=True)
+    sigma = 1 / (1 + math.exp(-a))
+    for loss, closed, by_quotient in (
+        (losses.saturating_generator_loss, -sigma, -sigma * (1 - sigma) / (1 - sigma)),
+        (losses.non_saturating_generator_loss, sigma - 1, -sigma * (1 - sigma) / sigma),
+    ):
+        (gradient,) = torch.autograd.grad(loss(logit), logit)
+        assert gradient.item() == pytest.approx(closed)
+        assert gradient.item() == pytest.approx(by_quotient)
+
+
+@pytest.mark.equation("gan-chain")
+@pytest.mark.parametrize(
+    "loss", [losses.saturating_generator_loss, losses.non_saturating_generator_loss]
+)
+def test_the_chain_from_logit_to_parameter(loss):
+    torch.manual_seed(0)
+    logit_of = nn.Sequential(nn.Linear(2, 5), nn.Tanh(), nn.Linear(5, 1), nn.Flatten(0)).double()
+    theta = torch.randn(2, 3, dtype=torch.float64, requires_grad=True)
+    z = torch.randn(7, 3, dtype=torch.float64, generator=seeded())
+    x = (z @ theta.T).tanh()  # G(z)
+    (direct,) = torch.autograd.grad(loss(logit_of(x)), theta, retain_graph=True)
+
+    a = logit_of(x).detach().requires_grad_(True)
+    (slopes,) = torch.autograd.grad(len(a) * loss(a), a)
+    uphill = penalties.input_gradient(logit_of, x).detach()
+    terms = []
+    for i in range(len(z)):
+        by_theta = torch.autograd.functional.jacobian(
+            lambda t, i=i: (t @ z[i]).tanh(), theta.detach()
+        )
+        terms.append(slopes[i] * torch.einsum("i,ijk->jk", uphill[i], by_theta))
+    torch.testing.assert_close(direct, torch.stack(terms).mean(0))
+
+
+@pytest.mark.equation("gan-non-saturating-divergence")
+@pytest.mark.parametrize("mean", [0.2, 1.0, 3.0])
+def test_what_the_non_saturating_generator_minimises(mean):
+    """By the generator's mean; sides: a mean over latents, and differences of divergences."""
+
+    def log_q(m: float) -> Tensor:
+        return Normal(torch.tensor(m).double(), Q.stddev).log_prob(X)
+
+    shift = torch.tensor(mean, dtype=torch.float64, requires_grad=True)
+    # Latents as quantiles: a mean over them without the noise of sampling.
+    z = Normal(torch.zeros((), dtype=torch.float64), 1.0).icdf(
+        (torch.arange(200_000, dtype=torch.float64) + 0.5) / 200_000
+    )
+    x = shift + Q.stddev * z
+    frozen = Normal(torch.tensor(mean).double(), Q.stddev)
+    loss = losses.non_saturating_generator_loss(P.log_prob(x) - frozen.log_prob(x))
+    # The best opponent of the present generator is held: its own dependence on the mean is cut.
+    (left,) = torch.autograd.grad(loss, shift)
+
+    def right_side(m: float) -> float:
+        density = log_q(m).exp()
+        jsd = evaluation.jensen_shannon_1d(P.log_prob(X), log_q(m), DX)
+        return integral(density * (log_q(m) - P.log_prob(X))) - 2 * jsd
+
+    step = 1e-3
+    right = (right_side(mean + step) - right_side(mean - step)) / (2 * step)
+    assert left.item() == pytest.approx(right, rel=3e-4, abs=1e-4)
+
+
+def couplings(n: int) -> Tensor:
+    """All plans that send each of n samples to one place."""
+    return torch.tensor(list(itertools.permutations(range(n))))
+
+
+@pytest.mark.equation("gan-w1", "gan-w1-sorted")
+@pytest.mark.parametrize("seed", range(4))
+def test_the_cheapest_plan_on_a_line_keeps_the_order(seed):
+    x, y = torch.randn(2, 6, generator=seeded(seed), dtype=torch.float64)
+    cheapest = (x - y[couplings(6)]).abs().mean(1).min().item()
+    assert evaluation.wasserstein_1d(x, y) == pytest.approx(cheapest)
+    by_hand = sum(abs(a - b) for a, b in zip(sorted(x.tolist()), sorted(y.tolist()), strict=True))
+    assert by_hand / 6 == pytest.approx(cheapest)
+
+
+@pytest.mark.equation("gan-uncross")
+@given(*[st.floats(-5, 5)] * 4)
+def test_carrying_crosswise_is_never_cheaper(a, b, c, d):
+    (x_1, x_2), (y_1, y_2) = sorted((a, b)), sorted((c, d))
+    assert abs(x_1 - y_1) + abs(x_2 - y_2) <= abs(x_1 - y_2) + abs(x_2 - y_1) + 1e-12
+
+
+@pytest.mark.equation("gan-kantorovich-rubinstein")
+def test_the_best_lipschitz_critic_meets_the_cheapest_plan():
+    """The critic whose slope is the sign of Q - P, against sorted quantiles."""
+    slope = (Q.cdf(X) - P.cdf(X)).sign()
+    critic = slope.cumsum(0) * DX
+    levels = (torch.arange(100_000, dtype=torch.float64) + 0.5) / 100_000
+    plan = evaluation.wasserstein_1d(P.icdf(levels), Q.icdf(levels))
+    assert integral((p - q) * critic) == pytest.approx(plan, abs=2e-3)
+    for other in (X.sin(), -X, (X - 0.3).abs(), -X.clamp(-1, 2)):  # all of slope at most 1
+        assert integral((p - q) * other) <= plan + 1e-6
+
+
+@pytest.mark.equation("gan-by-parts")
+def test_integration_by_parts():
+    f, slope = (0.8 * X).sin() - 0.3 * X, 0.8 * (0.8 * X).cos() - 0.3
+    by_slopes = integral(slope * (Q.cdf(X) - P.cdf(X)))
+    assert integral((p - q) * f) == pytest.approx(by_slopes, abs=1e-6)
+    assert by_slopes <= 1.1 * integral((Q.cdf(X) - P.cdf(X)).abs())
+
+
+@pytest.mark.equation("gan-total-variation")
+def test_the_best_critic_between_zero_and_one():
+    total_variation = 0.5 * integral((p - q).abs())
+    assert integral((p - q).clamp(min=0)) == pytest.approx(total_variation, abs=1e-9)
+    assert integral((p - q) * (p > q)) == pytest.approx(total_variation, abs=1e-9)
+    for seed in range(5):
+        f = torch.rand(len(X), generator=seeded(seed), dtype=torch.float64)
+        assert integral((p - q) * f) <= total_variation
+    assert integral((p - q) * some_discriminator(X)) <= total_variation
+    far = Normal(torch.tensor(9.0).double(), torch.tensor(0.3).double()).log_prob(X).exp()
+    assert 0.5 * integral((p - far).abs()) == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.equation("gan-penalty-bias")
+@pytest.mark.parametrize("distance", [1.0, 4.0, 8.0])
+def test_how_far_a_penalised_slope_overshoots(distance):
+    strength = 10.0
+    slopes = torch.linspace(-3, 3, 600_001, dtype=torch.float64)
+    x_real, x_fake = torch.zeros(4, 1).double(), torch.full((4, 1), distance).double()
+
+    def objective(c: float) -> float:
+        def score(x: Tensor) -> Tensor:
+            return -c * x[:, 0]
+
+        penalty = penalties.gradient_penalty(score, x_real, x_fake, generator=seeded())
+        loss = losses.wasserstein_critic_loss(score(x_real), score(x_fake))
+        return -float(loss + strength * penalty)
+
+    curve = slopes * distance - strength * (slopes.abs() - 1).square()
+    for c in (-1.5, 0.2, 1.0, 2.0):
+        assert objective(c) == pytest.approx(c * distance - strength * (abs(c) - 1) ** 2)
+    c = float(slopes[curve.argmax()])
+    assert c == pytest.approx(1 + distance / (2 * strength), abs=1e-4)
+    assert c * distance == pytest.approx(distance * (1 + distance / (2 * strength)), abs=1e-3)
+    negative = slopes < 0  # the summit on the wrong side
+    c = -float(slopes[negative][curve[negative].argmax()])
+    assert c == pytest.approx(1 - distance / (2 * strength), abs=1e-4)
+
+
+def states() -> Tensor:
+    return torch.randn(8, 2, generator=seeded(5), dtype=torch.float64)
+
+
+@pytest.mark.equation("gan-dirac-losses")
+def test_losses_of_two_numbers():
+    game = gan.DiracGAN(losses.MINIMAX, r1_gamma=0.7)
+    for state in states():
+        theta, psi = state.tolist()
+        softplus = math.log1p(math.exp(psi * theta))
+        assert game.loss_discriminator(state).item() == pytest.approx(
+            math.log(2) + softplus + 0.35 * psi**2
+        )
+        assert game.loss_generator(state).item() == pytest.approx(-softplus)
+
+
+@pytest.mark.equation("gan-dirac-field", "gan-dirac-energy")
+def test_motion_of_two_numbers():
+    gamma = 0.7
+    theta, psi = states().unbind(1)
+    sigma = torch.sigmoid(psi * theta)
+    field = gan.DiracGAN(losses.MINIMAX, r1_gamma=gamma).field(states())
+    torch.testing.assert_close(field[:, 0], psi * sigma)
+    torch.testing.assert_close(field[:, 1], -theta * sigma - gamma * psi)
+    energy_change = (states() * field).sum(1)
+    torch.testing.assert_close(energy_change, -gamma * psi.square())
+
+
+@pytest.mark.equation("gan-dirac-eigenvalues")
+@pytest.mark.parametrize("gamma", [0.0, 0.4, 1.0, 2.5])
+def test_eigenvalues_at_rest(gamma):
+    jacobian = gan.DiracGAN(losses.MINIMAX, r1_gamma=gamma).jacobian()
+    torch.testing.assert_close(jacobian, torch.tensor([[0, 0.5], [-0.5, -gamma]]).double())
+    root = 0.5 * complex(gamma**2 - 1) ** 0.5
+    expected = sorted([-gamma / 2 + root, -gamma / 2 - root], key=lambda v: (v.real, v.imag))
+    found = sorted(torch.linalg.eigvals(jacobian).tolist(), key=lambda v: (v.real, v.imag))
+    assert found == pytest.approx(expected, abs=1e-7)
+
+
+@pytest.mark.equation("gan-dirac-steps")
+@pytest.mark.parametrize("gamma", [0.0, 0.1, 0.6])
+@pytest.mark.parametrize("step", [0.1, 0.5])
+def test_growth_of_a_deviation_in_a_step(gamma, step):
+    game = gan.DiracGAN(losses.MINIMAX, r1_gamma=gamma)
+    eye = torch.eye(2, dtype=torch.float64)
+
+    def matrix(*, alternating: bool) -> Tensor:
+        """The linear map of one step, from the orbits of two small deviations."""
+        columns = [
+            game.orbit(tuple(d.tolist()), step_size=step, n_steps=1, alternating=alternating)[1]
+            for d in 1e-6 * eye
+        ]
+        return torch.stack(columns, dim=1) / 1e-6
+
+    at_once = torch.linalg.eigvals(matrix(alternating=False))
+    by_jacobian = torch.linalg.eigvals(eye + step * game.jacobian())
+    torch.testing.assert_close(at_once.abs(), by_jacobian.abs(), atol=1e-5, rtol=1e-5)
+    expected = 1 - step * gamma + step**2 / 4
+    assert at_once.abs().square().tolist() == pytest.approx([expected, expected], abs=1e-5)
+    in_turns = torch.linalg.eigvals(matrix(alternating=True)).abs().square()
+    assert in_turns.tolist() == pytest.approx([1 - step * gamma] * 2, abs=1e-5)
