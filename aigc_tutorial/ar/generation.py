@@ -5,7 +5,7 @@ searched for in :mod:`aigc_tutorial.ar.beam`; several tokens a step, without cha
 out, is :mod:`aigc_tutorial.ar.speculative`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 import torch
 from jaxtyping import Int64
@@ -55,7 +55,7 @@ def stream(
     stop_tokens: Sequence[int] = (),
     generator: torch.Generator | None = None,
     use_cache: bool = True,
-) -> Iterator[Int64[Tensor, "*B"]]:
+) -> Generator[Int64[Tensor, "*B"], None, None]:
     """Go on from prompts, one token of each at a time, as they come.
 
     Past the model's context it goes on from the last half of it; see
@@ -101,7 +101,7 @@ def _steps(
     config: SamplingConfig,
     stop: Tensor | None,
     generator: torch.Generator | None,
-) -> Iterator[Tensor]:
+) -> Generator[Tensor, None, None]:
     batch_size, n_given = prompt.shape
     tokens = torch.cat([prompt, prompt.new_empty(batch_size, n_new)], dim=1)
     stopped = torch.zeros(batch_size, dtype=torch.bool, device=prompt.device)

@@ -38,9 +38,10 @@ def random_table(seed, scale=1.5):
 
 def continuations(model, prompt, n_new, stop_tokens=()):
     """Every complete continuation and its log-probability, by enumeration."""
-    complete, growing = {}, {(): 0.0}
+    complete: dict[tuple[int, ...], float] = {}
+    growing: dict[tuple[int, ...], float] = {(): 0.0}
     for n in range(1, n_new + 1):
-        extended = {}
+        extended: dict[tuple[int, ...], float] = {}
         for tokens, log_p in growing.items():
             context = torch.tensor([[*prompt, *tokens]])
             steps = model(context)[0, -1].double().log_softmax(0).tolist()
@@ -138,7 +139,8 @@ def test_the_log_probability_is_the_models_own(name):
 
 def plain_beam_search(model, prompt, n_new, n_beams, stop_tokens, length_penalty):
     """The same search in lists, without a state and without stopping before the end."""
-    live, complete = [((), 0.0)], []
+    live: list[tuple[tuple[int, ...], float]] = [((), 0.0)]
+    complete = []
     for n in range(1, n_new + 1):
         candidates = []
         for tokens, log_p in live:
@@ -232,6 +234,6 @@ def test_requests_that_cannot_be_met_are_refused():
     with pytest.raises(ValueError, match="was the text encoded with another tokenizer"):
         beam_search(model, prompt + V, max_new_tokens=1, n_beams=1)
     with torch.no_grad():
-        model.embedding.weight.fill_(torch.nan)
+        next(model.parameters()).fill_(torch.nan)
     with pytest.raises(ValueError, match="its training has diverged"):
         beam_search(model, prompt, max_new_tokens=1, n_beams=1)

@@ -1,6 +1,7 @@
 """Going on from a prompt: with and without a cache, in batches, to a stop, as it comes, as text."""
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -102,7 +103,7 @@ def test_seeds_reproduce(name):
 def test_the_method_and_the_stream_are_the_function(name):
     model = make(name)
     prompt = random_tokens(model, batch=2, time=3)
-    options = {"max_new_tokens": 9, "config": PENALISED}
+    options: Any = {"max_new_tokens": 9, "config": PENALISED}
     expected = generate(model, prompt, **options, generator=seeded())
     assert torch.equal(model.generate(prompt, **options, generator=seeded()), expected)
     steps = list(stream(model, prompt, **options, generator=seeded()))
@@ -169,14 +170,18 @@ def test_tokens_come_one_by_one_and_only_when_asked_for():
 
 def test_while_it_streams_the_model_evaluates_and_then_trains_again():
     model = make("lstm").train()
-    steps = stream(model, torch.tensor([1]), max_new_tokens=3)
-    next(steps)
-    assert not model.training
-    assert torch.is_grad_enabled()
-    steps.close()
-    assert model.training
-    assert len(list(stream(model, torch.tensor([1]), max_new_tokens=3))) == 3
-    assert model.training
+    modes = []
+    for stop_early in (True, False):
+        steps = stream(model, torch.tensor([1]), max_new_tokens=3)
+        next(steps)
+        modes.append(model.training)
+        assert torch.is_grad_enabled()
+        if stop_early:
+            steps.close()
+        else:
+            assert len(list(steps)) == 2
+        modes.append(model.training)
+    assert modes == [False, True, False, True]
 
 
 @pytest.mark.parametrize("name", NAMES)

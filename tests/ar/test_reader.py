@@ -52,11 +52,12 @@ def test_each_token_is_read_once_but_for_the_jumps(name, monkeypatch):
     model = make(name)
     read = []
     advance = type(model).advance
-    monkeypatch.setattr(
-        type(model),
-        "advance",
-        lambda self, tokens, state: (read.append(tokens.shape[1]), advance(self, tokens, state))[1],
-    )
+
+    def recorded(self, tokens, state):
+        read.append(tokens.shape[1])
+        return advance(self, tokens, state)
+
+    monkeypatch.setattr(type(model), "advance", recorded)
     tokens = random_tokens(model, batch=1, time=12)
     reader = Reader(model)
     for length in range(2, 13):
@@ -162,13 +163,12 @@ def test_requests_that_cannot_be_met_are_refused():
 
 
 def test_evaluation_mode_ends_where_it_began():
-    model = make("lstm").train()
-    with evaluation_mode(model):
-        assert not model.training
-    assert model.training
-    with pytest.raises(RuntimeError, match="on purpose"), evaluation_mode(model):
-        raise RuntimeError("on purpose")
-    assert model.training
-    with evaluation_mode(model.eval()):
-        assert not model.training
-    assert not model.training
+    model = make("lstm")
+    for training in (True, False):
+        model.train(training)
+        with evaluation_mode(model):
+            assert not model.training
+        assert model.training is training
+        with pytest.raises(RuntimeError, match="on purpose"), evaluation_mode(model):
+            raise RuntimeError("on purpose")
+        assert model.training is training

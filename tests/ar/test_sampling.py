@@ -1,6 +1,7 @@
 """From logits to a token: every filter equals Hugging Face's, and draws have the distribution."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -27,6 +28,7 @@ from aigc_tutorial.ar.sampling import (
 )
 
 INF = math.inf
+NO_TOKENS: Any = None  # Filters that look at no tokens take anything.
 
 
 def random_logits(kind, *, rows=4, vocab_size=50, seed=0):
@@ -51,7 +53,7 @@ def assert_equal(ours, theirs):
 @pytest.mark.parametrize("temperature", [0.1, 0.7, 1.0, 2.5])
 def test_temperature_equals_the_librarys(kind, temperature):
     logits = random_logits(kind)
-    theirs = TemperatureLogitsWarper(temperature)(None, logits.clone())
+    theirs = TemperatureLogitsWarper(temperature)(NO_TOKENS, logits.clone())
     assert_equal(apply_temperature(logits, temperature), theirs)
 
 
@@ -59,14 +61,14 @@ def test_temperature_equals_the_librarys(kind, temperature):
 @pytest.mark.parametrize("k", [1, 2, 7, 50, 1000])
 def test_top_k_equals_the_librarys(kind, k):
     logits = random_logits(kind)
-    assert_equal(keep_top_k(logits, k), TopKLogitsWarper(k)(None, logits.clone()))
+    assert_equal(keep_top_k(logits, k), TopKLogitsWarper(k)(NO_TOKENS, logits.clone()))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("p", [0.01, 0.3, 0.9, 0.999, 1.0])
 def test_top_p_equals_the_librarys(kind, p):
     logits = random_logits(kind)
-    ours, theirs = keep_top_p(logits, p), TopPLogitsWarper(p)(None, logits.clone())
+    ours, theirs = keep_top_p(logits, p), TopPLogitsWarper(p)(NO_TOKENS, logits.clone())
     if kind == "ties":  # Which of the equals are kept is left open by the library's sorting.
         ours, theirs = ours.sort().values, theirs.sort().values
     assert_equal(ours, theirs)
@@ -76,7 +78,7 @@ def test_top_p_equals_the_librarys(kind, p):
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 1.0])
 def test_min_p_equals_the_librarys(kind, share):
     logits = random_logits(kind)
-    assert_equal(keep_min_p(logits, share), MinPLogitsWarper(share)(None, logits.clone()))
+    assert_equal(keep_min_p(logits, share), MinPLogitsWarper(share)(NO_TOKENS, logits.clone()))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -92,14 +94,15 @@ def test_everything_together_in_the_librarys_order():
     logits = random_logits("usual", vocab_size=200)
     tokens = torch.randint(200, (4, 30), generator=torch.Generator().manual_seed(1))
     config = SamplingConfig(0.8, top_k=30, top_p=0.9, min_p=0.05, repetition_penalty=1.3)
-    theirs = logits.clone()
-    for processor in (
+    theirs: Any = logits.clone()
+    processors: list[Any] = [
         RepetitionPenaltyLogitsProcessor(1.3),
         TemperatureLogitsWarper(0.8),
         TopKLogitsWarper(30),
         TopPLogitsWarper(0.9),
         MinPLogitsWarper(0.05),
-    ):
+    ]
+    for processor in processors:
         theirs = processor(tokens, theirs)
     assert_equal(process(logits, config, tokens), theirs)
 

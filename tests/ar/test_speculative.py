@@ -73,7 +73,7 @@ class Branches:
 
 def speculative_distribution(monkeypatch, *arguments, **options):
     """Probability of every result, by running every branch of the algorithm."""
-    branches, total = Branches(), defaultdict(float)
+    branches, total = Branches(), defaultdict[tuple[int, ...], float](float)
     monkeypatch.setattr(speculative, "draw", branches.draw)
     monkeypatch.setattr(speculative, "count_accepted", branches.count_accepted)
     while True:
@@ -87,9 +87,10 @@ def speculative_distribution(monkeypatch, *arguments, **options):
 @torch.no_grad()
 def plain_distribution(model, prompt, n_new, config, stop_tokens=()):
     """Probability of every result of plain generation, by the chain rule."""
-    complete, growing = {}, {tuple(prompt): 1.0}
+    complete: dict[tuple[int, ...], float] = {}
+    growing = {tuple(prompt): 1.0}
     for n in range(1, n_new + 1):
-        extended = {}
+        extended: dict[tuple[int, ...], float] = {}
         for tokens, probability in growing.items():
             seen = torch.tensor([tokens])
             logits = model(seen[:, window_start(len(tokens), model.context) :])[:, -1]
@@ -194,7 +195,7 @@ def test_the_real_random_numbers_give_the_distribution_too():
     """1,500 runs against eight exact probabilities: chi-squared with 7 degrees of freedom."""
     target, draft = small_window(2, seed=0), small_window(2, seed=5)
     random, n_runs = torch.Generator().manual_seed(0), 1_500
-    counts = defaultdict(int)
+    counts = defaultdict[tuple[int, ...], int](int)
     for _ in range(n_runs):
         result = speculative_generate(
             target, draft, torch.tensor([1]), max_new_tokens=3, n_guesses=2, generator=random
