@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         real_beside_generated,
         snapshots_strip,
     )
+    from aigc_tutorial.viz.notation import check_notation, notation_table
     from aigc_tutorial.viz.planes import density_2d, discriminator_field_2d, samples_2d
     from aigc_tutorial.viz.sequences import attention_maps, nll_curves, token_maps
     from aigc_tutorial.viz.style import save_figure
@@ -50,6 +51,8 @@ _HOME = {
     "neighbour_pairs": "images",
     "real_beside_generated": "images",
     "snapshots_strip": "images",
+    "check_notation": "notation",
+    "notation_table": "notation",
     "density_2d": "planes",
     "discriminator_field_2d": "planes",
     "samples_2d": "planes",
@@ -63,6 +66,7 @@ _HOME = {
 }
 _NEEDS: dict[str, tuple[str, ...]] = {
     "book": (),
+    "notation": (),
     "tables": (),
     "text_widgets": ("matplotlib", "ipywidgets"),
     "widgets": ("matplotlib", "ipywidgets"),
@@ -70,6 +74,7 @@ _NEEDS: dict[str, tuple[str, ...]] = {
 
 __all__ = [
     "attention_maps",
+    "check_notation",
     "class_share_bars",
     "comparison_bars",
     "density_2d",
@@ -81,6 +86,7 @@ __all__ = [
     "montage",
     "neighbour_pairs",
     "nll_curves",
+    "notation_table",
     "probability_curves",
     "real_beside_generated",
     "samples_2d",
