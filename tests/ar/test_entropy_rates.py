@@ -22,13 +22,13 @@ from aigc_tutorial.evaluation import text_likelihood
 
 CONTEXT = 16
 CONFIG = ARTrainingConfig(
-    n_tokens=80_000,
+    n_tokens=150_000,
     batch_size=32,
     context=CONTEXT,
     optimizer="adamw",
     learning_rate_matrices=0.01,
     betas=(0.9, 0.98),
-    warmup_tokens=3_000,
+    warmup_tokens=5_000,
 )
 
 
