@@ -30,6 +30,7 @@ from aigc_tutorial.data.text import tiny_shakespeare
 from aigc_tutorial.evaluation.likelihood import text_likelihood
 from aigc_tutorial.files import replace_file
 from aigc_tutorial.nn import count_parameters
+from aigc_tutorial.training import Engine
 
 RESULTS = Path(__file__).parent / "results" / "ar_search.jsonl"
 # Where the search began, in full.
@@ -56,6 +57,7 @@ START = dataclasses.replace(
         learning_rate_others=0.01,
         weight_decay=0.0,
         momentum=0.95,
+        newton_schulz_steps=5,
         betas=(0.8, 0.95),
         warmup_tokens=30_000,
         flat_until=0.4,
@@ -85,10 +87,11 @@ def changed(recipe: Recipe, changes: dict[str, str]) -> Recipe:
 
 
 def measure(
-    recipe: Recipe, train: Tensor, validation: Tensor, n_tokens: int, seed: int
+    recipe: Recipe, train: Tensor, validation: Tensor, n_tokens: int, seed: int, precision: str
 ) -> dict[str, Any]:
     """Train on ``n_tokens`` and score the whole validation text in windows of 64."""
-    result = recipe.train(train, n_tokens=n_tokens, seed=seed, progress_bar=False)
+    engine = Engine(device="cpu", mixed_precision=precision)
+    result = recipe.train(train, n_tokens=n_tokens, seed=seed, progress_bar=False, engine=engine)
     report = text_likelihood(result.model, validation, context=64)
     return {
         "nats": round(report.nats_per_token, 4),
@@ -143,6 +146,7 @@ def main() -> None:
     parser.add_argument("changes", nargs="*", metavar="part.setting=value")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--tokens", type=int, default=360_000)
+    parser.add_argument("--precision", choices=["no", "bf16"], default="no")
     parser.add_argument("--table", action="store_true", help="only write the table again")
     options = parser.parse_args()
     if options.table:
@@ -154,10 +158,10 @@ def main() -> None:
     for seed in options.seeds:
         entry = {
             "changes": " ".join(options.changes),
-            "recipe": describe(recipe),
+            "recipe": describe(recipe) + (" in bf16" if options.precision == "bf16" else ""),
             "n_tokens": options.tokens,
             "seed": seed,
-            **measure(recipe, train, validation, options.tokens, seed),
+            **measure(recipe, train, validation, options.tokens, seed, options.precision),
             "torch": torch.__version__,
             "threads": torch.get_num_threads(),
             "date": datetime.date.today().isoformat(),

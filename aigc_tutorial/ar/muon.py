@@ -1,7 +1,7 @@
 """Muon for a model whose layers are alike: matrices of one shape are made orthogonal together."""
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -21,7 +21,7 @@ class StackedMuon(torch.optim.Muon):
     """
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """Take a step.
 
         Raises:
@@ -44,7 +44,7 @@ class StackedMuon(torch.optim.Muon):
             if "momentum_buffer" not in self.state[parameter]:
                 self.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
         averages = [self.state[parameter]["momentum_buffer"] for parameter in parameters]
-        gradients = [parameter.grad for parameter in parameters]
+        gradients = [cast(Tensor, parameter.grad) for parameter in parameters]
         torch._foreach_lerp_(averages, gradients, 1 - momentum)
         updates = torch._foreach_lerp(gradients, averages, momentum)
         directions = orthogonalise(

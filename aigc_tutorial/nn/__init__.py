@@ -1,5 +1,6 @@
 """Blocks that both families use."""
 
+from aigc_tutorial.nn.activation import relu_squared
 from aigc_tutorial.nn.attention import (
     CausalSelfAttention,
     KeyValueCache,
@@ -25,6 +26,7 @@ __all__ = [
     "attention_probabilities",
     "causal_mask",
     "count_parameters",
+    "relu_squared",
     "rms_norm",
     "rotate",
     "segment_mask",

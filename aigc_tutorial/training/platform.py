@@ -2,8 +2,9 @@
 
 import ctypes
 import platform
+from collections.abc import Mapping
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -38,5 +39,5 @@ def fast_precision() -> Literal["bf16", "no"]:
     >>> fast_precision() in ("bf16", "no")
     True
     """
-    able = getattr(torch.cpu, "get_capabilities", dict)()
+    able: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return "bf16" if able.get("avx512_bf16") or able.get("amx_bf16") else "no"

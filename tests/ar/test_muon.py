@@ -1,5 +1,7 @@
 """Muon in stacks moves every matrix as torch's Muon does."""
 
+import copy
+
 import pytest
 import torch
 
@@ -14,7 +16,7 @@ def trained(optimizer_class, n_steps, state=None):
     matrices.append(torch.zeros(3, 3, requires_grad=True))  # has no gradient
     optimizer = optimizer_class(matrices, lr=0.1, momentum=0.9, weight_decay=0.1, ns_steps=4)
     if state is not None:
-        optimizer.load_state_dict(state)
+        optimizer.load_state_dict(copy.deepcopy(state))
     for _ in range(n_steps):
         for matrix in matrices[:-1]:
             matrix.grad = torch.randn(matrix.shape, generator=random)
