@@ -54,7 +54,7 @@ def bars(
         alt: what is to be seen, for readers who do not see it.
         n_shown: number of bars.
         order: tokens to show, from top to bottom; by default the most probable ones.
-        marked: a token to show in another colour, below the others if it is not among them.
+        marked: a token to show bold and in another colour, below the others if not among them.
         before: other probabilities of the same tokens, drawn as outlines.
     """
     if order is None:
@@ -72,10 +72,12 @@ def bars(
     ]
     for i, token in enumerate(rows):
         top, base = _ROW * i + 3, _ROW * i + 14
-        colour = VERMILLION if token == marked else BLUE
+        colour, bold = BLUE, ""
+        if token == marked:
+            colour, bold = VERMILLION, ' font-weight="bold"'
         width = room * values[token]
         parts.append(
-            f'<text x="{_LEFT - 8}" y="{base}" text-anchor="end" font-family="monospace">'
+            f'<text x="{_LEFT - 8}" y="{base}" text-anchor="end" font-family="monospace"{bold}>'
             f"{html.escape(labels[token])}</text>"
             f'<rect x="{_LEFT}" y="{top}" width="{width:.1f}" height="13" fill="{colour}"/>'
         )
@@ -87,7 +89,7 @@ def bars(
                 'fill="none" stroke="currentColor" stroke-width="0.8"/>'
             )
         text = f"{100 * values[token]:.1f} %" if values[token] > 0 else "–"
-        parts.append(f'<text x="{_LEFT + end + 6:.1f}" y="{base}">{text}</text>')
+        parts.append(f'<text x="{_LEFT + end + 6:.1f}" y="{base}"{bold}>{text}</text>')
     return "".join([*parts, "</svg>"])
 
 
