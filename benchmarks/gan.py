@@ -1,39 +1,33 @@
 """Our GANs beside the usual ones, in one run on one machine.
 
-    python benchmarks/gan.py                      # everything, about 35 minutes on two cores
+    python benchmarks/gan.py                      # everything, about 45 minutes on two cores
     python benchmarks/gan.py speed import         # parts of it
 
-The machine must be idle: a run is given a time, and what shares the cores takes from it.
+For ``speed``, ``rates`` and ``import`` the machine must be idle. The long trainings need no idle
+machine: ``rates`` has measured how many images a time buys on all cores, they train on so many, and
+the result depends on that number and the seed and not on who shares the machine.
 
 Needs MNIST itself (the 60,000 digits): AIGC_TUTORIAL_DATA, the cache or a download. Each part
 replaces its entry in ``benchmarks/results/gan.json``, with the machine, the versions, the command
 and the date, and writes all of them again as tables to ``benchmarks/results/gan.md``.
 """
 
-import argparse
-import dataclasses
-import datetime
-import json
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import reference_gan
 import torch
+from recording import Results, in_own_process, protocol, recorded, run_parts
 from torch import nn
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, TensorDataset
 
 from aigc_tutorial import gan, zoo
 from aigc_tutorial.data import MNIST_TRAIN_IMAGES, MNIST_TRAIN_LABELS, fetch, mnist
 from aigc_tutorial.evaluation import DigitReport, evaluate_digits
-from aigc_tutorial.files import replace_file
 from aigc_tutorial.training import tune_cpu
 
 RESULTS = Path(__file__).parent / "results" / "gan.json"
@@ -83,7 +77,7 @@ def speed_of_ours(seed: int) -> float:
     return result.n_images / result.seconds
 
 
-def measure_speed(seeds: list[int]) -> dict[str, Any]:
+def measure_speed(seeds: list[int]) -> Results:
     """Both loops in turns, each time in a process of its own.
 
     In one process the reference would profit from the settings of memory and denormal numbers that
@@ -91,9 +85,8 @@ def measure_speed(seeds: list[int]) -> dict[str, Any]:
     """
     rounds = []
     for seed in seeds:
-        with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as pool:
-            reference = pool.submit(speed_of_reference, seed).result()
-            ours = pool.submit(speed_of_ours, seed).result()
+        reference = in_own_process(speed_of_reference, seed)
+        ours = in_own_process(speed_of_ours, seed)
         rounds.append({"reference": reference, "ours": ours, "ratio": ours / reference})
     return {
         "unit": "real images per second",
@@ -102,55 +95,85 @@ def measure_speed(seeds: list[int]) -> dict[str, Any]:
     }
 
 
-def measure_ours(seeds: list[int], seconds: int) -> dict[str, Any]:
-    """The default recipe after a given time, on all of MNIST."""
+def rate_of_ours(seed: int) -> float:
+    """Images per second of the default recipe."""
     rows = mnist("train").images
-    runs = [train_for(gan.recipes.MNIST_CONV, rows, seconds, seed) for seed in seeds]
-    return summary(runs)
+    result = gan.recipes.MNIST_CONV.train(rows, n_images=8_000, seed=seed, progress_bar=False)
+    return result.n_images / result.seconds
 
 
-def measure_wgan_gp(seeds: list[int], seconds: int = 300) -> dict[str, Any]:
-    """The best of the usual implementations on the fully connected networks."""
+def rate_of_wgan_gp(seed: int) -> float:
+    """Images per second of WGAN-GP on the usual networks."""
     tune_cpu()  # the reference profits from it too
-    runs = []
     with tempfile.TemporaryDirectory() as folder:
-        dataset = torchvision_mnist(Path(folder))
-        for seed in seeds:
-            generator, rate = reference_gan.train_wgan_gp(dataset, float(seconds), seed)
-            runs.append(
-                {"seconds": seconds, "images_per_second": rate, **distances(generator, seed)}
-            )
-    return summary(runs)
+        return reference_gan.train_wgan_gp(torchvision_mnist(Path(folder)), 20_000, seed)[1]
 
 
-def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Runs of one kind with the median of their distances."""
+def measure_rates(seeds: list[int]) -> Results:
+    """How fast both train on all cores of an idle machine: in turns, each in its own process."""
+    rounds = []
+    for seed in seeds:
+        wgan_gp = in_own_process(rate_of_wgan_gp, seed)
+        rounds.append({"wgan-gp": wgan_gp, "ours": in_own_process(rate_of_ours, seed)})
+    return {
+        "unit": "real images per second",
+        "threads": torch.get_num_threads(),
+        "rounds": rounds,
+        "median": {side: statistics.median(r[side] for r in rounds) for side in rounds[0]},
+    }
+
+
+def images_in(seconds: int, side: str) -> int:
+    """Real images that a time buys on the machine whose rates were measured."""
+    rates = recorded(RESULTS).get("rates")
+    if rates is None:
+        raise SystemExit("measure the rates first: python benchmarks/gan.py rates")
+    return round(seconds * rates["median"][side])
+
+
+def measure_ours(seeds: list[int], seconds: int) -> Results:
+    """The default recipe on the images that a time buys, on all of MNIST."""
+    rows, n_images = mnist("train").images, images_in(seconds, "ours")
+
+    def train(seed: int) -> nn.Module:
+        options = {"n_images": n_images, "seed": seed, "progress_bar": False}
+        return gan.recipes.MNIST_CONV.train(rows, **options).generator
+
+    return over_seeds(f"ours-{seconds}", seeds, n_images, train)
+
+
+def measure_wgan_gp(seeds: list[int], seconds: int = 300) -> Results:
+    """The best of the usual implementations on the fully connected networks.
+
+    Its data loader works on tensors here and not on files: the batches are the same, and the time
+    that a loader takes is in the rate.
+    """
+    digits, n_images = mnist("train"), images_in(seconds, "wgan-gp")
+    dataset = TensorDataset(digits.images, digits.labels)
+    return over_seeds(
+        "wgan-gp",
+        seeds,
+        n_images,
+        lambda seed: reference_gan.train_wgan_gp(dataset, n_images, seed)[0],
+    )
+
+
+def over_seeds(
+    part: str, seeds: list[int], n_images: int, train: Callable[[int], nn.Module]
+) -> Results:
+    """Measure the generator of each seed; keep what is on record of others with the same budget."""
+    runs = {seed: {"n_images": n_images, **distances(train(seed), seed)} for seed in seeds}
+    if (earlier := recorded(RESULTS).get(part)) and earlier["runs"][0]["n_images"] == n_images:
+        runs = dict(zip(earlier["seeds"], earlier["runs"], strict=True)) | runs
     return {
         "unit": f"digit-feature Fréchet distance, {N_SAMPLES:,} samples against the test set",
-        "runs": runs,
-        "median": statistics.median(run["frechet"] for run in runs),
+        "seeds": sorted(runs),
+        "runs": [runs[seed] for seed in sorted(runs)],
+        "median": statistics.median(run["frechet"] for run in runs.values()),
     }
 
 
-def train_for(
-    recipe: gan.recipes.Recipe, rows: torch.Tensor, seconds: float, seed: int
-) -> dict[str, Any]:
-    """Train for a given time, which a schedule counted in images has to know beforehand.
-
-    The speed is measured for a few seconds first; 3 % are kept in hand.
-    """
-    probe = recipe.train(rows, n_images=5_000, seed=seed, progress_bar=False)
-    n_images = int(0.97 * seconds * probe.n_images / probe.seconds)
-    result = recipe.train(rows, n_images=n_images, seed=seed, progress_bar=False)
-    return {
-        "n_images": result.n_images,
-        "seconds": result.seconds,
-        "images_per_second": result.n_images / result.seconds,
-        **distances(result.generator, seed),
-    }
-
-
-def distances(generator: nn.Module, seed: int) -> dict[str, Any]:
+def distances(generator: nn.Module, seed: int) -> Results:
     """Fréchet distance, KL to uniform and the rarest digit of 10,000 samples."""
     random = torch.Generator().manual_seed(1_000 + seed)
     if isinstance(generator, gan.Generator):
@@ -171,7 +194,7 @@ def report_on(samples: torch.Tensor) -> DigitReport:
     return evaluate_digits(samples, zoo.load("mnist-classifier"), zoo.digit_reference())
 
 
-def measure_zoo(seeds: list[int]) -> dict[str, Any]:
+def measure_zoo(seeds: list[int]) -> Results:
     """The zoo's generators, beside real training digits measured in the same way."""
     entries = {}
     for name in ("mnist-conv-gan", "mnist-mlp-gan"):
@@ -186,7 +209,7 @@ def measure_zoo(seeds: list[int]) -> dict[str, Any]:
     return {"unit": "digit-feature Fréchet distance, 10,000 samples", "entries": entries}
 
 
-def measure_import(seeds: list[int]) -> dict[str, Any]:
+def measure_import(seeds: list[int]) -> Results:
     """Seconds that importing the package adds to importing torch, each in a fresh process."""
     program = (
         "import time, torch; t = time.perf_counter(); import aigc_tutorial; "
@@ -202,40 +225,19 @@ def measure_import(seeds: list[int]) -> dict[str, Any]:
 
 def main() -> None:
     """Measure the parts that were asked for and record them."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    measure: dict[str, Callable[[list[int]], dict[str, Any]]] = {
+    measure: dict[str, Callable[[list[int]], Results]] = {
         "speed": measure_speed,
         "import": measure_import,
         "zoo": measure_zoo,
+        "rates": measure_rates,
         "wgan-gp": measure_wgan_gp,
         "ours-60": lambda seeds: measure_ours(seeds, 60),
         "ours-300": lambda seeds: measure_ours(seeds, 300),
     }
-    parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(measure))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    options = parser.parse_args()
-    if unknown := set(options.parts) - set(measure):
-        parser.error(f"unknown part {', '.join(sorted(unknown))}; there are {', '.join(measure)}")
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    for part in options.parts or measure:
-        print(f"measuring {part}", flush=True)
-        started = time.perf_counter()
-        words = ["python benchmarks/gan.py", part, "--seeds", *map(str, options.seeds)]
-        results[part] = measure[part](options.seeds) | {
-            "seeds": options.seeds,
-            "command": " ".join(words),
-            "machine": dataclasses.asdict(zoo.Machine.here()),
-            "date": datetime.date.today().isoformat(),
-            "minutes": round((time.perf_counter() - started) / 60, 1),
-        }
-        with replace_file(RESULTS) as temporary:
-            temporary.write_text(json.dumps(results, indent=2) + "\n")
-        with replace_file(RESULTS.with_suffix(".md")) as temporary:
-            temporary.write_text(as_tables(results))
-    print(as_tables(results))
+    run_parts(RESULTS, measure, as_tables, __doc__.splitlines()[0])
 
 
-def as_tables(results: dict[str, Any]) -> str:
+def as_tables(results: Results) -> str:
     """Render the results as Markdown."""
     lines = [
         "# GAN benchmark",
@@ -249,25 +251,39 @@ def as_tables(results: dict[str, Any]) -> str:
         for i, r in enumerate(speed["rounds"], 1):
             lines.append(f"| {i} | {r['reference']:,.0f} | {r['ours']:,.0f} | {r['ratio']:.2f} |")
         lines += [f"| median | | | **{speed['median_ratio']:.2f}** |", "", protocol(speed), ""]
+    if rates := results.get("rates"):
+        lines += [
+            "## Images that a time buys",
+            "",
+            "| round | WGAN-GP, images/s | ours, images/s |",
+        ]
+        lines += ["|--:|--:|--:|"]
+        for i, r in enumerate(rates["rounds"], 1):
+            lines.append(f"| {i} | {r['wgan-gp']:,.0f} | {r['ours']:,.0f} |")
+        median = rates["median"]
+        lines += [f"| median | **{median['wgan-gp']:,.0f}** | **{median['ours']:,.0f}** |", ""]
+        lines += [f"{rates['threads']} threads, nothing else running; {protocol(rates)}", ""]
     timed = {"wgan-gp": "WGAN-GP, 300 s", "ours-60": "ours, 60 s", "ours-300": "ours, 300 s"}
     if found := {part: results[part] for part in timed if part in results}:
         lines += ["## Digit-feature Fréchet distance after a given time", ""]
-        lines += ["| run | images/s | Fréchet, each seed | median | rarest digit, lowest |"]
+        lines += [
+            "Each run trains on as many images as its time buys at the median rate above. It was",
+            "made on one thread while others used the machine: its own duration says nothing.",
+            "",
+        ]
+        lines += ["| run | images | Fréchet, each seed | median | rarest digit, lowest |"]
         lines += ["|:--|--:|:--|--:|--:|"]
         for part, result in found.items():
-            rate = statistics.median(run["images_per_second"] for run in result["runs"])
+            n_images = result["runs"][0]["n_images"]
             each = ", ".join(f"{run['frechet']:.1f}" for run in result["runs"])
             rarest = min(run["rarest_share"] for run in result["runs"])
             median = f"{result['median']:.1f}"
-            lines.append(f"| {timed[part]} | {rate:,.0f} | {each} | {median} | {rarest:.1%} |")
+            lines.append(f"| {timed[part]} | {n_images:,} | {each} | {median} | {rarest:.1%} |")
         lines.append("")
         if "wgan-gp" in found:
-            best = min(run["frechet"] for run in found["wgan-gp"]["runs"])
-            for part in ("ours-60", "ours-300"):
+            for part, wanted in (("ours-60", 5), ("ours-300", 15)):
                 if part in found:
-                    worst = max(run["frechet"] for run in found[part]["runs"])
-                    lines += [f"The best WGAN-GP has {best / worst:.1f} times the distance of the "
-                              f"worst seed of {timed[part]}.", ""]  # fmt: skip
+                    lines += [ratios(found["wgan-gp"], found[part], timed[part], wanted), ""]
         for result in found.values():
             lines += [protocol(result), ""]
     if entries := results.get("zoo"):
@@ -282,13 +298,14 @@ def as_tables(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def protocol(result: dict[str, Any]) -> str:
-    """One line on how a part was measured."""
-    machine = result["machine"]
+def ratios(usual: Results, ours: Results, name: str, wanted: int) -> str:
+    """How many times our distance the usual one is: of medians, and in the worst pairing."""
+    best = min(run["frechet"] for run in usual["runs"])
+    worst = max(run["frechet"] for run in ours["runs"])
     return (
-        f"{result['unit']}; seeds {result['seeds']}; `{result['command']}`; "
-        f"{machine['processor']}, {machine['n_cores']} cores, torch {machine['torch']}, "
-        f"Python {machine['python']}; {result['date']}."
+        f"WGAN-GP has **{usual['median'] / ours['median']:.1f}** times the distance of {name}, "
+        f"median to median, where {wanted} is wanted; its best seed has {best / worst:.1f} times "
+        "the distance of our worst."
     )
 
 

@@ -40,6 +40,7 @@ START = dataclasses.replace(
         batch_size=32,
         learning_rate_generator=2e-3,
         learning_rate_discriminator=2e-3,
+        learning_rate_kernels=0.0,
         betas=(0.5, 0.99),
         warmup_images=1_600,
         flat_until=0.5,

@@ -77,7 +77,7 @@ def train_gan(dataset: Dataset, seconds: float, seed: int = 0) -> tuple[nn.Seque
     return generator.eval(), n_images / (time.perf_counter() - started)
 
 
-def train_wgan_gp(dataset: Dataset, seconds: float, seed: int = 0) -> tuple[nn.Sequential, float]:
+def train_wgan_gp(dataset: Dataset, n_images: int, seed: int = 0) -> tuple[nn.Sequential, float]:
     """WGAN-GP: five critic updates for one of the generator, penalty weight 10.
 
     Returns:
@@ -88,7 +88,7 @@ def train_wgan_gp(dataset: Dataset, seconds: float, seed: int = 0) -> tuple[nn.S
     generator, critic = make_generator(), make_discriminator(sigmoid=False)
     optimizer_g = torch.optim.Adam(generator.parameters(), lr=2e-4, betas=(0.5, 0.999))
     optimizer_d = torch.optim.Adam(critic.parameters(), lr=2e-4, betas=(0.5, 0.999))
-    n_images, started = 0, time.perf_counter()
+    n_seen, started = 0, time.perf_counter()
     for step, images in enumerate(endless(loader)):
         optimizer_d.zero_grad()
         generated = generator(torch.randn(len(images), LATENT_DIM)).detach()
@@ -102,7 +102,7 @@ def train_wgan_gp(dataset: Dataset, seconds: float, seed: int = 0) -> tuple[nn.S
             optimizer_g.zero_grad()
             (-critic(generator(torch.randn(len(images), LATENT_DIM))).mean()).backward()
             optimizer_g.step()
-        n_images += len(images)
-        if time.perf_counter() - started >= seconds:
+        n_seen += len(images)
+        if n_seen >= n_images:
             break
-    return generator.eval(), n_images / (time.perf_counter() - started)
+    return generator.eval(), n_seen / (time.perf_counter() - started)

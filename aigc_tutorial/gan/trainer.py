@@ -17,7 +17,14 @@ from aigc_tutorial.gan.base import Discriminator, Generator
 from aigc_tutorial.gan.losses import RELATIVISTIC, AdversarialLoss
 from aigc_tutorial.gan.penalties import gradient_penalty, r1_penalty, r2_penalty
 from aigc_tutorial.nn import EMA
-from aigc_tutorial.training import Engine, History, Tracker, run, warmup_flat_decay
+from aigc_tutorial.training import (
+    Engine,
+    History,
+    SpectralDescent,
+    Tracker,
+    run,
+    warmup_flat_decay,
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,8 @@ class GANTrainingConfig:
         batch_size: B, real images a step, and as many generated ones.
         learning_rate_generator: Adam's step size at the top of the schedule.
         learning_rate_discriminator: the same for the discriminator.
+        learning_rate_kernels: step size of the discriminator's convolution kernels, which
+            :class:`aigc_tutorial.training.SpectralDescent` moves; 0 leaves them to Adam.
         betas: Adam's two decay rates.
         warmup_images: over how many images the learning rates rise from 0.
         flat_until: share of the budget at which they start to fall linearly.
@@ -48,9 +57,10 @@ class GANTrainingConfig:
     """
 
     n_images: int = 60_000
-    batch_size: int = 16
+    batch_size: int = 32
     learning_rate_generator: float = 5e-3
     learning_rate_discriminator: float = 2e-3
+    learning_rate_kernels: float = 0.01
     betas: tuple[float, float] = (0.0, 0.99)
     warmup_images: int = 1_600
     flat_until: float = 0.5
@@ -83,18 +93,23 @@ class GANTrainer:
         self.generator = generator.to(engine.device).train()
         self.discriminator = discriminator.to(engine.device).train()
         self.loss, self.config, self.random, self.engine = loss, config, random, engine
+        parameters = list(discriminator.parameters())
         self.optimizer_generator = torch.optim.Adam(
             generator.parameters(),
             lr=config.learning_rate_generator,
             betas=config.betas,
             fused=True,
         )
+        is_kernel = {p: p.ndim == 4 and config.learning_rate_kernels > 0 for p in parameters}
         self.optimizer_discriminator = torch.optim.Adam(
-            discriminator.parameters(),
+            [p for p in parameters if not is_kernel[p]],
             lr=config.learning_rate_discriminator,
             betas=config.betas,
             fused=True,
         )
+        self.optimizers_kernels: list[SpectralDescent] = []  # none in a network without kernels
+        if kernels := [p for p in parameters if is_kernel[p]]:
+            self.optimizers_kernels = [SpectralDescent(kernels, lr=config.learning_rate_kernels)]
         self.ema = EMA(
             generator,
             half_life=config.ema_half_life_images,
@@ -107,39 +122,43 @@ class GANTrainer:
         """Update the discriminator once or more, then the generator once.
 
         One batch of generated samples serves both: the discriminator sees it cut off from the
-        generator (``detach``), and its graph is kept for the generator's turn.
+        generator (``detach``), and its graph is kept for the generator's turn. The logits of the
+        real images serve both as well: a relativistic generator compares with those that the
+        discriminator gave in its own turn.
         """
         self._set_learning_rates(progress)
         for x_part in x_real.chunk(self.config.n_discriminator_updates):
             z = self.generator.sample_latent(len(x_part), generator=self.random)
             with self.engine.autocast():
                 x_fake = self.generator(z)
-            scalars = self._update_discriminator(x_part, x_fake.detach())
-        scalars |= self._update_generator(x_part, x_fake)
+            scalars, logits_real = self._update_discriminator(x_part, x_fake.detach())
+        scalars |= self._update_generator(logits_real, x_fake)
         self.ema.update(self.generator, len(x_real))
         self._n_steps += 1
         return scalars
 
-    def _update_discriminator(self, x_real: Tensor, x_fake: Tensor) -> dict[str, Tensor]:
+    def _update_discriminator(
+        self, x_real: Tensor, x_fake: Tensor
+    ) -> tuple[dict[str, Tensor], Tensor]:
         with self.engine.autocast():
             # Real and generated samples in one pass: one large product instead of two small ones.
             logits_real, logits_fake = self.discriminator(torch.cat([x_real, x_fake])).chunk(2)
             loss = self.loss.discriminator(logits_real, logits_fake)
-        self.engine.minimise(loss + self._penalty(x_real, x_fake), self.optimizer_discriminator)
-        return {
+        optimizers = (self.optimizer_discriminator, *self.optimizers_kernels)
+        self.engine.minimise(loss + self._penalty(x_real, x_fake), *optimizers)
+        scalars = {
             "loss_discriminator": loss.detach(),
             "probability_real": logits_real.detach().sigmoid().mean(),
             "probability_fake": logits_fake.detach().sigmoid().mean(),
         }
+        return scalars, logits_real.detach()
 
-    def _update_generator(self, x_real: Tensor, x_fake: Tensor) -> dict[str, Tensor]:
+    def _update_generator(self, logits_real: Tensor, x_fake: Tensor) -> dict[str, Tensor]:
         # Frozen, the discriminator passes gradients on to the samples and computes none of its own.
         self.discriminator.requires_grad_(False)
         with self.engine.autocast():
             logits_fake = self.discriminator(x_fake)
             if self.loss.relativistic:
-                with torch.no_grad():
-                    logits_real = self.discriminator(x_real)
                 loss = self.loss.generator(logits_real, logits_fake)
             else:
                 loss = self.loss.generator(logits_fake)
@@ -173,6 +192,8 @@ class GANTrainer:
         self.optimizer_discriminator.param_groups[0]["lr"] = (
             factor * config.learning_rate_discriminator
         )
+        for optimizer in self.optimizers_kernels:
+            optimizer.param_groups[0]["lr"] = factor * config.learning_rate_kernels
 
     def averaged_generator(self, n_latents: int = 5_000) -> Generator:
         """Return a copy of the averaged generator that is ready to sample.

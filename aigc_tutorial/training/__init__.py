@@ -6,12 +6,14 @@ from aigc_tutorial.training.history import History
 from aigc_tutorial.training.loop import TrainingTask, run
 from aigc_tutorial.training.platform import tune_cpu
 from aigc_tutorial.training.schedule import warmup_flat_decay
+from aigc_tutorial.training.spectral import SpectralDescent
 from aigc_tutorial.training.tracking import CsvTracker, TensorBoardTracker, Tracker
 
 __all__ = [
     "CsvTracker",
     "Engine",
     "History",
+    "SpectralDescent",
     "TensorBoardTracker",
     "Tracker",
     "TrainingTask",

@@ -1,5 +1,6 @@
 """Devices, precision and several processes, so that a training step need not know of them."""
 
+from itertools import chain
 from typing import Any, TypeVar
 
 import torch
@@ -48,13 +49,18 @@ class Engine:
         """Context in which the forward pass runs in the chosen precision."""
         return self._accelerator.autocast()
 
-    def minimise(self, loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
-        """Zero the gradients, differentiate ``loss``, average over processes, take one step."""
-        optimizer.zero_grad(set_to_none=True)
+    def minimise(self, loss: Tensor, *optimizers: torch.optim.Optimizer) -> None:
+        """Zero the gradients, differentiate ``loss``, average over processes, take one step.
+
+        Several optimizers each move parameters of their own.
+        """
+        for optimizer in optimizers:
+            optimizer.zero_grad(set_to_none=True)
         self._accelerator.backward(loss)
         if self.n_processes > 1:
-            for group in optimizer.param_groups:
+            for group in chain.from_iterable(o.param_groups for o in optimizers):
                 for parameter in group["params"]:
                     if parameter.grad is not None:
                         parameter.grad = self._accelerator.reduce(parameter.grad, "mean")
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()

@@ -11,6 +11,7 @@ from torch import nn
 from aigc_tutorial import data, evaluation, gan
 from aigc_tutorial.gan import losses, penalties
 from aigc_tutorial.nn import EMA
+from aigc_tutorial.training import SpectralDescent
 
 logits = st.lists(st.floats(-15, 15, width=32, allow_subnormal=False), min_size=2, max_size=8).map(
     lambda values: torch.tensor(values, dtype=torch.float64)
@@ -138,6 +139,22 @@ def test_adam_by_its_formula():
         ((weights - 1).pow(4).sum() / 4).backward()
         optimizer.step()
     torch.testing.assert_close(weights.detach(), theta)
+
+
+@pytest.mark.equation("mnist-spectral")
+def test_a_step_without_the_singular_values():
+    """The package comes near U Vᵀ by an iteration: all singular values of its step are near η."""
+    rate = 0.1
+    kernel = nn.Parameter(torch.randn(6, 3, 3, 3, generator=random(), dtype=torch.float64))
+    theta = kernel.detach().flatten(1)
+    kernel.grad = torch.randn(kernel.shape, generator=random(1), dtype=torch.float64)
+    left, _, right = torch.linalg.svd(kernel.grad.flatten(1), full_matrices=False)
+    SpectralDescent([kernel], lr=rate).step()
+    step = theta - kernel.detach().flatten(1)
+    along = (left.T @ step @ right.T) / rate
+    assert (along - along.diagonal().diag()).abs().max() < 1e-6
+    assert along.diagonal().min() > 0.6
+    assert along.diagonal().max() < 1.3
 
 
 @pytest.mark.equation("mnist-ema")

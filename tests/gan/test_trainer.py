@@ -11,6 +11,7 @@ from aigc_tutorial import gan
 from aigc_tutorial.data import ring
 from aigc_tutorial.gan import losses
 from aigc_tutorial.training import CsvTracker, Engine
+from aigc_tutorial.training.spectral import orthogonal_factor
 
 SHAPE = (1, 4, 4)
 CONFIG = gan.GANTrainingConfig(n_images=320, batch_size=16, warmup_images=32, penalty_every=4)
@@ -55,11 +56,11 @@ def test_each_update_moves_its_own_network_alone(rows):
     player = trainer(losses.NON_SATURATING)
     x_fake = player.generator(player.generator.sample_latent(16, generator=seeded()))
     generator, discriminator = weights(player.generator), weights(player.discriminator)
-    player._update_discriminator(rows[:16], x_fake.detach())
+    _, logits_real = player._update_discriminator(rows[:16], x_fake.detach())
     assert torch.equal(weights(player.generator), generator)
     assert not torch.equal(weights(player.discriminator), discriminator)
     discriminator = weights(player.discriminator)
-    player._update_generator(rows[:16], x_fake)
+    player._update_generator(logits_real, x_fake)
     assert not torch.equal(weights(player.generator), generator)
     assert torch.equal(weights(player.discriminator), discriminator)
     assert all(p.grad is None or p.requires_grad for p in player.discriminator.parameters())
@@ -75,9 +76,53 @@ def test_a_generator_sees_real_data_through_a_relativistic_loss_alone(
     for x_real in (rows[:16], rows[16:32]):
         player = trainer(loss)
         x_fake = player.generator(player.generator.sample_latent(16, generator=seeded()))
-        player._update_generator(x_real, x_fake)
+        with torch.no_grad():
+            logits_real = player.discriminator(x_real)
+        player._update_generator(logits_real, x_fake)
         after.append(weights(player.generator))
     assert torch.equal(*after) != looks_at_real_data
+
+
+def convolutional_trainer(learning_rate_kernels):
+    torch.manual_seed(0)
+    generator = gan.ConvGenerator(gan.ConvGeneratorConfig(4, (1, 8, 8), channels=(4, 4)))
+    discriminator = gan.ConvDiscriminator(gan.ConvDiscriminatorConfig((1, 8, 8), (4, 6, 8)))
+    return gan.GANTrainer(
+        generator,
+        discriminator,
+        loss=losses.RELATIVISTIC,
+        config=dataclasses.replace(CONFIG, learning_rate_kernels=learning_rate_kernels),
+        random=seeded(),
+        engine=Engine(device="cpu"),
+    )
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.0])
+def test_spectral_descent_moves_the_discriminators_kernels_and_adam_the_rest(rate):
+    player = convolutional_trainer(rate)
+    images = torch.rand(16, 1, 8, 8, generator=seeded()) * 2 - 1
+    parameters = dict(player.discriminator.named_parameters())
+    before = {name: p.detach().clone() for name, p in parameters.items()}
+    player.step(images, progress=0.5)
+    for name, parameter in parameters.items():
+        step = before[name] - parameter.detach()
+        if rate and parameter.ndim == 4:
+            step = step.flatten(1)
+            expected = rate * orthogonal_factor(parameter.grad.flatten(1))
+        else:  # without momentum, Adam's first step is the rate times the gradient's sign
+            expected = CONFIG.learning_rate_discriminator * parameter.grad.sign()
+            expected = torch.where(parameter.grad.abs() > 1e-5, expected, step)
+        torch.testing.assert_close(step, expected, rtol=1e-2, atol=1e-7, msg=name)
+
+
+def test_rates_of_both_optimizers_follow_the_schedule():
+    player = convolutional_trainer(0.05)
+    player._set_learning_rates(1.0)
+    (kernels,) = player.optimizers_kernels
+    final = CONFIG.final_learning_rate
+    assert kernels.param_groups[0]["lr"] == pytest.approx(final * 0.05)
+    adam = player.optimizer_discriminator.param_groups[0]["lr"]
+    assert adam == pytest.approx(final * CONFIG.learning_rate_discriminator)
 
 
 def test_updates_go_down_their_losses(rows):
@@ -94,10 +139,10 @@ def test_updates_go_down_their_losses(rows):
 
     x_fake = player.generator(z)
     before = loss_discriminator(x_fake.detach())
-    player._update_discriminator(x_real, x_fake.detach())
+    _, logits_real = player._update_discriminator(x_real, x_fake.detach())
     assert loss_discriminator(x_fake.detach()) < before
     before = player.loss.generator(player.discriminator(player.generator(z))).item()
-    player._update_generator(x_real, x_fake)
+    player._update_generator(logits_real, x_fake)
     assert player.loss.generator(player.discriminator(player.generator(z))).item() < before
 
 
@@ -161,11 +206,11 @@ class InterruptedEngine(Engine):
         super().__init__(device="cpu")
         self.n_left = n_updates
 
-    def minimise(self, loss: torch.Tensor, optimizer: torch.optim.Optimizer) -> None:
+    def minimise(self, loss: torch.Tensor, *optimizers: torch.optim.Optimizer) -> None:
         if self.n_left == 0:
             raise KeyboardInterrupt
         self.n_left -= 1
-        super().minimise(loss, optimizer)
+        super().minimise(loss, *optimizers)
 
 
 def test_a_checkpoint_of_another_run_is_refused(rows, tmp_path):
