@@ -101,13 +101,7 @@ SYMBOLS: tuple[Symbol, ...] = (
 
 
 def symbols(family: Family) -> tuple[Symbol, ...]:
-    """The symbols of one family.
-
-    Raises:
-        ValueError: if the family is neither "GAN" nor "AR".
-    """
-    if family not in LETTERS:
-        raise ValueError(f'family must be "GAN" or "AR", got {family!r}')
+    """The symbols of one family."""
     return tuple(symbol for symbol in SYMBOLS if symbol.family == family)
 
 
