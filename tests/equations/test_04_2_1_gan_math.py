@@ -98,11 +98,11 @@ def test_value_of_the_best_discriminator():
 
 
 @pytest.mark.equation("gan-jsd-range")
-@given(st.floats(-6, 6), st.floats(0.1, 3))
+@given(st.floats(-4, 4), st.floats(0.1, 2))
 def test_divergence_lies_between_zero_and_log_two(mean, std):
     other = Normal(torch.tensor(mean).double(), torch.tensor(std).double()).log_prob(X)
     divergence = evaluation.jensen_shannon_1d(P.log_prob(X), other, DX)
-    assert 0 <= divergence <= math.log(2)
+    assert 0 <= divergence <= math.log(2) + 1e-9
     if abs(mean + 0.5) + abs(std - 0.8) > 0.05:
         assert divergence > 0
     assert evaluation.jensen_shannon_1d(other, other, DX) == pytest.approx(0, abs=1e-12)
