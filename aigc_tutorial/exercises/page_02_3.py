@@ -55,8 +55,7 @@ def _texts(_generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
     level="core",
     cases=_texts,
     hint="the ratio is 2 to the power −n Δ; take its logarithm to base 10.",
-    remark="A bit a character over a line of 80 is a factor of 10 to the 24, fewer than there are "
-    "stars and more than there are grains of sand on a beach.",
+    remark="One bit a character over a line of 80 characters is a factor of 10 to the 24.",
     mistakes=[
         Mistake(
             lambda before, after, n: n * (after - before),

@@ -6,25 +6,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-FILE = Path(__file__).parents[2] / "book" / "errata.yml"
+BOOK = Path(__file__).parents[2] / "book"
+FILE = BOOK / "errata.yml"
 ENTRIES = yaml.safe_load(FILE.read_text(encoding="utf-8"))
-PAGES = {
-    "03_2_2_ar_steps",
-    "04_2_1_gan_math",
-    "04_2_2_ar_math",
-    "04_3_mnist_case",
-    "05_1_environment",
-    "05_2_implementation",
-    "05_4_results",
-}
 LAST_LINE = 508  # of the source document
 
 
 def test_identifiers_are_unique_and_in_order():
     numbers = [int(entry["id"].removeprefix("E")) for entry in ENTRIES]
-    assert numbers == sorted(set(numbers))
-    assert set(range(41, 72)) <= set(numbers)
-    assert {15, 16, 17, 18, 19, 20, 29, 30, 33} <= set(numbers)
+    # E24 to E27 belong to sections 3.3 and 3.4, E72 to E82 to the chapters after the fifth.
+    assert numbers == [*range(1, 24), *range(28, 72)]
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["id"])
@@ -43,5 +34,6 @@ def test_lines_rise_and_lie_in_the_document(entry):
     assert 1 <= numbers[0] <= numbers[-1] <= LAST_LINE
 
 
-def test_every_page_shows_some():
-    assert {entry["page"] for entry in ENTRIES} == PAGES
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["id"])
+def test_page_exists(entry):
+    assert (BOOK / f"{entry['page']}.ipynb").is_file()
