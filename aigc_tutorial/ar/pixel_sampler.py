@@ -40,7 +40,7 @@ class IncrementalLogits:
     """Logits of one pixel from features kept of the pixels before it.
 
     Pixels must be asked for in raster order. It may begin at any row, and rows before that one cost
-    the vertical stack alone.
+    the vertical stack alone. Nothing here has gradients.
 
     Args:
         model: any PixelCNN.
@@ -48,6 +48,7 @@ class IncrementalLogits:
         batch_size: B, images drawn at a time.
     """
 
+    @torch.no_grad()
     def __init__(self, model: PixelCNN, labels: Int64[Tensor, "B"] | None, batch_size: int) -> None:
         self.model = model
         self.labels = labels
@@ -55,8 +56,10 @@ class IncrementalLogits:
         size = (batch_size, model.image_size[1])
         self.first = _Cache(model.first_vertical, model.first_horizontal, *size)
         self.caches = [_Cache(layer.vertical, layer.horizontal, *size) for layer in self.layers]
+        self.residuals = [layer.residual.weight.flatten(1) for layer in self.layers]
         self.n_rows_read = 0
 
+    @torch.no_grad()
     def at(self, levels: Int64[Tensor, "B H W"], row: int, column: int) -> Float[Tensor, "B V"]:
         """Logits at a pixel; of ``levels`` only those before it that are new are read."""
         if column == 0:
@@ -80,12 +83,12 @@ class IncrementalLogits:
         """Compute the horizontal stack's features of a pixel, and its logits."""
         if column > 0:  # The image is shifted right: nothing is left of its first column.
             pixel = self.model.encode(levels[:, row : row + 1, column - 1 : column])
-            self.first.keep(column, pixel[:, :, 0, 0].t())
+            self.first.columns[column].copy_(pixel[:, :, 0, 0].t())
         horizontal = self.first.convolve(column)
-        for layer, cache in zip(self.layers, self.caches, strict=True):
-            cache.keep(column, horizontal)
+        for cache, residual in zip(self.caches, self.residuals, strict=True):
+            cache.columns[column].copy_(horizontal)
             update = gate(cache.convolve(column), dim=0)
-            horizontal = torch.addmm(horizontal, layer.residual.weight.flatten(1), update)
+            horizontal = torch.addmm(horizontal, residual, update)
         return self.model.head(horizontal.t())
 
 
@@ -95,10 +98,15 @@ class _Cache:
     From pixel to pixel the batch is the last axis: the columns under the horizontal kernel then lie
     side by side in memory, and one matrix product computes the convolution.
 
+    A pixel is so little to compute that finding the right pieces of memory is a tenth of the work.
+    So all are found at the start: ``columns`` and ``windows`` share one memory.
+
     Attributes:
         above: (B, C, R, W), the rows under the vertical kernel; zeros above the image.
-        left: (R - 1 + W, C, B), columns of the current row; zeros left of the image.
-        context: (W, E, B), what is added to each column's horizontal convolution.
+        columns: of each column of the current row its input (C, B).
+        windows: of each column what lies under the horizontal kernel (R C, B): its own input and
+            those to its left, zeros left of the image.
+        contexts: of each column what is added to its horizontal convolution (E, B).
     """
 
     def __init__(
@@ -107,11 +115,12 @@ class _Cache:
         n_maps, reach = vertical.in_channels, vertical.kernel_size[0]
         zeros = vertical.weight.new_zeros
         self.above = zeros(batch_size, n_maps, reach, n_columns)
-        self.left = zeros(reach - 1 + n_columns, n_maps, batch_size)
-        self.reach = reach
+        left = zeros(reach - 1 + n_columns, n_maps, batch_size)
+        self.columns = [left[reach - 1 + i] for i in range(n_columns)]
+        self.windows = [left[i : i + reach].view(-1, batch_size) for i in range(n_columns)]
         self.weight = horizontal.weight.squeeze(2).transpose(1, 2).flatten(1)
         self.bias = cast(Tensor, horizontal.bias).unsqueeze(1)
-        self.context = self.bias.expand(n_columns, -1, batch_size)
+        self.contexts = self.bias.expand(n_columns, -1, batch_size).unbind()
 
     def push(self, row: Tensor) -> None:
         """Move on by one row."""
@@ -119,16 +128,12 @@ class _Cache:
 
     def add_context(self, context: Tensor) -> None:
         """Take what the rows above say, (B, E, 1, W), of the row that begins."""
-        self.context = context.squeeze(2).permute(2, 1, 0).contiguous() + self.bias
-
-    def keep(self, column: int, features: Tensor) -> None:
-        """Write one column of the input."""
-        self.left[column + self.reach - 1] = features
+        columns = context.squeeze(2).permute(2, 1, 0).contiguous() + self.bias
+        self.contexts = columns.unbind()
 
     def convolve(self, column: int) -> Tensor:
         """Horizontal convolution at a column whose input is there."""
-        window = self.left[column : column + self.reach].flatten(0, 1)
-        return torch.addmm(self.context[column], self.weight, window)
+        return torch.addmm(self.contexts[column], self.weight, self.windows[column])
 
 
 def choose_levels(
