@@ -35,7 +35,7 @@ class FilterMuon(torch.optim.Optimizer):
         super().__init__(weights, {"lr": group["lr"]})
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """Take a step.
 
         Raises:

@@ -23,7 +23,7 @@ class FormulaOptimizer(Optimizer):
         super().__init__(parameters, defaults)
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """Move every parameter that has a gradient.
 
         Raises:

@@ -6,7 +6,7 @@ shapes that it states with tensors. A table that nobody checks is wrong after th
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Shaped, jaxtyped
@@ -125,9 +125,11 @@ def check_notation(family: Family, values: Mapping[str, Tensor], **sizes: int) -
         raise ValueError(f"the table has no symbol whose code is {', '.join(unknown)}")
     with jaxtyped("context"):  # type: ignore[call-overload,operator,attr-defined]
         for letter, size in sizes.items():
-            isinstance(torch.empty(size), Shaped[Tensor, letter])  # binds the letter to its size
+            annotation: Any = Shaped[Tensor, letter]
+            isinstance(torch.empty(size), annotation)  # binds the letter to its size
         for code, symbol in listed.items():
-            if not isinstance(values[code], Shaped[Tensor, symbol.shape]):
+            annotation = Shaped[Tensor, symbol.shape]
+            if not isinstance(values[code], annotation):
                 raise AssertionError(
                     f"{code} has shape {tuple(values[code].shape)}, the table says "
                     f"{shape_text(symbol)} with {', '.join(f'{k} = {v}' for k, v in sizes.items())}"

@@ -7,6 +7,7 @@ first moved with a kernel listening.
 
 import html
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import ipywidgets as ipw
 import torch
@@ -114,16 +115,17 @@ def sampling_explorer(
     panels, menu_names = [], []
     for key, settings in filters.items():
         name = key.replace("_", "-")
+        options: list[dict[str, Any]] = [{key: setting} for setting in settings]
         slider = _slider(name, [f"{setting:g}" for setting in settings], 0)
         rows = []
         for t in temperatures:
             row = stacked(
                 [
                     shown(
-                        SamplingConfig(temperature=t, **{key: setting}),
+                        SamplingConfig(temperature=t, **option),
                         f"temperature {t:g}, {name} {setting:g}",
                     )
-                    for setting in settings
+                    for setting, option in zip(settings, options, strict=True)
                 ]
             )
             ipw.jslink((slider, "index"), (row, "selected_index"))

@@ -1,5 +1,7 @@
 """Muon for convolutions is Muon for their matrices."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -7,7 +9,7 @@ from torch import nn
 from aigc_tutorial.ar.filter_muon import FilterMuon
 from aigc_tutorial.ar.muon import StackedMuon
 
-OPTIONS = {"lr": 0.02, "momentum": 0.9, "weight_decay": 0.1}
+OPTIONS: dict[str, Any] = {"lr": 0.02, "momentum": 0.9, "weight_decay": 0.1}
 
 
 def seeded(seed: int = 0) -> torch.Generator:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import torch
@@ -121,7 +122,8 @@ def test_muon_moves_a_filter_bank_as_the_matrix_that_it_is():
         network = PixelCNN(PixelCNNConfig((6, 6), n_levels=2, width=8, n_layers=2))
     config = dataclasses.replace(CONFIG, flat_until=1.0, warmup_tokens=0)
     player = ARTrainer(network, config=config, engine=Engine(device="cpu"))
-    filters, first = network.layers[0].vertical.weight, network.first_vertical.weight
+    filters = network.get_parameter("layers.0.vertical.weight")
+    first = network.first_vertical.weight
     before, first_before = filters.detach().clone(), first.detach().clone()
     images = torch.randint(2, (8, 6, 6), generator=torch.Generator().manual_seed(0))
     player.step(images, 0.5)
@@ -175,11 +177,11 @@ class InterruptedEngine(Engine):
         super().__init__(device="cpu")
         self.n_left = n_updates
 
-    def minimise(self, loss, optimizer):
+    def minimise(self, loss: Any, *optimizers: Any) -> None:
         if self.n_left == 0:
             raise KeyboardInterrupt
         self.n_left -= 1
-        super().minimise(loss, optimizer)
+        super().minimise(loss, *optimizers)
 
 
 @pytest.mark.parametrize("optimizer", ["muon", "adamw"])

@@ -4,7 +4,7 @@ import chromium
 import pytest
 from playwright.sync_api import Browser, Page
 
-from aigc_tutorial.viz.concepts import CONCEPTS, PIPELINE
+from aigc_tutorial.viz.concepts import CONCEPTS, PIPELINE, ConceptMap
 
 pytestmark = [pytest.mark.browser, pytest.mark.built, pytest.mark.timeout(120)]
 
@@ -32,6 +32,6 @@ def test_the_documents_lines_do_not_parse_until_they_are_quoted(page: Page, line
 
 
 @pytest.mark.parametrize("diagram", [CONCEPTS, PIPELINE], ids=["concepts", "pipeline"])
-def test_our_diagrams_parse(page: Page, diagram) -> None:
+def test_our_diagrams_parse(page: Page, diagram: ConceptMap) -> None:
     assert page.evaluate(PARSE, diagram.mermaid()) == ""
     assert page.evaluate(PARSE, f'---\nalt: "{diagram.alt}"\n---\n{diagram.mermaid()}') == ""

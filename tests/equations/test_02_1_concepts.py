@@ -2,6 +2,7 @@
 
 import math
 from itertools import product
+from typing import Any
 
 import pytest
 import torch
@@ -92,7 +93,7 @@ def test_no_other_guess_from_the_last_value_does_better():
 GRADIENTS = [0.5, -2.0, 3.0, 0.1, -0.7]
 
 
-def torch_path(optimizer_class, **settings) -> list[float]:
+def torch_path(optimizer_class: Any, **settings: Any) -> list[float]:
     """Where torch's optimizer takes a parameter that starts at 1, through these gradients."""
     parameter = torch.tensor([1.0], dtype=torch.float64, requires_grad=True)
     optimizer = optimizer_class([parameter], **settings)

@@ -74,9 +74,10 @@ def test_recurrence_by_hand() -> None:
     model = recurrent(6)
     tokens = torch.randint(6, (9,), generator=generator(2))
     h = torch.zeros(5)
+    weight_ih, weight_hh, bias_ih, bias_hh = model.rnn.parameters()
     for t, x in enumerate(tokens):
-        update = model.rnn.weight_ih_l0 @ model.embedding.weight[x] + model.rnn.bias_ih_l0
-        h = torch.tanh(update + model.rnn.weight_hh_l0 @ h + model.rnn.bias_hh_l0)
+        update = weight_ih @ model.embedding.weight[x] + bias_ih
+        h = torch.tanh(update + weight_hh @ h + bias_hh)
         logits = model.output.weight @ h + model.output.bias
         assert torch.allclose(logits, model(tokens[None])[0, t], atol=1e-5)
 

@@ -304,7 +304,7 @@ def test_cell_passes_gradients_through_its_forget_gates_alone() -> None:
     with torch.no_grad():
         for weight in lstm.parameters():
             weight.zero_()
-        lstm.bias_ih_l0.copy_(bias)
+        lstm.get_parameter("bias_ih_l0").copy_(bias)
     i, f = bias[:hidden].sigmoid(), bias[hidden : 2 * hidden].sigmoid()
     g = bias[2 * hidden : 3 * hidden].tanh()
     start = normal(1, hidden, seed=1)

@@ -64,7 +64,9 @@ def test_a_kernel_moves_as_the_matrix_that_multiplies_patches(memory_format):
     before = layer.weight.detach().clone()
     layer(torch.randn(2, 3, 6, 6)).square().sum().backward()
     SpectralDescent([layer.weight], lr=0.1).step()
-    expected = before.flatten(1) - 0.1 * orthogonal_factor(layer.weight.grad.flatten(1))
+    gradient = layer.weight.grad
+    assert gradient is not None
+    expected = before.flatten(1) - 0.1 * orthogonal_factor(gradient.flatten(1))
     torch.testing.assert_close(layer.weight.flatten(1), expected)
 
 

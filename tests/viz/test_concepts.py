@@ -74,7 +74,9 @@ def test_every_edge_is_drawn_once(diagram: ConceptMap) -> None:
 
 
 @MAPS
-def test_it_is_shown_as_a_fence_with_a_description(diagram: ConceptMap, monkeypatch) -> None:
+def test_it_is_shown_as_a_fence_with_a_description(
+    diagram: ConceptMap, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shown: list[concepts.Shown] = []
     monkeypatch.setattr(concepts, "show", shown.append)
     diagram.show()
@@ -84,7 +86,7 @@ def test_it_is_shown_as_a_fence_with_a_description(diagram: ConceptMap, monkeypa
     assert '"' not in diagram.alt
 
 
-def test_edges_are_listed_with_links_and_outcomes(monkeypatch) -> None:
+def test_edges_are_listed_with_links_and_outcomes(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[concepts.Shown] = []
     monkeypatch.setattr(concepts, "show", shown.append)
     outcomes = {edge.ends: f"outcome {i}" for i, edge in enumerate(CONCEPTS.edges)}

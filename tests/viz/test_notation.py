@@ -1,5 +1,7 @@
 """The notation table is true: every symbol's shape is that of a tensor which a model made."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -29,7 +31,9 @@ def of_gan(batch: int, latent: int, shape: tuple[int, int, int]) -> dict[str, Te
     }
 
 
-def of_ar(vocab: int, window: int, embedding: int, hidden: int, lengths: list[int], t: int):
+def of_ar(
+    vocab: int, window: int, embedding: int, hidden: int, lengths: list[int], t: int
+) -> dict[str, Tensor]:
     """One look at padded sequences by an RNN; the window model lends its one weight."""
     sequences = [torch.arange(length) % vocab for length in lengths]
     tokens, mask = data.pad_sequences(sequences)
@@ -101,7 +105,7 @@ def test_every_letter_of_a_shape_is_explained():
 
 @pytest.mark.parametrize("family", notation.LETTERS)
 def test_table_shows_every_symbol_and_letter(family, monkeypatch):
-    shown = []
+    shown: list[Any] = []
     monkeypatch.setattr(notation, "show", shown.append)
     notation.notation_table(family)
     (table,) = shown

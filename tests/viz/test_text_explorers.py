@@ -3,8 +3,10 @@
 import json
 import math
 import re
+from typing import Any
 
 import ipywidgets as ipw
+import numpy as np
 import pytest
 import torch
 
@@ -68,7 +70,7 @@ def test_coloured_text_keeps_the_text():
 
 
 def test_surprise_shows_text_and_numbers(monkeypatch):
-    shown = []
+    shown: list[Any] = []
     monkeypatch.setattr("aigc_tutorial.viz.tokens.show", shown.append)
     viz.surprise(["a", "b"], torch.tensor([math.nan, 2.0]), caption="two")
     assert shown[0].plain == "two\nab\nnan 2.0"
@@ -146,7 +148,8 @@ def test_sampling_explorer_holds_every_setting():
         assert by_temperature.selected_index == 1
         for row, temperature in zip(by_temperature.children, temperatures, strict=True):
             for picture, setting in zip(row.children, settings, strict=True):
-                config = ar.SamplingConfig(temperature=temperature, **{key: setting})
+                changes: dict[str, Any] = {key: setting}
+                config = ar.SamplingConfig(temperature=temperature, **changes)
                 p = process(logits, config).softmax(-1)
                 expected = [100 * float(x) if x > 0 else math.nan for x in p[order]]
                 assert percentages(picture.value) == pytest.approx(expected, abs=0.06, nan_ok=True)
@@ -187,9 +190,11 @@ def test_nll_curves_have_a_line_for_each_run():
     seen = list(range(0, 1000, 2))
     curves = {"training": (seen, [1.0] * 500), "held out": ([0, 500, 999], [3.0, 2.0, 1.0])}
     ax = viz.nll_curves(curves, window=10)
-    labelled = [line for line in ax.lines if not line.get_label().startswith("_")]
+    labelled = [line for line in ax.lines if not str(line.get_label()).startswith("_")]
     assert [line.get_label() for line in labelled] == ["training", "held out"]
-    assert list(labelled[1].get_ydata()) == [3.0, 2.0, 1.0], "few points are shown as they are"
+    assert list(np.asarray(labelled[1].get_ydata())) == [3.0, 2.0, 1.0], (
+        "few points are shown as they are"
+    )
     with pytest.raises(ValueError, match="no curve"):
         viz.nll_curves({})
 
@@ -201,6 +206,7 @@ def test_maps_are_drawn_for_every_head(model, tokenizer):
     titles = [ax.get_title(loc="left") for ax in figure.axes]
     assert titles == [f"layer {i}, head {j}" for i in (1, 2) for j in (1, 2)]
     image = figure.axes[2].images[0].get_array()
+    assert image is not None
     assert torch.allclose(torch.as_tensor(image.data), maps[1, 0])
     with pytest.raises(ValueError, match="no map"):
         viz.token_maps({}, labels)
