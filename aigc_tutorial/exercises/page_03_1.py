@@ -1,0 +1,121 @@
+"""Exercises of the overview of the algorithms."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from aigc_tutorial.exercises.registry import Mistake, exercise
+
+PAGE = "03_1_overview"
+
+
+def _pairs_of_bins(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    for n, width in ((5, 0.1), (3, 2.0)):
+        yield (
+            torch.rand(n, generator=generator).log(),
+            torch.rand(n, generator=generator).log(),
+            width,
+        )
+
+
+@exercise(
+    "density-from-bins",
+    page=PAGE,
+    level="warm-up",
+    cases=_pairs_of_bins,
+    hint="add the logarithms of both factors, then spread the probability over the area w².",
+    remark="A density may be above 1, and so -log p may be negative. A probability may not.",
+    mistakes=[
+        Mistake(
+            lambda log_p1, log_p2, width: log_p1 + log_p2,
+            "that is the probability of the pair of bins; the density is that per unit of area.",
+        ),
+        Mistake(
+            lambda log_p1, log_p2, width: log_p1 + log_p2 + 2 * math.log(width),
+            "dividing by the area means subtracting its logarithm.",
+        ),
+        Mistake(
+            lambda log_p1, log_p2, width: log_p1 + log_p2 - math.log(width),
+            "there are two coordinates: the area of a pair of bins is w times w.",
+        ),
+    ],
+)
+def density_from_bins(
+    log_p1: Float[Tensor, " N"], log_p2: Float[Tensor, " N"], width: float
+) -> Float[Tensor, " N"]:
+    """Logarithm of the density at N points of the plane, from those of their bins.
+
+    ``log_p1`` is log P(b1), ``log_p2`` is log P(b2 | b1), and every bin is ``width`` wide.
+    """
+    return log_p1 + log_p2 - 2 * math.log(width)
+
+
+def _histograms(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    for n_bins, width in ((4, 0.5), (8, 0.25)):
+        density = torch.rand(n_bins * 10, generator=generator, dtype=torch.float64)
+        yield density / (density.sum() * width / 10), n_bins, width
+
+
+def _difference_of_maxima(density: Tensor, n_bins: int, width: float) -> float:
+    means = density.reshape(n_bins, -1).mean(dim=1)
+    return float(density.max().log() - means.max().log())
+
+
+@exercise(
+    "cost-of-bins",
+    page=PAGE,
+    level="core",
+    cases=_histograms,
+    hint="the best model of the bins is the mean of the density in each; compare both under p.",
+    remark="It is a divergence, so it is never negative. Finer bins lower it; they also leave less "
+    "data to each.",
+    mistakes=[
+        Mistake(
+            _difference_of_maxima,
+            "the cost is a mean over all points, weighted by how often they occur.",
+        ),
+    ],
+)
+def cost_of_bins(density: Float[Tensor, " N"], n_bins: int, width: float) -> float:
+    """Nats by which the best model that is constant in each bin lies above the entropy.
+
+    ``density`` is p at N equally spaced places of the line, as many in each of the ``n_bins`` bins
+    one after the other; a bin is ``width`` wide, and p integrates to 1.
+    """
+    in_bins = density.reshape(n_bins, -1)
+    best = in_bins.mean(dim=1, keepdim=True)
+    step = width / in_bins.shape[1]
+    return float((in_bins * (in_bins.log() - best.log())).sum() * step)
+
+
+def _timings(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    lengths = [10.0, 20.0, 40.0, 80.0]
+    yield lengths, [0.3 * n for n in lengths]
+    yield lengths, [0.01 * n**2 for n in lengths]
+    yield lengths, [5.0 for _ in lengths]
+
+
+@exercise(
+    "growth-exponent",
+    page=PAGE,
+    level="core",
+    cases=_timings,
+    hint="if the cost is a·dᵏ, its logarithm is a straight line in log d, and k is the slope.",
+    remark="Fit it where the curve is straight. Where a fixed cost rules, it means nothing.",
+    mistakes=[
+        Mistake(
+            lambda lengths, seconds: (seconds[-1] - seconds[0]) / (lengths[-1] - lengths[0]),
+            "that is the slope of the cost itself; take logarithms of both.",
+        ),
+    ],
+)
+def growth_exponent(lengths: list[float], seconds: list[float]) -> float:
+    """Exponent k of a cost that grows like the length to the power k.
+
+    Take the slope of the straight line from the first to the last point, both axes logarithmic.
+    """
+    return math.log(seconds[-1] / seconds[0]) / math.log(lengths[-1] / lengths[0])
