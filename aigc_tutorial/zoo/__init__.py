@@ -9,7 +9,11 @@ True
 >>> zoo.card("mnist-classifier").licence
 'MIT'
 
-``print(zoo.card(name))`` shows all that is known about a model.
+``print(zoo.card(name))`` shows all that is known about a model. A model of text has its tokenizer
+beside it:
+
+>>> zoo.tokenizer("english-bytes").vocab_size
+256
 """
 
 from aigc_tutorial.zoo.card import Card, Machine, Metric
@@ -21,6 +25,7 @@ from aigc_tutorial.zoo.entries import (
     names,
     rounded,
     save_entry,
+    tokenizer,
 )
 
 __all__ = [
@@ -34,4 +39,5 @@ __all__ = [
     "names",
     "rounded",
     "save_entry",
+    "tokenizer",
 ]

@@ -103,7 +103,8 @@ class Card:
         command: Command that trains it again.
         recipe: Settings of the training.
         seed: Seed of the training.
-        n_images: Training images shown, counted with repetition.
+        n_seen: How much data the training saw, counted with repetition.
+        unit: What ``n_seen`` counts: images, characters, bytes.
         seconds: Duration of the training.
         machine: Where it was trained.
         metrics: What was measured, on the weights as stored.
@@ -121,7 +122,8 @@ class Card:
     command: str
     recipe: dict[str, Any]
     seed: int
-    n_images: int
+    n_seen: int
+    unit: str
     seconds: float
     machine: Machine
     metrics: dict[str, Metric]
@@ -157,7 +159,10 @@ class Card:
         return [
             ("model", f"{self.model}, {self.n_parameters:,} parameters"),
             ("data", self.data),
-            ("trained on", f"{self.n_images:,} images, seed {self.seed}, {self.seconds:.0f} s"),
+            (
+                "trained on",
+                f"{self.n_seen:,} {self.unit}, seed {self.seed}, {self.seconds:.0f} s",
+            ),
             ("machine", str(self.machine)),
             ("command", f"`{self.command}`"),
             *(

@@ -10,6 +10,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from aigc_tutorial.ar.base import AutoregressiveModel
+from aigc_tutorial.ar.pixelcnn import PixelCNN
+from aigc_tutorial.ar.tokenizers import Tokenizer, load_tokenizer
+from aigc_tutorial.ar.transformer import Transformer
 from aigc_tutorial.evaluation import DigitClassifier, DigitReference
 from aigc_tutorial.files import replace_folder
 from aigc_tutorial.gan import ConvGenerator, MLPGenerator
@@ -21,12 +25,17 @@ ModelT = TypeVar("ModelT", bound=Pretrained)
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 CARD_NAME = "card.json"
 REFERENCE_NAME = "reference"
+TOKENIZER_NAME = "tokenizer.json"
 
 # Which class a name is loaded with. A file never decides what code runs.
 MODELS: dict[str, type[Pretrained]] = {
+    "english-bytes": Transformer,
     "mnist-classifier": DigitClassifier,
     "mnist-conv-gan": ConvGenerator,
     "mnist-mlp-gan": MLPGenerator,
+    "mnist-pixelcnn": PixelCNN,
+    "shakespeare-characters": Transformer,
+    "tang-quatrains": Transformer,
 }
 
 
@@ -103,6 +112,33 @@ def card(name: str, *, folder: str | Path = WEIGHTS_FOLDER) -> Card:
     return found
 
 
+def tokenizer(name: str, *, folder: str | Path = WEIGHTS_FOLDER) -> Tokenizer:
+    """Read the tokenizer that a model of text was trained with.
+
+    Args:
+        name: One of :func:`names`, a model of text.
+        folder: Folder of the zoo; by default the one that comes with the package.
+
+    Returns:
+        What turns text into the model's tokens and back.
+
+    Raises:
+        KeyError: If the zoo has no model of that name.
+        FileNotFoundError: If the file is missing.
+        ValueError: If it is damaged, or the model is none of text.
+    """
+    model_class = _model_class(name)
+    if not issubclass(model_class, AutoregressiveModel):
+        raise ValueError(f"{name} is a {model_class.__name__}, which reads no text.")
+    path = _entry(name, folder) / TOKENIZER_NAME
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no {path}. {_restore(name)}")
+    try:
+        return load_tokenizer(path)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path} is damaged: {error}. {_restore(name)}") from error
+
+
 def extra_tensors(
     name: str, file: str, *, folder: str | Path = WEIGHTS_FOLDER
 ) -> dict[str, Tensor]:
@@ -169,6 +205,7 @@ def save_entry(
     model: Pretrained,
     card: Card,
     *,
+    tokenizer: Tokenizer | None = None,
     extra_tensors: Mapping[str, Mapping[str, Tensor]] | None = None,
     folder: str | Path = WEIGHTS_FOLDER,
 ) -> Path:
@@ -178,6 +215,7 @@ def save_entry(
         name: Name of the entry; it must be in ``MODELS``.
         model: The trained model.
         card: Its card.
+        tokenizer: What the model was trained with, if it is a model of text.
         extra_tensors: Further files by name without ``.safetensors``, each a mapping of tensors.
         folder: Folder of the zoo.
 
@@ -186,7 +224,8 @@ def save_entry(
 
     Raises:
         KeyError: If the zoo has no model of that name.
-        ValueError: If model and card do not belong to the name.
+        ValueError: If model and card do not belong to the name, or the tokenizer is not one of as
+            many tokens as the model has.
     """
     model_class = _model_class(name)
     if type(model) is not model_class or (card.name, card.model) != (name, model_class.__name__):
@@ -194,10 +233,16 @@ def save_entry(
             f"{name} is a {model_class.__name__}; got a {type(model).__name__} with the card of "
             f"{card.name} ({card.model})."
         )
+    n_tokens = None if tokenizer is None else tokenizer.vocab_size
+    n_expected = model.vocab_size if isinstance(model, AutoregressiveModel) else None
+    if n_tokens != n_expected:
+        raise ValueError(f"{name} has a vocabulary of {n_expected}, its tokenizer of {n_tokens}.")
     entry = _entry(name, folder)
     with replace_folder(entry) as temporary:
         model.save_pretrained(temporary, dtype=torch.float16)
         (temporary / CARD_NAME).write_text(card.to_json(), encoding="utf-8")
+        if tokenizer is not None:
+            tokenizer.save(temporary / TOKENIZER_NAME)
         for file, tensors in (extra_tensors or {}).items():
             save_file(dict(tensors), temporary / f"{file}.safetensors")
         for path in temporary.iterdir():

@@ -3,8 +3,13 @@
 from typing import Any
 
 from aigc_tutorial.data import ImageDataset, mnist
+from aigc_tutorial.nn import Pretrained, count_parameters
 from aigc_tutorial.zoo.card import Card, Machine, Metric
-from aigc_tutorial.zoo.entries import MODELS
+
+MNIST_SOURCE = (
+    "MNIST/raw/train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz "
+    "(SHA-256 in aigc_tutorial.data.catalogue)"
+)
 
 
 def real_mnist() -> tuple[ImageDataset, ImageDataset]:
@@ -25,28 +30,32 @@ def real_mnist() -> tuple[ImageDataset, ImageDataset]:
 
 def make_card(
     name: str,
+    model: Pretrained,
     *,
     title: str,
-    n_parameters: int,
-    dataset: ImageDataset,
+    data: str,
+    data_source: str,
     recipe: dict[str, Any],
     seed: int,
-    n_images: int,
+    n_seen: int,
+    unit: str,
     seconds: float,
     metrics: dict[str, Metric],
     device: str = "cpu",
     notes: str = "",
 ) -> Card:
-    """Fill in what all cards of models trained on MNIST have in common.
+    """Fill in what follows from the model, the command line and the machine.
 
     Args:
         name: Name in the zoo.
+        model: The trained model.
         title: One line that says what the model is.
-        n_parameters: Number of trainable scalars.
-        dataset: What it was trained on.
+        data: Data set and split that it was trained on.
+        data_source: What the data were read from.
         recipe: Settings of the training, as built-in types.
         seed: Seed of the training.
-        n_images: Training images shown.
+        n_seen: How much data the training saw.
+        unit: What ``n_seen`` counts.
         seconds: Duration of the training.
         metrics: What was measured on the rounded weights.
         device: What it was trained on.
@@ -55,15 +64,15 @@ def make_card(
     return Card(
         name=name,
         title=title,
-        model=MODELS[name].__name__,
-        n_parameters=n_parameters,
-        data=f"MNIST, {len(dataset):,} training images in [-1, 1]",
-        data_source="MNIST/raw/train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz "
-        "(SHA-256 in aigc_tutorial.data.catalogue)",
+        model=type(model).__name__,
+        n_parameters=count_parameters(model),
+        data=data,
+        data_source=data_source,
         command=f"python -m aigc_tutorial.zoo.train {name} --seed {seed}",
         recipe=recipe,
         seed=seed,
-        n_images=n_images,
+        n_seen=n_seen,
+        unit=unit,
         seconds=round(seconds, 1),
         machine=Machine.here(device),
         metrics=metrics,

@@ -1,7 +1,7 @@
 """Train the models of the zoo again: ``python -m aigc_tutorial.zoo.train mnist-classifier``.
 
-The weights that come with the package were written by this command. MNIST itself is needed: on the
-5,000 digits that stand in for it offline the training stops with an error.
+The weights that come with the package were written by this command. The data themselves are needed:
+on what stands in for them offline the training stops with an error.
 """
 
 import argparse
@@ -14,6 +14,9 @@ from aigc_tutorial.gan.recipes import MNIST_CONV, MNIST_MLP
 from aigc_tutorial.zoo.entries import WEIGHTS_FOLDER, names
 from aigc_tutorial.zoo.train_classifier import train_mnist_classifier
 from aigc_tutorial.zoo.train_gan import train_gan
+from aigc_tutorial.zoo.train_pixelcnn import train_mnist_pixelcnn
+from aigc_tutorial.zoo.train_poems import train_tang
+from aigc_tutorial.zoo.train_text import train_english, train_shakespeare
 
 # The settings that the committed weights were trained with; those of the default, found later on
 # shorter runs, were not tried on a run of this length.
@@ -26,6 +29,7 @@ LONG_MNIST_CONV = dataclasses.replace(
 
 # What trains each entry: takes the seed and the folder of the zoo, returns the entry's folder.
 TRAINERS: dict[str, Callable[[int, Path], Path]] = {
+    "english-bytes": train_english,
     "mnist-classifier": train_mnist_classifier,
     "mnist-conv-gan": partial(
         train_gan, LONG_MNIST_CONV, "Draws handwritten digits: the convolutional GAN", 700_000
@@ -33,6 +37,9 @@ TRAINERS: dict[str, Callable[[int, Path], Path]] = {
     "mnist-mlp-gan": partial(
         train_gan, MNIST_MLP, "Draws handwritten digits: the fully connected GAN", 1_000_000
     ),
+    "mnist-pixelcnn": train_mnist_pixelcnn,
+    "shakespeare-characters": train_shakespeare,
+    "tang-quatrains": train_tang,
 }
 
 

@@ -21,10 +21,9 @@ from aigc_tutorial.evaluation import (
     predict,
     train_classifier,
 )
-from aigc_tutorial.nn import count_parameters
 from aigc_tutorial.zoo.card import Metric
 from aigc_tutorial.zoo.entries import REFERENCE_NAME, rounded, save_entry
-from aigc_tutorial.zoo.making import make_card, real_mnist
+from aigc_tutorial.zoo.making import MNIST_SOURCE, make_card, real_mnist
 
 
 def train_mnist_classifier(seed: int, folder: Path) -> Path:
@@ -96,12 +95,14 @@ def save_mnist_classifier(
         )
     card = make_card(
         "mnist-classifier",
+        classifier,
         title="Names handwritten digits; its 64 features are the space of our digit distances",
-        n_parameters=count_parameters(classifier),
-        dataset=train,
+        data=f"MNIST, {len(train):,} training images in [-1, 1]",
+        data_source=MNIST_SOURCE,
         recipe=dataclasses.asdict(config),
         seed=seed,
-        n_images=config.n_images // config.batch_size * config.batch_size,
+        n_seen=config.n_images // config.batch_size * config.batch_size,
+        unit="images",
         seconds=seconds,
         metrics=metrics,
         notes="For measuring generated digits of 28 × 28 pixels, white on black, in [-1, 1]. It "

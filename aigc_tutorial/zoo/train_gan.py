@@ -7,11 +7,10 @@ import torch
 
 from aigc_tutorial.evaluation import evaluate_digits
 from aigc_tutorial.gan.recipes import Recipe
-from aigc_tutorial.nn import count_parameters
 from aigc_tutorial.training import Engine
 from aigc_tutorial.zoo.card import Metric
 from aigc_tutorial.zoo.entries import digit_reference, load, rounded, save_entry
-from aigc_tutorial.zoo.making import make_card, real_mnist
+from aigc_tutorial.zoo.making import MNIST_SOURCE, make_card, real_mnist
 
 N_SAMPLES = 10_000
 SAMPLE_SEED = 2026
@@ -64,9 +63,10 @@ def train_gan(
     }
     card = make_card(
         recipe.name,
+        result.raw_generator,
         title=title,
-        n_parameters=count_parameters(result.raw_generator),
-        dataset=train,
+        data=f"MNIST, {len(train):,} training images in [-1, 1]",
+        data_source=MNIST_SOURCE,
         recipe={
             "generator": dataclasses.asdict(recipe.generator_config),
             "discriminator": dataclasses.asdict(recipe.discriminator_config),
@@ -74,7 +74,8 @@ def train_gan(
             "training": dataclasses.asdict(recipe.training) | {"n_images": n_images},
         },
         seed=seed,
-        n_images=result.n_images,
+        n_seen=result.n_images,
+        unit="images",
         seconds=result.seconds,
         device=engine.device.type,
         metrics={name: Metric(round(v, 4), N_SAMPLES, protocol) for name, v in values.items()},

@@ -36,7 +36,7 @@ def test_command_writes_an_entry_whose_card_is_true(small, tmp_path, capsys):
 
     card = zoo.card("mnist-classifier", folder=tmp_path)
     model = zoo.load("mnist-classifier", folder=tmp_path)
-    assert (card.seed, card.n_images) == (3, 3200)
+    assert (card.seed, card.n_seen, card.unit) == (3, 3200, "images")
     assert card.command.endswith("mnist-classifier --seed 3")
     assert card.seconds > 0
     measured = accuracy(model, small.images, small.labels)

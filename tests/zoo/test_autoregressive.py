@@ -1,0 +1,184 @@
+"""The zoo's autoregressive models: their tokenizers, their samples, and their cards' numbers."""
+
+import os
+import sys
+
+import pytest
+import torch
+
+from aigc_tutorial import ar, zoo
+from aigc_tutorial.data import mnist, python_documentation, tang_poems, tiny_shakespeare
+from aigc_tutorial.data.levels import dequantise
+from aigc_tutorial.evaluation import predict, sequence_likelihood, text_likelihood
+from aigc_tutorial.zoo import train_pixelcnn, train_poems
+
+TEXT_MODELS = ("english-bytes", "shakespeare-characters", "tang-quatrains")
+
+needs_data = pytest.mark.skipif(
+    "AIGC_TUTORIAL_DATA" not in os.environ,
+    reason="needs the held-out data: set AIGC_TUTORIAL_DATA to a folder with MNIST/raw, text, tang",
+)
+
+# From the last 10 % of tiny Shakespeare, which no model was trained on.
+VERSE = """You wrong me, Signior Gremio: give me leave.
+I am a gentleman of Verona, sir,
+That, hearing of her beauty and her wit,
+Her affability and bashful modesty,
+"""
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def nats(model: ar.AutoregressiveModel, tokens: torch.Tensor) -> float:
+    return text_likelihood(model, tokens, context=model.context).nats_per_token
+
+
+class TestTokenizers:
+    """What stands beside the weights of a model of text."""
+
+    @pytest.mark.parametrize("name", TEXT_MODELS)
+    def test_fits_its_model(self, name):
+        tokenizer = zoo.tokenizer(name)
+        assert tokenizer.vocab_size == zoo.load(name).vocab_size
+
+    def test_round_trip(self):
+        for name, text in (
+            ("english-bytes", "Größe: 5 µm\n"),
+            ("shakespeare-characters", VERSE),
+            ("tang-quatrains", "牀前看月光\n疑是地上霜"),
+        ):
+            tokenizer = zoo.tokenizer(name)
+            assert tokenizer.decode(tokenizer.encode(text)) == text
+
+    def test_unknown_name(self):
+        with pytest.raises(KeyError, match="no 'mnist-dreamer'; it has"):
+            zoo.tokenizer("mnist-dreamer")
+
+    def test_model_of_images_has_none(self):
+        with pytest.raises(ValueError, match="mnist-pixelcnn is a PixelCNN, which reads no text"):
+            zoo.tokenizer("mnist-pixelcnn")
+
+    def test_missing_file(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match=r"tokenizer\.json.*zoo\.train tang-quatrains"):
+            zoo.tokenizer("tang-quatrains", folder=tmp_path)
+
+    @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"kind": "byte", "size": 3}'])
+    def test_damaged_file(self, tmp_path, content):
+        (tmp_path / "english-bytes").mkdir()
+        (tmp_path / "english-bytes" / "tokenizer.json").write_text(content)
+        with pytest.raises(ValueError, match=r"tokenizer\.json is damaged.*Reinstall"):
+            zoo.tokenizer("english-bytes", folder=tmp_path)
+
+    def test_must_fit_to_be_saved(self, tmp_path):
+        name = "english-bytes"
+        model, card = zoo.load(name), zoo.card(name)
+        for tokenizer in (None, ar.CharacterTokenizer("abc")):
+            with pytest.raises(ValueError, match="vocabulary of 256, its tokenizer of"):
+                zoo.save_entry(name, model, card, tokenizer=tokenizer, folder=tmp_path)
+        entry = zoo.save_entry(
+            name, model, card, tokenizer=zoo.tokenizer(name), folder=tmp_path / "zoo"
+        )
+        assert (entry / "tokenizer.json").is_file()
+        assert zoo.tokenizer(name, folder=tmp_path / "zoo") == zoo.tokenizer(name)
+
+
+class TestText:
+    """Models of English."""
+
+    @pytest.mark.parametrize("name", ["english-bytes", "shakespeare-characters"])
+    def test_writes_on(self, name):
+        model, tokenizer = zoo.load(name), zoo.tokenizer(name)
+        pieces = ar.stream_text(
+            model, tokenizer, "QUEEN:\n", max_new_tokens=300, generator=seeded()
+        )
+        text = "".join(pieces)
+        assert len(text) > 250
+        # Lines of verse or of speech: neither a single line nor letters apart.
+        assert 3 <= text.count("\n") <= 60
+        assert 0.1 < text.count(" ") / len(text) < 0.3
+
+    @pytest.mark.parametrize("name", ["english-bytes", "shakespeare-characters"])
+    def test_finds_verse_likelier_than_its_shuffled_letters(self, name):
+        model, tokenizer = zoo.load(name), zoo.tokenizer(name)
+        tokens = tokenizer.encode(VERSE)
+        shuffled = tokens[torch.randperm(len(tokens), generator=seeded())]
+        assert nats(model, tokens) < 2.0
+        assert nats(model, shuffled) > 3.0
+
+    @needs_data
+    def test_shakespeare_card_on_a_part_of_the_held_out_text(self):
+        name = "shakespeare-characters"
+        model, metrics = zoo.load(name), zoo.card(name).metrics
+        text = tiny_shakespeare("validation", offline=True).text
+        tokens = zoo.tokenizer(name).encode(text)
+        assert metrics["nats_per_character"].n_samples == len(tokens) - 1
+        # A tenth of the text, in the whole text's own windows.
+        report = text_likelihood(model, tokens[: 90 * model.context + 1], context=model.context)
+        assert report.nats_per_token == pytest.approx(
+            metrics["nats_per_character"].value, abs=5 * report.standard_error
+        )
+
+    @pytest.mark.skipif(
+        sys.version_info[:2] != (3, 11), reason="the card speaks of Python 3.11's documentation"
+    )
+    def test_english_card_on_a_part_of_the_documentation(self):
+        name = "english-bytes"
+        model, metric = zoo.load(name), zoo.card(name).metrics["nats_per_byte_documentation"]
+        tokens = zoo.tokenizer(name).encode(python_documentation("validation").text)
+        report = text_likelihood(model, tokens[: 90 * model.context + 1], context=model.context)
+        assert report.nats_per_token == pytest.approx(metric.value, abs=0.1)
+
+
+class TestPoems:
+    """The model of quatrains."""
+
+    def test_card_on_fewer_samples(self):
+        model, tokenizer = zoo.load("tang-quatrains"), zoo.tokenizer("tang-quatrains")
+        metrics = zoo.card("tang-quatrains").metrics
+        n = 100
+        poems = train_poems.write(model, tokenizer, n, seeded())
+        expected = metrics["share_that_scans"].value
+        measured = sum(poem.is_quatrain for poem in poems) / n
+        assert measured == pytest.approx(expected, abs=4 * (expected * (1 - expected) / n) ** 0.5)
+        assert expected > 10 * metrics["share_that_scans_of_ngrams"].value
+        assert len({poem.text for poem in poems}) == n
+
+    @needs_data
+    def test_card_on_held_out_poems(self):
+        model, tokenizer = zoo.load("tang-quatrains"), zoo.tokenizer("tang-quatrains")
+        metric = zoo.card("tang-quatrains").metrics["bits_per_character"]
+        held_out = tang_poems("validation", offline=True)
+        assert metric.n_samples == len(held_out)
+        report = sequence_likelihood(model, train_poems.encode(tokenizer, held_out))
+        n_characters = sum(len(line) for poem in held_out for line in poem.lines)
+        assert report.bits_per(n_characters) == pytest.approx(metric.value, rel=1e-3)
+
+
+class TestPixelCNN:
+    """The model of digits."""
+
+    def test_draws_what_is_asked_for(self):
+        model, metrics = zoo.load("mnist-pixelcnn"), zoo.card("mnist-pixelcnn").metrics
+        labels = torch.arange(100) % 10
+        levels = model.sample(100, labels, generator=seeded())
+        images = dequantise(levels, model.config.n_levels).unsqueeze(1)
+        named = predict(zoo.load("mnist-classifier"), images).labels
+        expected = metrics["class_agreement"].value
+        agreement = (named == labels).double().mean().item()
+        assert agreement == pytest.approx(
+            expected, abs=4 * (expected * (1 - expected) / 100) ** 0.5
+        )
+
+    @needs_data
+    def test_likelihood_of_some_test_digits(self):
+        model = zoo.load("mnist-pixelcnn")
+        metric = zoo.card("mnist-pixelcnn").metrics["bits_per_pixel"]
+        test = mnist("test", offline=True)
+        assert metric.n_samples == len(test)
+        some = torch.randperm(len(test), generator=seeded())[:300]
+        report = sequence_likelihood(
+            model, (train_pixelcnn.levels_of(test)[some], test.labels[some]), batch_size=100
+        )
+        assert report.bits_per_token == pytest.approx(metric.value, rel=0.1)

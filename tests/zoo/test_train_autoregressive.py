@@ -1,0 +1,129 @@
+"""The commands that train the autoregressive entries, on a small scale."""
+
+import dataclasses
+
+import pytest
+
+from aigc_tutorial import zoo
+from aigc_tutorial.ar import PixelCNNConfig
+from aigc_tutorial.data import Poem, PoemDataset, Source, TextDataset
+from aigc_tutorial.evaluation import sequence_likelihood, text_likelihood
+from aigc_tutorial.zoo import train, train_pixelcnn, train_poems, train_text
+from tests.zoo.test_train import stripes
+
+SOURCE = Source("folder", "nowhere", "made for a test")
+TEXT = TextDataset("to be, or not to be: that is the question.\n" * 60, SOURCE)
+
+
+@pytest.fixture(autouse=True)
+def own_folder(monkeypatch, tmp_path):
+    """Checkpoints go into ``runs``, where the command is given."""
+    monkeypatch.chdir(tmp_path)
+
+
+def shortened(recipe, **sizes):
+    return dataclasses.replace(
+        recipe,
+        model_config=dataclasses.replace(
+            recipe.model_config, n_layers=1, n_heads=2, width=16, **sizes
+        ),
+        training=dataclasses.replace(recipe.training, n_tokens=60_000, warmup_tokens=1_000),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "recipe", "what"),
+    [
+        ("shakespeare-characters", "LONG_SHAKESPEARE", "nats_per_character"),
+        ("english-bytes", "ENGLISH", "nats_per_byte_shakespeare"),
+    ],
+)
+def test_text(name, recipe, what, monkeypatch, tmp_path):
+    vocabulary = {"LONG_SHAKESPEARE": len(set(TEXT.text)), "ENGLISH": 256}
+    short = shortened(getattr(train_text, recipe), vocab_size=vocabulary[recipe])
+    monkeypatch.setattr(train_text, recipe, short)
+    monkeypatch.setattr(train_text, "whole_shakespeare", lambda: TEXT)
+    monkeypatch.setattr(train_text, "python_documentation", lambda: TEXT)
+    train.main([name, "--seed", "2", "--folder", str(tmp_path)])
+
+    card, model = zoo.card(name, folder=tmp_path), zoo.load(name, folder=tmp_path)
+    assert card.seed == 2
+    assert card.n_seen >= 60_000
+    assert f"{card.n_seen:,} {card.unit}, seed 2" in str(card)
+    held_out = zoo.tokenizer(name, folder=tmp_path).encode(TEXT.split("validation").text)
+    report = text_likelihood(model, held_out, context=model.context)
+    assert card.metrics[what].value == pytest.approx(report.nats_per_token, abs=1e-4)
+    assert report.nats_per_token < 2.0  # of a text that repeats itself
+
+
+def test_poems(monkeypatch, tmp_path):
+    lines = ("春眠不覺曉", "處處聞啼鳥", "夜來風雨聲", "花落知多少")
+    poems = PoemDataset((Poem("", "", lines),) * 40, SOURCE, 0)
+    monkeypatch.setattr(train_poems, "real_quatrains", lambda: (poems, poems))
+    monkeypatch.setattr(train_poems, "TANG", shortened(train_poems.TANG))
+    train.main(["tang-quatrains", "--folder", str(tmp_path)])
+
+    card = zoo.card("tang-quatrains", folder=tmp_path)
+    model = zoo.load("tang-quatrains", folder=tmp_path)
+    tokenizer = zoo.tokenizer("tang-quatrains", folder=tmp_path)
+    report = sequence_likelihood(model, train_poems.encode(tokenizer, poems))
+    bits = card.metrics["bits_per_character"].value
+    assert bits == pytest.approx(report.bits_per(20 * len(poems)), abs=1e-3)
+    assert bits < 1.0
+    assert card.metrics["share_that_scans"].value > 0.8
+    assert card.metrics["share_of_lines_copied"].value > 0.8  # there is nothing else to learn
+    assert card.metrics["bits_per_character_of_ngrams"].n_samples == len(poems)
+
+
+def test_digits(monkeypatch, tmp_path):
+    digits, test = stripes(200, seed=0), stripes(100, seed=1)
+    reference = zoo.digit_reference()
+    few = dataclasses.replace(
+        reference, features=reference.features[:300], labels=reference.labels[:300]
+    )
+    config = dataclasses.replace(
+        train_pixelcnn.TRAINING,
+        n_tokens=100 * train_pixelcnn.N_PIXELS,
+        warmup_tokens=10 * train_pixelcnn.N_PIXELS,
+    )
+    small = PixelCNNConfig(n_levels=8, width=4, n_layers=1, n_classes=10)
+    for name, value in (
+        ("real_mnist", lambda: (digits, test)),
+        ("TRAINING", config),
+        ("MODEL", small),
+        ("N_SAMPLES", 100),
+        ("digit_reference", lambda: few),
+    ):
+        monkeypatch.setattr(train_pixelcnn, name, value)
+    train.main(["mnist-pixelcnn", "--folder", str(tmp_path)])
+
+    card = zoo.card("mnist-pixelcnn", folder=tmp_path)
+    model = zoo.load("mnist-pixelcnn", folder=tmp_path)
+    assert (card.n_seen, card.unit) == (112, "images")  # whole batches
+    report = sequence_likelihood(model, (train_pixelcnn.levels_of(test), test.labels))
+    metrics = card.metrics
+    assert metrics["nats_per_image"].value == pytest.approx(report.nats_per_sequence, rel=1e-3)
+    assert metrics["bits_per_pixel"].value < 3.0  # of eight levels that are alike
+    images, labels = train_pixelcnn.draw(model, 20)
+    assert images.shape == (20, 1, 28, 28)
+    assert labels.tolist() == [*range(10)] * 2
+    assert -1 <= images.min() <= images.max() <= 1
+    quality = train_pixelcnn.sample_quality(model, 100)
+    assert quality["class_agreement"] == metrics["class_agreement"]
+
+
+@pytest.mark.parametrize(
+    ("module", "loader", "call"),
+    [
+        (train_text, "tiny_shakespeare", "whole_shakespeare"),
+        (train_poems, "tang_poems", "real_quatrains"),
+    ],
+)
+def test_what_stands_in_is_not_enough(module, loader, call, monkeypatch):
+    stand_in = {
+        "tiny_shakespeare": TEXT,
+        "tang_poems": PoemDataset((Poem("", "", ("a",)),), SOURCE, 0),
+    }
+    monkeypatch.setattr(module, loader, lambda *_: stand_in[loader])
+    with pytest.raises(ValueError, match="AIGC_TUTORIAL_DATA"):
+        getattr(module, call)()
