@@ -187,3 +187,56 @@ def copied(
     to_training = torch.cdist(generated, training).amin(dim=1)
     limit = torch.cdist(held_out, training).amin(dim=1).min()
     return to_training < limit
+
+
+def _mixture_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    good = 175 + 30 * torch.randn(20, generator=generator)
+    junk = torch.full((20,), 28 * 28 * math.log(8))
+    yield good, junk, 0.01
+    yield good, good, 0.25
+    yield good, good + torch.randn(20, generator=generator), 0.5
+
+
+@exercise(
+    "mixture-nats",
+    page=PAGE,
+    level="core",
+    cases=_mixture_cases,
+    hint="probabilities are mixed, not their logarithms: p = share * exp(-nats_good) + ... . "
+    "torch.logaddexp adds two numbers that are given as logarithms.",
+    remark="With one image in a hundred from the good model, log 100 = 4.6 nats are lost, never "
+    "more. A likelihood does not see that the other 99 are junk.",
+    mistakes=[
+        Mistake(
+            lambda good, junk, share: (share * good + (1 - share) * junk).mean(),
+            "this mixes the logarithms. A mixture adds probabilities.",
+        ),
+        Mistake(
+            lambda good, junk, share: (
+                -(share * (-good).exp() + (1 - share) * (-junk).exp()).log().mean()
+            ),
+            "right on paper. But exp(-175) is 0 in single precision: stay with logarithms.",
+        ),
+        Mistake(
+            lambda good, junk, share: -torch.logaddexp(-good, -junk).mean(),
+            "the shares are missing: add log(share) and log(1 - share) first.",
+        ),
+        Mistake(
+            lambda good, junk, share: torch.logaddexp(
+                good + math.log(share), junk + math.log(1 - share)
+            ).mean(),
+            "nats are minus the log-probability: turn the sign before adding, and after it.",
+        ),
+    ],
+)
+def mixture_nats(
+    nats_good: Float[Tensor, " B"], nats_junk: Float[Tensor, " B"], share_good: float
+) -> Float[Tensor, ""]:
+    """Nats per image, on average, under a mixture of two models.
+
+    The mixture draws an image from the good model with probability ``share_good``, else from the
+    other one. Given are -log p(x) of each of B images under either model, in single precision.
+    """
+    from_good = math.log(share_good) - nats_good
+    from_junk = math.log(1 - share_good) - nats_junk
+    return -torch.logaddexp(from_good, from_junk).mean()

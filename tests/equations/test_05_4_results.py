@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from aigc_tutorial import evaluation
+from aigc_tutorial.ar.pixelcnn import PixelCNN, PixelCNNConfig
+from aigc_tutorial.exercises.page_05_4 import mixture_nats
 
 
 def normal(n: int, n_features: int, seed: int, shift: float = 0.0) -> Tensor:
@@ -161,3 +163,54 @@ def test_probability_of_being_nearer_pair_by_pair() -> None:
     report = evaluation.copy_report(generated, training, held_out, quantile=0.1)
     assert ties > 0
     assert report.probability_nearer == pytest.approx(expected)
+
+
+@pytest.fixture
+def pixels() -> PixelCNN:
+    """A model of black and white images of 2 × 3 pixels in two classes."""
+    with torch.random.fork_rng():
+        torch.manual_seed(13)
+        return PixelCNN(
+            PixelCNNConfig((2, 3), width=4, n_layers=1, first_kernel_size=3, n_classes=2)
+        ).double()
+
+
+@pytest.mark.equation("results-pixels")
+def test_probability_of_an_image_pixel_by_pixel(pixels: PixelCNN) -> None:
+    image, label = torch.tensor([[[1, 0, 1], [0, 1, 1]]]), torch.tensor([1])
+    nats, drawn = 0.0, torch.zeros_like(image)
+    with torch.no_grad():
+        for row in range(2):
+            for column in range(3):
+                # Only pixels before this one are in `drawn`.
+                shares = pixels(drawn, label)[0, row, column].softmax(0)
+                nats -= math.log(shares[image[0, row, column]])
+                drawn[0, row, column] = image[0, row, column]
+    report = evaluation.sequence_likelihood(pixels, (image, label))
+    assert report.nats_per_sequence == pytest.approx(nats, rel=1e-9)
+    assert report.bits_per_token == pytest.approx(nats / (6 * math.log(2)), rel=1e-9)
+
+
+@pytest.mark.equation("results-pixels")
+@pytest.mark.parametrize("label", [0, 1])
+def test_probabilities_of_all_images_add_up_to_one(pixels: PixelCNN, label: int) -> None:
+    images = torch.cartesian_prod(*[torch.arange(2)] * 6).view(-1, 2, 3)
+    with torch.no_grad():
+        nats = pixels.nll(images, torch.full((64,), label)).sum(dim=(1, 2))
+    assert nats.neg().exp().sum().item() == pytest.approx(1, rel=1e-9)
+
+
+@pytest.mark.equation("results-mixture")
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.9])
+def test_junk_in_a_mixture_costs_at_most_minus_log_of_the_share(share: float) -> None:
+    good = 175 + 30 * normal(50, 1, seed=14)[:, 0]
+    junk = 180 + 30 * normal(50, 1, seed=15)[:, 0]
+    mixed = torch.tensor(
+        [
+            -math.log(share * math.exp(-g) + (1 - share) * math.exp(-j))
+            for g, j in zip(good.tolist(), junk.tolist(), strict=True)
+        ],
+        dtype=torch.float64,
+    )
+    assert (mixed <= good - math.log(share) + 1e-9).all()
+    assert mixture_nats(good, junk, share).item() == pytest.approx(mixed.mean().item(), rel=1e-5)
