@@ -161,5 +161,12 @@ def tokenizer_from_dict(values: dict[str, Any]) -> Tokenizer:
 
 
 def load_tokenizer(path: str | Path) -> Tokenizer:
-    """Read what :meth:`Tokenizer.save` wrote; see :func:`tokenizer_from_dict`."""
-    return tokenizer_from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+    """Read what :meth:`Tokenizer.save` wrote; see :func:`tokenizer_from_dict`.
+
+    Raises:
+        ValueError: if the file holds no tokenizer.
+    """
+    values = json.loads(Path(path).read_text(encoding="utf-8"))
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} holds no tokenizer: expected a JSON object")
+    return tokenizer_from_dict(values)

@@ -52,7 +52,7 @@ def train_tang(seed: int, folder: Path) -> Path:
     """
     poems, held_out = real_quatrains()
     tokenizer = alphabet_of(poems)
-    rows, engine = encode(tokenizer, poems), Engine()
+    rows, engine = encode(tokenizer, poems.poems), Engine()
     result = fit(tokenizer, rows, seed, engine=engine)
     model = rounded(result.model.cpu())
     ngrams = NGramModel(NGramConfig(tokenizer.vocab_size, order=NGRAM_ORDER)).fit(*rows)
@@ -129,12 +129,12 @@ def real_quatrains() -> tuple[PoemDataset, PoemDataset]:
 
 def alphabet_of(poems: PoemDataset) -> CharacterTokenizer:
     """A token for each character of the poems, and for all others one more."""
-    text = "\n".join(poem.text for poem in poems)
+    text = "\n".join(poem.text for poem in poems.poems)
     return CharacterTokenizer.from_text(text, special_tokens=("bos", "eos"), unknown=True)
 
 
 def encode(
-    tokenizer: CharacterTokenizer, poems: Sequence[Poem] | PoemDataset
+    tokenizer: CharacterTokenizer, poems: Sequence[Poem]
 ) -> tuple[Int64[Tensor, "B T"], Bool[Tensor, "B T"]]:
     """One row for each poem, from bos to eos, and the mask of what is no padding."""
     bos, eos = torch.tensor([tokenizer.bos_id]), torch.tensor([tokenizer.eos_id])
@@ -182,11 +182,11 @@ def measure(
         n_samples: Poems to write.
         batch_size: Held-out poems that are scored at once.
     """
-    report = sequence_likelihood(model, encode(tokenizer, held_out), batch_size=batch_size)
-    characters = [c for poem in held_out for line in poem.lines for c in line]
+    report = sequence_likelihood(model, encode(tokenizer, held_out.poems), batch_size=batch_size)
+    characters = [c for poem in held_out.poems for line in poem.lines for c in line]
     n_unknown = sum(c not in tokenizer.alphabet for c in characters)
     written = write(model, tokenizer, n_samples, torch.Generator().manual_seed(SAMPLE_SEED))
-    known_lines = {line for poem in poems for line in poem.lines}
+    known_lines = {line for poem in poems.poems for line in poem.lines}
     lines = [line for poem in written for line in poem.lines]
     samples = f"{n_samples:,} samples of torch seed {SAMPLE_SEED} at temperature 1"
     return {

@@ -19,7 +19,6 @@ from aigc_tutorial.zoo.making import make_card
 
 CHECKPOINT_EVERY = 25_000
 N_SHAKESPEARE = 1_115_394
-SPLITS = ("train", "validation")
 
 LONG_SHAKESPEARE = dataclasses.replace(
     SHAKESPEARE,
@@ -53,7 +52,8 @@ def train_shakespeare(seed: int, folder: Path) -> Path:
     """
     text = whole_shakespeare()
     tokenizer = CharacterTokenizer.from_text(text.text)
-    train, held_out = (tokenizer.encode(text.split(s).text) for s in SPLITS)
+    train = tokenizer.encode(text.split("train").text)
+    held_out = tokenizer.encode(text.split("validation").text)
     recipe, engine = LONG_SHAKESPEARE, Engine()
     result = fit(recipe, train, seed, engine=engine)
     model = rounded(result.model.cpu())
@@ -92,7 +92,7 @@ def train_english(seed: int, folder: Path) -> Path:
     train = english_bytes(plays, documentation)
     result = fit(recipe, train, seed, engine=engine)
     model = rounded(result.model.cpu())
-    metrics = {}
+    metrics: dict[str, Metric] = {}
     for name, text, of in (
         ("documentation", documentation, "the documentation's last 10 %"),
         ("shakespeare", plays, "tiny Shakespeare's last 10 %"),
