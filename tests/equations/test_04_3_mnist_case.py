@@ -146,7 +146,7 @@ def test_a_step_without_the_singular_values():
     """The package comes near U Vᵀ by an iteration: all singular values of its step are near η."""
     rate = 0.1
     kernel = nn.Parameter(torch.randn(6, 3, 3, 3, generator=random(), dtype=torch.float64))
-    theta = kernel.detach().flatten(1)
+    theta = kernel.detach().flatten(1).clone()
     kernel.grad = torch.randn(kernel.shape, generator=random(1), dtype=torch.float64)
     left, _, right = torch.linalg.svd(kernel.grad.flatten(1), full_matrices=False)
     SpectralDescent([kernel], lr=rate).step()
