@@ -11,6 +11,7 @@ from torch import Tensor
 from aigc_tutorial.ar.base import AutoregressiveModel
 from aigc_tutorial.ar.ngram import NGramConfig, NGramModel
 from aigc_tutorial.ar.recipes import SHAKESPEARE
+from aigc_tutorial.ar.tokenizer_base import Tokenizer
 from aigc_tutorial.ar.tokenizers import CharacterTokenizer
 from aigc_tutorial.ar.trainer import ARTrainingResult
 from aigc_tutorial.ar.transformer import TransformerConfig
@@ -134,7 +135,7 @@ def alphabet_of(poems: PoemDataset) -> CharacterTokenizer:
 
 
 def encode(
-    tokenizer: CharacterTokenizer, poems: Sequence[Poem]
+    tokenizer: Tokenizer, poems: Sequence[Poem]
 ) -> tuple[Int64[Tensor, "B T"], Bool[Tensor, "B T"]]:
     """One row for each poem, from bos to eos, and the mask of what is no padding."""
     bos, eos = torch.tensor([tokenizer.bos_id]), torch.tensor([tokenizer.eos_id])
@@ -142,7 +143,7 @@ def encode(
 
 
 def write(
-    model: AutoregressiveModel, tokenizer: CharacterTokenizer, n: int, generator: torch.Generator
+    model: AutoregressiveModel, tokenizer: Tokenizer, n: int, generator: torch.Generator
 ) -> list[Poem]:
     """Let a model write poems without title, at temperature 1.
 

@@ -9,7 +9,12 @@ import torch
 from aigc_tutorial import ar, zoo
 from aigc_tutorial.data import mnist, python_documentation, tang_poems, tiny_shakespeare
 from aigc_tutorial.data.levels import dequantise
-from aigc_tutorial.evaluation import predict, sequence_likelihood, text_likelihood
+from aigc_tutorial.evaluation import (
+    LikelihoodReport,
+    predict,
+    sequence_likelihood,
+    text_likelihood,
+)
 from aigc_tutorial.zoo import train_pixelcnn, train_poems
 
 TEXT_MODELS = ("english-bytes", "shakespeare-characters", "tang-quatrains")
@@ -31,13 +36,14 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def nats(model: ar.AutoregressiveModel, tokens: torch.Tensor) -> float:
-    return text_likelihood(model, tokens, context=model.context).nats_per_token
+def nats(model: ar.Transformer, tokens: torch.Tensor) -> float:
+    return text_likelihood(model, tokens, context=model.config.context).nats_per_token
 
 
-def every_kth_window(model: ar.AutoregressiveModel, tokens: torch.Tensor, k: int):
+def every_kth_window(model: ar.Transformer, tokens: torch.Tensor, k: int) -> LikelihoodReport:
     """A part of what a card's likelihood was measured on, from all over the text."""
-    windows = tokens.unfold(0, model.context + 1, model.context)
+    context = model.config.context
+    windows = tokens.unfold(0, context + 1, context)
     return sequence_likelihood(model, windows[::k])
 
 
