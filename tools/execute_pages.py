@@ -55,9 +55,17 @@ def n_cores() -> int:
 
 
 def execute(path: Path, timeout: int) -> ExecutionResult:
-    """Run one notebook in its folder."""
+    """Run one notebook in its folder.
+
+    What a cell prints piece by piece is put together here. Otherwise MyST-NB does it, and ends
+    every piece with a new line.
+    """
     return single_nb_execution(
-        nbformat.read(path, as_version=4), cwd=str(path.parent), timeout=timeout, allow_errors=False
+        nbformat.read(path, as_version=4),
+        cwd=str(path.parent),
+        timeout=timeout,
+        allow_errors=False,
+        coalesce_streams=True,
     )
 
 
