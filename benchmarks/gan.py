@@ -165,7 +165,11 @@ def over_seeds(
     runs = {seed: {"n_images": n_images, **distances(train(seed), seed)} for seed in seeds}
     if (earlier := recorded(RESULTS).get(part)) and earlier["runs"][0]["n_images"] == n_images:
         runs = dict(zip(earlier["seeds"], earlier["runs"], strict=True)) | runs
+        remark = {"remark": earlier["remark"]} if "remark" in earlier else {}
+    else:
+        remark = {}
     return {
+        **remark,
         "unit": f"digit-feature Fréchet distance, {N_SAMPLES:,} samples against the test set",
         "seeds": sorted(runs),
         "runs": [runs[seed] for seed in sorted(runs)],
@@ -242,7 +246,7 @@ def as_tables(results: Results) -> str:
     lines = [
         "# GAN benchmark",
         "",
-        "Written by `python benchmarks/gan.py`; not edited by hand.",
+        "Written by `python benchmarks/gan.py`; what was entered in another way is marked.",
         "",
     ]
     if speed := results.get("speed"):

@@ -69,10 +69,11 @@ def in_own_process(function: Callable[..., ResultT], *arguments: Any) -> ResultT
 
 
 def protocol(result: Results) -> str:
-    """One line on how a part was measured."""
+    """One line on how a part was measured, and a remark where the record needs one."""
     machine = result["machine"]
+    remark = f" {result['remark']}" if "remark" in result else ""
     return (
         f"{result['unit']}; seeds {result['seeds']}; `{result['command']}`; "
         f"{machine['processor']}, {machine['n_cores']} cores, torch {machine['torch']}, "
-        f"Python {machine['python']}; {result['date']}."
+        f"Python {machine['python']}; {result['date']}.{remark}"
     )
