@@ -83,15 +83,20 @@ def _check_band(low: float, high: float) -> None:
         raise ValueError(f"the band must go from low to high, got {low} to {high}")
 
 
+def _bound(value: float) -> str:
+    """An end of a band with the digits that it was given, up to six: 0.9999 is not 1."""
+    return f"{value:.6g}" if abs(value) < 999.5 else format_number(value)
+
+
 def _band(low: float, high: float, unit: str) -> str:
     after = f" {unit}" if unit else ""
     if math.isinf(high):
-        return f"at least {format_number(low)}{after}"
+        return f"at least {_bound(low)}{after}"
     if math.isinf(low):
-        return f"at most {format_number(high)}{after}"
+        return f"at most {_bound(high)}{after}"
     if low == high:
-        return f"{format_number(low)}{after}"
-    return f"{format_number(low)} to {format_number(high)}{after}"
+        return f"{_bound(low)}{after}"
+    return f"{_bound(low)} to {_bound(high)}{after}"
 
 
 def expect(value: SupportsFloat, low: float, high: float, what: str, unit: str = "") -> None:

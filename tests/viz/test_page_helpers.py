@@ -90,6 +90,13 @@ def test_the_ends_of_a_band_belong_to_it(shown):
     assert "(2 runs)" in shown[0].plain
 
 
+def test_the_ends_of_a_band_keep_their_digits(shown):
+    viz.expect(1, 0.9999, 1.0001, "x")
+    viz.expect(4_500, 4_000, 12_000, "y")
+    assert shown[0].plain == "✓ x 1, expected 0.9999 to 1.0001"
+    assert shown[1].plain == "✓ y 4,500, expected 4,000 to 12,000"
+
+
 def test_one_seed_outside_is_enough_to_fail():
     with pytest.raises(AssertionError, match=r"50, 80, 60 \(3 runs\)"):
         viz.expect_band([50, 80, 60], 40, 75, "x")
