@@ -46,39 +46,47 @@ def price_of_thousand(rate: float, price_per_hour: float) -> float:
     return 1000 / rate / 3600 * price_per_hour
 
 
-def _lines(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
-    corpus = "the cat sat on the mat. the dog sat on the log."
-    for line in ("the dog sat on the mat", "xyz", "", "a mat. the dog!", "on the log. the cat"):
-        yield line, corpus
+def _distances(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    unseen = 5 + torch.rand(40, generator=generator, dtype=torch.float64)
+    for shift, n in ((-0.5, 30), (0.0, 40), (0.7, 50)):
+        yield 5 + shift + torch.rand(n, generator=generator, dtype=torch.float64), unseen
+    # One sample in two is an exact copy, the others lie far away: the medians say nothing.
+    yield torch.tensor([0.0, 9.0] * 20, dtype=torch.float64), unseen
+    yield torch.tensor([1.0, 2.0, 2.0]).double(), torch.tensor([2.0, 3.0]).double()
 
 
-def _longest_word(line: str, corpus: str) -> int:
-    return max((len(word) for word in line.split() if word in corpus), default=0)
+def _below_the_median(generated: Tensor, unseen: Tensor) -> float:
+    return float((generated < unseen.median()).double().mean())
 
 
-def _from_the_start(line: str, corpus: str) -> int:
-    return next((n for n in range(len(line), 0, -1) if line[:n] in corpus), 0)
+def _further(generated: Tensor, unseen: Tensor) -> float:
+    return 1 - copying_statistic(generated, unseen)
 
 
 @exercise(
-    "longest-copied-run",
+    "copying-statistic",
     page=PAGE,
     level="core",
-    cases=_lines,
-    hint="for each place to start, find how far you can go with all of it still in the corpus.",
-    remark="`in` searches the corpus anew each time. An index of all its suffixes would be faster.",
+    cases=_distances,
+    hint="compare every generated distance with every unseen one; a tie counts one half.",
+    remark="What does it give for the two histograms of this page? What would a thief get?",
     mistakes=[
-        Mistake(_longest_word, "a copied run does not stop at the end of a word."),
-        Mistake(_from_the_start, "a copied run may begin anywhere in the line."),
+        Mistake(_below_the_median, "compare with each unseen distance, not with their median."),
+        Mistake(_further, "count the pairs in which the generated sample is the nearer one."),
+        Mistake(
+            lambda generated, unseen: float((generated[:, None] < unseen[None]).double().mean()),
+            "a tie counts one half, or two equal lists would not give one half.",
+        ),
     ],
 )
-def longest_copied_run(line: str, corpus: str) -> int:
-    """Length of the longest run of characters of ``line`` that stands in ``corpus`` as well."""
-    best = 0
-    for start in range(len(line)):
-        while start + best < len(line) and line[start : start + best + 1] in corpus:
-            best += 1
-    return best
+def copying_statistic(generated: Float64[Tensor, " N"], unseen: Float64[Tensor, " M"]) -> float:
+    """How often a generated sample lies nearer to the training data than an unseen real one.
+
+    Both hold distances to the nearest training example. The answer is the share of all N x M pairs
+    in which the generated distance is the smaller one. It is 1/2 when both are distributed alike.
+    """
+    difference = unseen[None] - generated[:, None]
+    return float((difference.sign() / 2 + 0.5).mean())
 
 
 def _mixtures(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
@@ -91,12 +99,12 @@ def _mixtures(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
         )
 
 
-def _without_mixing(x_t: Tensor, noise: Tensor, t: float, s: float) -> Tensor:
-    return (x_t - math.sin(math.pi / 2 * t) * noise) / math.cos(math.pi / 2 * t)
+def _data_point(x_t: Tensor, clean: Tensor, t: float, s: float) -> Tensor:
+    return clean
 
 
-def _without_division(x_t: Tensor, noise: Tensor, t: float, s: float) -> Tensor:
-    clean = x_t - math.sin(math.pi / 2 * t) * noise
+def _noise_from_nowhere(x_t: Tensor, clean: Tensor, t: float, s: float) -> Tensor:
+    noise = x_t - math.cos(math.pi / 2 * t) * clean
     return math.cos(math.pi / 2 * s) * clean + math.sin(math.pi / 2 * s) * noise
 
 
@@ -105,73 +113,86 @@ def _without_division(x_t: Tensor, noise: Tensor, t: float, s: float) -> Tensor:
     page=PAGE,
     level="core",
     cases=_mixtures,
-    hint="first the data point that the guessed noise implies, then the mixture for the time s.",
+    hint="first the noise that the guessed data point implies, then the mixture for the time s.",
     remark="If the guess is exact, all times s lie on one arc: the step could be of any size.",
     mistakes=[
         Mistake(
-            _without_mixing,
+            _data_point,
             "you jumped to the data point in one step; for the time s mix the noise in again.",
         ),
         Mistake(
-            _without_division,
-            "the data point went into the mixture with the weight cos(πt/2); divide by it.",
+            _noise_from_nowhere,
+            "the noise went into the mixture with the weight sin(πt/2); divide by it.",
         ),
     ],
 )
 def denoising_step(
-    x_t: Float[Tensor, "B 2"], noise: Float[Tensor, "B 2"], t: float, s: float
+    x_t: Float[Tensor, "B 2"], clean: Float[Tensor, "B 2"], t: float, s: float
 ) -> Float[Tensor, "B 2"]:
-    """Go from time t to the earlier time s, given the guess of the noise in ``x_t``.
+    """Go from time t > 0 to the earlier time s, given a guess of the data point in ``x_t``.
 
     The mixture at time t is cos(πt/2) data + sin(πt/2) noise.
     """
-    clean = (x_t - math.sin(math.pi / 2 * t) * noise) / math.cos(math.pi / 2 * t)
+    noise = (x_t - math.cos(math.pi / 2 * t) * clean) / math.sin(math.pi / 2 * t)
     return math.cos(math.pi / 2 * s) * clean + math.sin(math.pi / 2 * s) * noise
 
 
 def _streams(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
-    for n_states, half_life in ((2, 1.0), (3, 5.0), (4, 50.0)):
-        states = torch.randint(n_states, (40,), generator=generator).tolist()
-        yield states, n_states, half_life
+    candidates = [1.0, 3.0, 10.0, 40.0, math.inf]
+    steady = torch.randint(3, (600,), generator=generator)
+    changing = torch.cat([torch.arange(200) % 3, torch.arange(200, 0, -1) % 3])
+    noisy = torch.where(torch.rand(400, generator=generator) < 0.2, steady[:400], changing)
+    for states in (steady, changing, noisy):
+        yield states.tolist(), 3, candidates
 
 
-def _all_rows_decay(states: list[int], n_states: int, half_life: float) -> Tensor:
-    counts = torch.zeros(n_states, n_states, dtype=torch.float64)
+def _surprise(states: list[int], n_states: int, half_life: float, *, late: bool = False) -> float:
+    """Total surprise of counts that fade; with ``late`` a step is counted before it is scored."""
+    counts = torch.full((n_states, n_states), 0.1, dtype=torch.float64)
+    total = 0.0
     for a, b in pairwise(states):
-        counts *= 2 ** (-1 / half_life)
+        before = counts[a, b] / counts[a].sum()
+        counts[a] *= 2 ** (-1 / half_life)
         counts[a, b] += 1
-    return counts
-
-
-def _no_decay(states: list[int], n_states: int, half_life: float) -> Tensor:
-    return _all_rows_decay(states, n_states, math.inf)
+        total -= math.log(counts[a, b] / counts[a].sum() if late else before)
+    return total
 
 
 @exercise(
-    "online-counts",
+    "best-half-life",
     page=PAGE,
     level="research",
     cases=_streams,
-    hint="go through the pairs; shrink the row of the state that was left, then count the step.",
-    remark="Which half-life would you take if you knew that the rule changes every 1,000 steps?",
+    hint="for each candidate go through the steps: score the step first, then count it.",
+    remark="You chose in hindsight. Can a model choose while it runs, and what does it pay?",
     mistakes=[
         Mistake(
-            _all_rows_decay,
-            "a row must shrink only when its state is visited: the half-life counts visits.",
+            lambda states, n_states, candidates: min(
+                candidates, key=lambda h: _surprise(states, n_states, h, late=True)
+            ),
+            "you counted a step before you scored it, so the model had seen the answer.",
         ),
-        Mistake(_no_decay, "nothing is forgotten: the half-life is not used."),
+        Mistake(
+            lambda states, n_states, candidates: max(
+                candidates, key=lambda h: _surprise(states, n_states, h)
+            ),
+            "you took the worst: a surprise is a cost.",
+        ),
     ],
 )
-def online_counts(
-    states: list[int], n_states: int, half_life: float
-) -> Float64[Tensor, "{n_states} {n_states}"]:
-    """Count the steps from state a to state b, and let old ones fade.
+def best_half_life(states: list[int], n_states: int, candidates: list[float]) -> float:
+    """Of the candidates, the half-life with which a chain is least surprising, all in all.
 
-    At each step from a, what row a held is multiplied by 2 ** (-1 / half_life) and the new step
-    counts 1. Return the counts, of type float64, beginning with none.
+    The counts begin at 0.1. A step from a to b costs -log(counts[a, b] / sum of counts[a]); then
+    row a is multiplied by 2 ** (-1 / half_life) and the step counts 1.
     """
-    counts = torch.zeros(n_states, n_states, dtype=torch.float64)
-    for a, b in pairwise(states):
-        counts[a] *= 2 ** (-1 / half_life)
-        counts[a, b] += 1
-    return counts
+    totals = []
+    for half_life in candidates:
+        counts = torch.full((n_states, n_states), 0.1, dtype=torch.float64)
+        total = 0.0
+        for a, b in pairwise(states):
+            total -= math.log(counts[a, b] / counts[a].sum())
+            counts[a] *= 2 ** (-1 / half_life)
+            counts[a, b] += 1
+        totals.append(total)
+    return candidates[totals.index(min(totals))]

@@ -13,6 +13,9 @@
       const { svg } = await mermaid.render(`diagram-${thisRound}-${i}`, diagram.dataset.source);
       if (thisRound !== round) return; // a newer drawing is under way
       diagram.innerHTML = svg;
+      // A diagram shrinks to fit, but not until nobody can read it: then its box scrolls.
+      const drawing = diagram.querySelector("svg");
+      drawing.style.minWidth = `${0.55 * parseFloat(drawing.style.maxWidth)}px`;
     }
   }
 
