@@ -139,3 +139,62 @@ def tokens_from_noise(probs: Float[Tensor, "B V"], u: Float[Tensor, " B"]) -> In
     Rows of ``probs`` sum to 1, and ``u`` lies between 0 and 1.
     """
     return (probs.cumsum(dim=1) <= u[:, None]).sum(dim=1)
+
+
+def _surface_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    for pixels, latents, scale in ((1, 1, 2.0), (5, 2, 0.5), (200, 64, 100.0)):
+        jacobian = scale * torch.randn(pixels, latents, generator=generator, dtype=torch.float64)
+        yield jacobian, torch.randn(latents, generator=generator, dtype=torch.float64)
+
+
+def _normal_log_density(z: Tensor) -> Tensor:
+    return -0.5 * (z.square().sum() + len(z) * math.log(2 * math.pi))
+
+
+@exercise(
+    "surface-log-density",
+    page=PAGE,
+    level="research",
+    cases=_surface_cases,
+    hint="the normal log density of z, minus the logarithm of the area of the parallelepiped that "
+    "the columns of the Jacobian J span. The square of this area is det(J' J); slogdet gives its "
+    "logarithm.",
+    remark="With as many latents as pixels the area is |det J|, and this is how a normalizing flow "
+    "is trained. Here it compares images on the surface and says nothing about any other.",
+    mistakes=[
+        Mistake(
+            lambda jacobian, z: _normal_log_density(z),
+            "this is the density of the latent. The map stretches the space around it.",
+        ),
+        Mistake(
+            lambda jacobian, z: _normal_log_density(z) - (jacobian.T @ jacobian).logdet(),
+            "det(J' J) is the square of the area.",
+        ),
+        Mistake(
+            lambda jacobian, z: _normal_log_density(z) + 0.5 * (jacobian.T @ jacobian).logdet(),
+            "where the map stretches, the samples are rare: the area divides.",
+        ),
+        Mistake(
+            lambda jacobian, z: -0.5 * z.square().sum() - 0.5 * (jacobian.T @ jacobian).logdet(),
+            "the density of Z normal numbers has the factor 1/√(2π) for each of them.",
+        ),
+        Mistake(
+            lambda jacobian, z: _normal_log_density(z) - jacobian.norm(dim=0).log().sum(),
+            "the lengths of the columns multiply to the area only if they are orthogonal.",
+        ),
+        Mistake(
+            lambda jacobian, z: _normal_log_density(z) - 0.5 * (jacobian.T @ jacobian).det().log(),
+            "with 64 latents the determinant overflows. Never form it: slogdet.",
+        ),
+    ],
+)
+def surface_log_density(
+    jacobian: Float[Tensor, "D Z"], z: Float[Tensor, " Z"]
+) -> Float[Tensor, ""]:
+    """Log of the probability per unit of area, on a generator's surface, at the image of ``z``.
+
+    ``jacobian`` (D, Z) holds the derivatives of the D pixels by the Z latents there, Z <= D, and
+    has rank Z. The latents are standard normal. A determinant may be larger than any float.
+    """
+    log_density_z = -0.5 * (z.square().sum() + len(z) * math.log(2 * math.pi))
+    return log_density_z - 0.5 * torch.linalg.slogdet(jacobian.T @ jacobian).logabsdet

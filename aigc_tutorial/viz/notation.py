@@ -26,7 +26,7 @@ class Symbol:
         formula: as the book writes it, LaTeX without dollar signs.
         document: as the source document writes it, in LaTeX; empty if it has no sign for it.
         code: the variable or expression.
-        shape: dimensions as in the package's signatures, ``"B T-1"``; empty for a single number.
+        shape: its dimensions, ``"B T+1"``; empty for a single number.
         meaning: in a few words.
     """
 
@@ -48,7 +48,7 @@ LETTERS: dict[Family, dict[str, str]] = {
     },
     "AR": {
         "B": "sequences in a batch",
-        "T": "tokens of a sequence, the given first one included",
+        "T": "tokens predicted in a sequence, which therefore has T + 1",
         "V": "different tokens, the vocabulary",
         "E": "components of an embedding",
         "H": "hidden units",
@@ -76,7 +76,7 @@ SYMBOLS: tuple[Symbol, ...] = (
     _gan("f(x)", "", "critic(x_real)", "B", "score of a critic: a logit that no σ follows"),
     _gan("L_D", "L_D", "loss_discriminator", "", "what the discriminator minimises"),
     _gan("L_G", "L_G", "loss_generator", "", "what the generator minimises"),
-    _ar("x_{0:T}", "", "tokens", "B T", "sequences of token numbers"),
+    _ar("x_{0:T}", "", "tokens", "B T+1", "sequences of token numbers, the given first one included"),
     _ar("x_t", "x_t", "tokens[:, t]", "B", "token t"),
     _ar("x_{<t}", "x_{<t}", "tokens[:, :t]", "B t", "all tokens before it"),
     _ar("x_0", "x_0", "tokens[:, 0]", "B", "the given first token, of a prompt or bos_id"),
@@ -85,16 +85,16 @@ SYMBOLS: tuple[Symbol, ...] = (
     _ar("W", "C", "rnn.weight_ih_l0", "H E", "from an embedding to the state"),
     _ar("U", "C", "rnn.weight_hh_l0", "H H", "from the state before to the state"),
     _ar("b", "b", "rnn.bias_ih_l0 + rnn.bias_hh_l0", "H", "bias of the hidden layer"),
-    _ar("h_T", "", "state", "1 B H", "state of the RNN after the last token, by layers"),
+    _ar("h_{T+1}", "", "state", "1 B H", "state of the RNN after the last token, by layers"),
     _ar("A", "A", "output.weight", "V H", "from the hidden layer to the logits"),
     _ar("c", "", "output.bias", "V", "bias of the logits"),
-    _ar("a_{t+1}", "", "model(tokens)", "B T V", "logits of the token after each"),
+    _ar("a_{t+1}", "", "model(tokens)", "B T+1 V", "logits of the token after each"),
     _ar(
-        r"p(x_{t+1} = k \mid x_{\le t})", r"p(x_t \mid x_{<t})", "probs", "B T V",
+        r"p(x_{t+1} = k \mid x_{\le t})", r"p(x_t \mid x_{<t})", "probs", "B T+1 V",
         "their softmax: entry k of a row that sums to 1",
     ),
-    _ar("m_t", "", "mask", "B T", "True at a token, False at padding"),
-    _ar(r"-\log p(x_t \mid x_{<t})", "", "model.nll(tokens, mask)", "B T-1", "surprise, in nats"),
+    _ar("m_t", "", "mask", "B T+1", "True at a token, False at padding"),
+    _ar(r"-\log p(x_t \mid x_{<t})", "", "model.nll(tokens, mask)", "B T", "surprise, in nats"),
     _ar("L", "L", "nll_per_token", "", "loss: mean surprise at a real token"),
 )  # fmt: skip
 """All symbols, in the order in which the pages introduce them."""
@@ -139,12 +139,12 @@ def check_notation(family: Family, values: Mapping[str, Tensor], **sizes: int) -
 
 
 def shape_text(symbol: Symbol) -> str:
-    """Shape as a reader sees it: ``(B, T−1)``; ``scalar`` for a single number.
+    """Shape as a reader sees it: ``(B, T + 1)``; ``scalar`` for a single number.
 
     >>> shape_text(Symbol("AR", "", "", "", "H n*E", "")), shape_text(Symbol("AR", *[""] * 5))
     ('(H, n·E)', 'scalar')
     """
-    parts = symbol.shape.replace("*", "·").replace("-", "−").split()
+    parts = [part.replace("*", "·").replace("+", " + ") for part in symbol.shape.split()]
     if not parts:
         return "scalar"
     return f"({parts[0]},)" if len(parts) == 1 else f"({', '.join(parts)})"

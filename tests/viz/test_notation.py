@@ -76,7 +76,7 @@ def test_gan_symbols_have_their_shapes(batch, latent, shape):
 )
 def test_ar_symbols_have_their_shapes(vocab, window, embedding, hidden, lengths, t):
     values = of_ar(vocab, window, embedding, hidden, lengths, t)
-    sizes = {"B": len(lengths), "T": max(lengths), "V": vocab, "E": embedding, "H": hidden}
+    sizes = {"B": len(lengths), "T": max(lengths) - 1, "V": vocab, "E": embedding, "H": hidden}
     notation.check_notation("AR", values, **sizes, n=window, t=t)
 
 
