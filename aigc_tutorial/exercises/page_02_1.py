@@ -53,42 +53,43 @@ def best_discriminator(
 
 
 def _recall_cases(_generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
-    yield from ((6, 8), (1, 8), (8, 16), (3, 2))
+    yield from ((6, 8, 1), (1, 8, 1), (8, 16, 3), (3, 2, 0), (5, 4, 5))
 
 
 @exercise(
-    "blind-recall",
+    "short-sight",
     page=PAGE,
     level="core",
     cases=_recall_cases,
-    hint="how likely is it that the question is about the last pair? And if it is not, how likely "
-    "is it that the right value is the last one all the same?",
-    remark="With one pair it is 1: there, the last token is the answer.",
+    hint="how likely is it that the question is about a pair that is seen? And if it is not, what "
+    "do the values that are seen tell about the right one?",
+    remark="With one pair seen it is what a blind model reached that knows the last value alone: "
+    "the key gains nothing there. Why?",
     mistakes=[
         Mistake(
-            lambda n_pairs, n_values: 1 / n_values,
-            "this guesses without having seen anything. The last value is known; is it a better "
-            "guess than the others?",
+            lambda n_pairs, n_values, n_seen: n_seen / n_pairs,
+            "this is how often the question is about a pair that is seen. A guess can hit too.",
         ),
         Mistake(
-            lambda n_pairs, n_values: 1 / n_pairs,
-            "this is how often the question is about the last pair. The values of other pairs can "
-            "be the same by chance.",
+            lambda n_pairs, n_values, n_seen: n_seen / n_pairs + 1 / n_values,
+            "the two cases exclude each other: the guess counts only when the pair is not seen.",
         ),
         Mistake(
-            lambda n_pairs, n_values: 1 / n_pairs + 1 / n_values,
-            "the two cases exclude each other: the chance hit counts only when the question is "
-            "about another pair.",
+            lambda n_pairs, n_values, n_seen: (
+                n_seen / n_pairs + (1 - n_seen / n_pairs) / max(1, n_values - n_seen)
+            ),
+            "values are independent: one that was seen can be the right one all the same.",
         ),
     ],
 )
-def accuracy_without_attention(n_pairs: int, n_values: int) -> float:
-    """Share of right answers on the recall task for the best model that sees the last value alone.
+def accuracy_with_short_sight(n_pairs: int, n_values: int, n_seen: int) -> float:
+    """Share of right answers on the recall task for the best model that sees the last pairs alone.
 
-    ``n_pairs`` pairs of a key and a value, then one of these keys, each equally often. Values are
-    drawn independently, each of the ``n_values`` equally often.
+    ``n_pairs`` pairs of a key and a value, then one of these keys, each equally often; the keys
+    differ. Values are drawn independently, each of the ``n_values`` equally often. The model sees
+    keys and values of the last ``n_seen`` pairs, 0 to ``n_pairs``, and the question.
     """
-    return 1 / n_pairs + (1 - 1 / n_pairs) / n_values
+    return n_seen / n_pairs + (1 - n_seen / n_pairs) / n_values
 
 
 def _queries_keys_values(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
