@@ -128,7 +128,8 @@ class ConceptMap:
         show(Shown(plain=plain, markdown=table))
 
     def _cells(self, edge: Edge) -> tuple[str, ...]:
-        code = listing(resolve(edge.function)).linked(f"`{edge.function}`")
+        function = resolve(edge.function)
+        code = listing(function).linked(f"`{function.__qualname__}`")
         page = f"[{page_number(edge.page)}]({edge.page}.ipynb)"
         return self.nodes[edge.source], self.nodes[edge.target], edge.says, code, page
 
