@@ -76,7 +76,7 @@ SYMBOLS: tuple[Symbol, ...] = (
     _gan("f(x)", "", "critic(x_real)", "B", "score of a critic: a logit that no σ follows"),
     _gan("L_D", "L_D", "loss_discriminator", "", "what the discriminator minimises"),
     _gan("L_G", "L_G", "loss_generator", "", "what the generator minimises"),
-    _ar("x_{0:T}", "", "tokens", "B T+1", "sequences of token numbers, the given first one included"),
+    _ar("x_{0:T}", "", "tokens", "B T+1", "sequences of token numbers, the given one first"),
     _ar("x_t", "x_t", "tokens[:, t]", "B", "token t"),
     _ar("x_{<t}", "x_{<t}", "tokens[:, :t]", "B t", "all tokens before it"),
     _ar("x_0", "x_0", "tokens[:, 0]", "B", "the given first token, of a prompt or bos_id"),
