@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from aigc_tutorial.exercises.registry import Mistake, exercise
@@ -119,3 +119,54 @@ def growth_exponent(lengths: list[float], seconds: list[float]) -> float:
     Take the slope of the straight line from the first to the last point, both axes logarithmic.
     """
     return math.log(seconds[-1] / seconds[0]) / math.log(lengths[-1] / lengths[0])
+
+
+def _samples_and_points(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    for n_samples, n_points, width in ((7, 5, 0.5), (40, 3, 0.1), (3, 4, 2.0)):
+        samples = torch.randn(n_samples, 2, generator=generator, dtype=torch.float64)
+        yield samples, torch.randn(n_points, 2, generator=generator, dtype=torch.float64), width
+    far = torch.tensor([[60.0, 0.0]], dtype=torch.float64)
+    yield torch.zeros(2, 2, dtype=torch.float64), far, 1.0
+
+
+def _log_bumps(samples: Tensor, points: Tensor, width: float) -> Tensor:
+    """Log density of each point under the bump on each sample, shape (M, N)."""
+    squares = (points[:, None] - samples[None]).square().sum(dim=2)
+    return -squares / (2 * width**2) - math.log(2 * math.pi * width**2)
+
+
+@exercise(
+    "parzen-window",
+    page=PAGE,
+    level="research",
+    cases=_samples_and_points,
+    hint="the density is the mean of the bumps, so its logarithm is torch.logsumexp of theirs less "
+    "the logarithm of their number.",
+    remark="Apply it to the GAN's points of this page, with several widths. The number depends on "
+    "the width as much as on the GAN: Theis et al. show how such estimates mislead.",
+    mistakes=[
+        Mistake(
+            lambda samples, points, width: _log_bumps(samples, points, width).mean(dim=1),
+            "that is the mean of logarithms; the density is a mean, and the logarithm comes last.",
+        ),
+        Mistake(
+            lambda samples, points, width: _log_bumps(samples, points, width).logsumexp(dim=1),
+            "the bumps must be averaged, not summed, or the density would not integrate to 1.",
+        ),
+        Mistake(
+            lambda samples, points, width: _log_bumps(samples, points, width).exp().mean(1).log(),
+            "far from all samples every bump is 0 in floating point; stay with logarithms.",
+        ),
+    ],
+)
+def parzen_log_density(
+    samples: Float64[Tensor, "N 2"], points: Float64[Tensor, "M 2"], width: float
+) -> Float64[Tensor, " M"]:
+    """Logarithm of a density estimated from samples, at M points of the plane.
+
+    Every sample carries a round Gaussian bump of standard deviation ``width``, and the density is
+    the mean of the N bumps. It must be finite far from all samples too.
+    """
+    squares = (points[:, None] - samples[None]).square().sum(dim=2)
+    log_bumps = -squares / (2 * width**2) - math.log(2 * math.pi * width**2)
+    return log_bumps.logsumexp(dim=1) - math.log(len(samples))
