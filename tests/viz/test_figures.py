@@ -127,7 +127,8 @@ def test_loss_curves_need_a_record():
 
 def test_probability_curves_keep_the_whole_scale():
     ax = viz.probability_curves(HISTORY, window=2)
-    assert ax.get_ylim() == (0, 1)
+    assert ax.get_yticks()[[0, -1]].tolist() == [0, 1]
+    assert ax.get_ylim()[1] > 1  # room for the legend above the curves
     labels = {line.get_label(): line for line in ax.lines}
     assert values(labels["mean D(x), real"].get_ydata())[-1] == pytest.approx(0.775)
 
