@@ -108,6 +108,7 @@ MNIST_MLP = Recipe(
         learning_rate_generator=2e-3,
         learning_rate_discriminator=1e-3,
         r1_gamma=2.0,
+        ema_half_life_images=11_000,
     ),
 )
 """The fully connected pair of the source document, in a game that does not collapse."""

@@ -66,11 +66,11 @@ class GANTrainingConfig:
     flat_until: float = 0.5
     final_learning_rate: float = 0.02
     n_discriminator_updates: int = 1
-    r1_gamma: float = 0.05
+    r1_gamma: float = 0.3
     r2_gamma: float = 0.0
     penalty_every: int = 16
     gradient_penalty: float = 0.0
-    ema_half_life_images: float = 11_000
+    ema_half_life_images: float = 30_000
     ema_ramp_up: float = 0.09
 
 
