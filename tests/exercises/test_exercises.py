@@ -81,7 +81,7 @@ def test_code_that_fails_is_an_answer_too(name, shown):
         ("04_2_1_gan_math", 3),
         ("04_2_2_ar_math", 3),
         ("04_3_mnist_case", 3),
-        ("05_1_environment", 1),
+        ("05_1_environment", 3),
         ("05_2_implementation", 3),
         ("05_4_results", 3),
     ],
