@@ -8,6 +8,14 @@ from aigc_tutorial.gan.convolutional import (
     ConvGenerator,
     ConvGeneratorConfig,
 )
+from aigc_tutorial.gan.copies import (
+    MLPDiscriminatorCopies,
+    MLPDiscriminatorCopiesConfig,
+    MLPGeneratorCopies,
+    MLPGeneratorCopiesConfig,
+    join_copies,
+    split_copies,
+)
 from aigc_tutorial.gan.dirac import DiracGAN
 from aigc_tutorial.gan.mlp import (
     MLPDiscriminator,
@@ -30,10 +38,16 @@ __all__ = [
     "Generator",
     "MLPDiscriminator",
     "MLPDiscriminatorConfig",
+    "MLPDiscriminatorCopies",
+    "MLPDiscriminatorCopiesConfig",
     "MLPGenerator",
     "MLPGeneratorConfig",
+    "MLPGeneratorCopies",
+    "MLPGeneratorCopiesConfig",
+    "join_copies",
     "losses",
     "penalties",
     "recipes",
+    "split_copies",
     "train",
 ]

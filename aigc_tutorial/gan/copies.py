@@ -1,0 +1,176 @@
+"""Several trainings at once: fully connected networks side by side, each with its own row.
+
+One seed proves nothing, and small networks leave a processor idle: calling a layer costs more than
+what it computes. Here S networks of one shape are one module with S times the weights. In a batch,
+row i belongs to copy i mod S, and a copy never sees another's rows. To a training step such a batch
+looks like any other, so :class:`aigc_tutorial.gan.trainer.GANTrainer` trains all copies as they
+are, and each takes the steps that it would take alone. Four things to know:
+
+- a batch has S rows for each row of a copy, and everything that counts images counts all of them;
+- a loss is the mean over copies, so the gradient of each is divided by S. Adam divides by the
+  gradient's size and does not notice, but for its epsilon;
+- penalties are means over rows too and need no change;
+- nothing may mix rows: there is no batch normalisation.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor, nn
+
+from aigc_tutorial.gan.base import Discriminator, Generator, check_images, check_latent
+from aigc_tutorial.gan.mlp import (
+    MLPDiscriminator,
+    MLPDiscriminatorConfig,
+    MLPGenerator,
+    MLPGeneratorConfig,
+)
+
+ConfigT = TypeVar("ConfigT", MLPGeneratorConfig, MLPDiscriminatorConfig)
+
+
+def join_copies(parts: Shaped[Tensor, "S B ..."]) -> Shaped[Tensor, "R ..."]:
+    """Rows of all copies as one batch, in which row i is copy i mod S's."""
+    return parts.transpose(0, 1).flatten(0, 1)
+
+
+def split_copies(rows: Shaped[Tensor, "R ..."], n_copies: int) -> Shaped[Tensor, "S B ..."]:
+    """The rows of each copy: what :func:`join_copies` joined.
+
+    Raises:
+        ValueError: if the copies would not have equally many rows.
+    """
+    if len(rows) % n_copies:
+        raise ValueError(
+            f"{len(rows)} rows cannot be dealt to {n_copies} copies evenly; "
+            f"give a multiple of {n_copies}"
+        )
+    return rows.unflatten(0, (-1, n_copies)).transpose(0, 1)
+
+
+@dataclass(frozen=True)
+class MLPGeneratorCopiesConfig(MLPGeneratorConfig):
+    """Configuration of :class:`MLPGeneratorCopies`: that of a copy, and their number.
+
+    Attributes:
+        n_copies: S.
+    """
+
+    n_copies: int = 1
+
+    def __post_init__(self) -> None:
+        if self.batch_norm:
+            raise ValueError("batch normalisation would mix the rows of different copies")
+
+
+@dataclass(frozen=True)
+class MLPDiscriminatorCopiesConfig(MLPDiscriminatorConfig):
+    """Configuration of :class:`MLPDiscriminatorCopies`: that of a copy, and their number.
+
+    Attributes:
+        n_copies: S.
+    """
+
+    n_copies: int = 1
+
+
+class LinearCopies(nn.Module):
+    """S linear layers side by side: one batched matrix product."""
+
+    def __init__(self, layers: Sequence[nn.Linear]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.stack([layer.weight.detach() for layer in layers]))
+        self.bias = nn.Parameter(torch.stack([layer.bias.detach() for layer in layers]))
+
+    def forward(self, x: Float[Tensor, "S B n_in"]) -> Float[Tensor, "S B n_out"]:
+        """Each copy's layer, applied to its own rows."""
+        return torch.baddbmm(self.bias[:, None], x, self.weight.transpose(1, 2))
+
+
+class MLPGeneratorCopies(Generator):
+    """S generators; copy s turns the latents in rows s, s + S, s + 2S and so on into data."""
+
+    config_class = MLPGeneratorCopiesConfig
+    config: MLPGeneratorCopiesConfig
+
+    def __init__(self, config: MLPGeneratorCopiesConfig) -> None:
+        """Draw the weights of one copy after the other, from torch's global seed."""
+        super().__init__(config)
+        networks = [MLPGenerator(config) for _ in range(config.n_copies)]
+        self.layers = _side_by_side([network.layers for network in networks])
+
+    def forward(self, z: Float[Tensor, "R Z"]) -> Float[Tensor, "R ..."]:
+        """Generate one sample from each latent vector."""
+        check_latent(z, self.latent_dim)
+        rows = join_copies(self.layers(split_copies(z, self.config.n_copies)))
+        return rows.unflatten(1, self.config.image_shape)
+
+    def sample_each(
+        self, n: int, *, generator: torch.Generator | None = None
+    ) -> Float[Tensor, "S {n} ..."]:
+        """Draw ``n`` samples of each copy."""
+        n_copies = self.config.n_copies
+        rows = self.sample(n * n_copies, generator=generator, batch_size=1000 * n_copies)
+        return split_copies(rows, n_copies)
+
+    def copy(self, number: int) -> MLPGenerator:
+        """One of the copies as a network of its own, in evaluation mode."""
+        network = MLPGenerator(_of_one(self.config, MLPGeneratorConfig))
+        _take_out(self.layers, network.layers, number)
+        return network.eval()
+
+
+class MLPDiscriminatorCopies(Discriminator):
+    """S discriminators; copy s judges the rows s, s + S, s + 2S and so on."""
+
+    config_class = MLPDiscriminatorCopiesConfig
+    config: MLPDiscriminatorCopiesConfig
+
+    def __init__(self, config: MLPDiscriminatorCopiesConfig) -> None:
+        """Draw the weights of one copy after the other, from torch's global seed."""
+        super().__init__(config)
+        networks = [MLPDiscriminator(config) for _ in range(config.n_copies)]
+        self.layers = _side_by_side([network.layers for network in networks])
+
+    def forward(self, x: Float[Tensor, "R ..."]) -> Float[Tensor, " R"]:
+        """Score each row with one logit, positive for "real"."""
+        check_images(x, self.config.image_shape)
+        parts = split_copies(x.flatten(1), self.config.n_copies)
+        return join_copies(self.layers(parts)).squeeze(1)
+
+    def copy(self, number: int) -> MLPDiscriminator:
+        """One of the copies as a network of its own, in evaluation mode."""
+        network = MLPDiscriminator(_of_one(self.config, MLPDiscriminatorConfig))
+        _take_out(self.layers, network.layers, number)
+        return network.eval()
+
+
+def _of_one(config: Any, config_class: type[ConfigT]) -> ConfigT:
+    """The configuration of one copy."""
+    own = {field.name: getattr(config, field.name) for field in dataclasses.fields(config_class)}
+    return config_class(**own)
+
+
+def _side_by_side(networks: Sequence[nn.Sequential]) -> nn.Sequential:
+    """One network of layers (S, B, n) from S networks of one shape."""
+    layers: list[nn.Module] = []
+    for same in zip(*networks, strict=True):
+        if isinstance(same[0], nn.Linear):
+            layers.append(LinearCopies(same))
+        elif not isinstance(same[0], nn.Flatten):  # rows are flat already
+            layers.append(same[0])
+    return nn.Sequential(*layers)
+
+
+@torch.no_grad()
+def _take_out(copies: nn.Sequential, network: nn.Sequential, number: int) -> None:
+    """Write the weights of one copy into a network of its own."""
+    own = [layer for layer in network if isinstance(layer, nn.Linear)]
+    stacked = [layer for layer in copies if isinstance(layer, LinearCopies)]
+    for layer, layers in zip(own, stacked, strict=True):
+        layer.weight.copy_(layers.weight[number])
+        layer.bias.copy_(layers.bias[number])
