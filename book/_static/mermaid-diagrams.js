@@ -15,7 +15,7 @@
       diagram.innerHTML = svg;
       // A diagram shrinks to fit, but not until nobody can read it: then its box scrolls.
       const drawing = diagram.querySelector("svg");
-      drawing.style.minWidth = `${0.55 * parseFloat(drawing.style.maxWidth)}px`;
+      drawing.style.minWidth = `${0.5 * parseFloat(drawing.style.maxWidth)}px`;
     }
   }
 
