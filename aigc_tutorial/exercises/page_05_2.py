@@ -158,36 +158,6 @@ def accuracy(logits: Float[Tensor, "B 1"], labels: Float[Tensor, " B"]) -> Float
     return (says_real == labels.bool()).float().mean()
 
 
-def _channels_last(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
-    for shape in ((2, 4, 4, 3), (3, 5, 2, 1), (1, 6, 4, 3)):
-        yield (torch.randn(shape, generator=generator),)
-
-
-@exercise(
-    "channels-first",
-    page=PAGE,
-    level="warm-up",
-    cases=_channels_last,
-    hint="the data must move with the dimensions: permute does that, view and reshape do not.",
-    remark="With one channel a reshape happens to be right, which is how the fault stays unseen.",
-    mistakes=[
-        Mistake(
-            lambda x: x.reshape(x.shape[0], x.shape[3], x.shape[1], x.shape[2]),
-            "the shape is right and the pixels are scrambled: reshape keeps the order in memory, "
-            "where the three colours of a pixel lie side by side.",
-        ),
-        Mistake(
-            lambda x: x.transpose(1, 3),
-            "this exchanges height and channels, and leaves (N, C, W, H): the pictures lie on "
-            "their side.",
-        ),
-    ],
-)
-def channels_first(images: Float[Tensor, "N H W C"]) -> Float[Tensor, "N C H W"]:
-    """Turn images (N, H, W, C) into what torch's convolutions expect, (N, C, H, W)."""
-    return images.permute(0, 3, 1, 2)
-
-
 def _step_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for n_steps in (2, 5):
         weight = torch.zeros(3, requires_grad=True)
@@ -252,3 +222,49 @@ def take_steps(
         loss().backward()
         optimizer.step()
     return weight
+
+
+def _reversal_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    for shape in ((5,), (3, 1, 4, 4)):
+        yield (torch.randn(shape, generator=generator, requires_grad=True),)
+
+
+def _value_and_gradient(arguments: tuple[Any, ...], result: Tensor) -> dict[str, Tensor]:
+    (x,) = arguments
+    (gradient,) = torch.autograd.grad(result.sin().sum(), x)
+    return {"what comes out": result.detach(), "the gradient that comes back": gradient}
+
+
+@exercise(
+    "reverse-gradient",
+    page=PAGE,
+    level="research",
+    cases=_reversal_cases,
+    observe=_value_and_gradient,
+    hint="a sum of a part that is detached and a part that is not. The values must add up to x, "
+    "and the part that is not detached must have the slope -1.",
+    remark="With x_fake = reverse_gradient(generator(z)), one backward of L_D trains both networks "
+    "of the min-max game at once. Which of the three losses of the generator is that, and what "
+    "does it cost?",
+    mistakes=[
+        Mistake(
+            lambda x: -x,
+            "the gradient is turned round, and so is the value: the discriminator would see the "
+            "negative of each image.",
+        ),
+        Mistake(
+            lambda x: x * 1.0,
+            "the gradient comes back as it is: it would help the discriminator.",
+        ),
+        Mistake(
+            lambda x: x.detach() - x,
+            "the slope is right. The value is 0: what has to be added without a gradient?",
+        ),
+    ],
+)
+def reverse_gradient(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """Return ``x`` in a form whose gradient goes back to ``x`` with the opposite sign.
+
+    The values stay what they are. Plain tensor operations and ``detach`` suffice.
+    """
+    return 2 * x.detach() - x
