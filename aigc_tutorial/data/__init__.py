@@ -16,6 +16,13 @@ from aigc_tutorial.data.catalogue import (
     Resource,
 )
 from aigc_tutorial.data.chains import MarkovChain, XORChain, ring_chain
+from aigc_tutorial.data.dates import (
+    DATE_STYLES,
+    WEEKDAYS,
+    DatePair,
+    date_pairs,
+    write_date,
+)
 from aigc_tutorial.data.fetch import (
     CacheError,
     DataFallbackWarning,
@@ -51,6 +58,7 @@ from aigc_tutorial.data.vowels import (
 
 __all__ = [
     "BULLETIN_ENTROPY",
+    "DATE_STYLES",
     "MNIST_TEST_IMAGES",
     "MNIST_TEST_LABELS",
     "MNIST_TRAIN_IMAGES",
@@ -61,12 +69,14 @@ __all__ = [
     "TINY_SHAKESPEARE",
     "VOWELS",
     "VOWEL_SAMPLE_RATE",
+    "WEEKDAYS",
     "BinarisedBatches",
     "CacheError",
     "CopyTask",
     "DataFallbackWarning",
     "DataIntegrityError",
     "DataUnavailableError",
+    "DatePair",
     "ImageDataset",
     "MarkovChain",
     "MelodyStyle",
@@ -84,6 +94,7 @@ __all__ = [
     "VowelDataset",
     "XORChain",
     "binarise",
+    "date_pairs",
     "dequantise",
     "fetch",
     "grid",
@@ -108,4 +119,5 @@ __all__ = [
     "tiny_shakespeare",
     "two_moons",
     "weather_bulletins",
+    "write_date",
 ]

@@ -58,9 +58,10 @@ def nll_curves(
 
 
 def token_maps(
-    maps: Mapping[str, Float[Tensor, "T T"]],
+    maps: Mapping[str, Float[Tensor, "T S"]],
     labels: Sequence[str],
     *,
+    column_labels: Sequence[str] | None = None,
     n_columns: int = 4,
     size: float = 1.75,
     largest: float | None = None,
@@ -72,8 +73,9 @@ def token_maps(
     Args:
         maps: from a title to a matrix; row t belongs to token t.
         labels: names of the tokens, written along the axes if there are 24 or fewer.
+        column_labels: names of the tokens of the columns, where they are others than the rows'.
         n_columns: matrices in a row.
-        size: inches of a matrix.
+        size: inches of a matrix, from left to right.
         largest: value of the darkest colour; by default each matrix has its own.
         rows: what a row is.
         columns: what a column is.
@@ -82,11 +84,13 @@ def token_maps(
         raise ValueError("there is no map to draw")
     n_columns = min(n_columns, len(maps))
     n_rows = -(-len(maps) // n_columns)
+    across = labels if column_labels is None else column_labels
+    height = size * len(labels) / len(across)
     with style():
         figure, grid = plt.subplots(
             n_rows,
             n_columns,
-            figsize=(size * n_columns + 0.4, (size + 0.3) * n_rows + 0.2),
+            figsize=(size * n_columns + 0.4, (height + 0.3) * n_rows + 0.2),
             squeeze=False,
         )
         for ax in grid.flat[len(maps) :]:
@@ -95,9 +99,9 @@ def token_maps(
             ax.imshow(matrix.detach().cpu(), cmap="Blues", vmin=0, vmax=largest)
             ax.set_title(title, fontsize=9)
             ax.spines[:].set_visible(True)
-            ticks = range(len(labels)) if len(labels) <= 24 else []
-            ax.set_xticks(ticks, [labels[t] for t in ticks], fontsize=6, family="monospace")
-            ax.set_yticks(ticks, [labels[t] for t in ticks], fontsize=6, family="monospace")
+            for set_ticks, names in ((ax.set_xticks, across), (ax.set_yticks, labels)):
+                shown = list(names) if len(names) <= 24 else []
+                set_ticks(range(len(shown)), shown, fontsize=6, family="monospace")
             ax.tick_params(length=0, colors=INK)
             if i >= len(maps) - n_columns:
                 ax.set_xlabel(columns)
