@@ -1,30 +1,38 @@
 """Draw the pictures of the README from the zoo's weights. Run by ``make pictures``.
 
-Writes to ``book/_static``:
+Writes to ``book/_static``, from fixed seeds, with nothing chosen by hand:
 
-- ``digits.png``: digits that ``mnist-conv-gan`` made, a fixed seed, nothing chosen by hand;
-- ``latent_walk.gif``: many such ways from one latent vector to the next, and back to the first.
+- ``digits.png``: digits that ``mnist-conv-gan`` made;
+- ``latent_walk.gif``: its way from one latent vector to the next, and back to the first;
+- ``pixel_by_pixel.gif``: the digits 0 to 9 as ``mnist-pixelcnn`` draws them;
+- ``texts.svg``: poems by ``tang-quatrains`` and a scene by ``shakespeare-characters``.
+
+Run it again whenever one of these models was trained anew.
 """
 
 import os
 import sys
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from aigc_tutorial import zoo
+from aigc_tutorial import ar, zoo
+from aigc_tutorial.data.levels import dequantise
+from aigc_tutorial.zoo.train_poems import write
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "book" / "_static"
-MODEL = "mnist-conv-gan"
 SEED = 2026
 N_ROWS, N_COLUMNS = 5, 16
 N_ROWS_WALK, N_COLUMNS_WALK = 3, 12
 N_STOPS, N_FRAMES_BETWEEN = 4, 12
 MILLISECONDS = 90
-N_GREYS = 8  # of the moving picture; more make its file larger and look the same
+N_GREYS = 8  # of a moving picture; more make its file larger and look the same
+N_ROWS_DRAWN, PIXELS_A_FRAME = 2, 14
+N_POEMS, N_LINES = 4, 9  # poems two by two, beside as many lines
 
 
 def tile(images: Tensor, n_columns: int, scale: int, gap: int = 2) -> Image.Image:
@@ -56,8 +64,8 @@ def walk(stops: Tensor, n_between: int) -> Tensor:
     return torch.stack(points)
 
 
-def save(frames: list[Image.Image], path: Path) -> None:
-    """Write a picture, or a moving one, completely or not at all."""
+def save(frames: list[Image.Image], path: Path, last_ms: int = MILLISECONDS) -> None:
+    """Write a picture, or a moving one whose last frame stays for ``last_ms``."""
     temporary = path.with_name(f"tmp-{path.name}")
     if len(frames) == 1:
         frames[0].save(temporary, optimize=True)
@@ -65,18 +73,20 @@ def save(frames: list[Image.Image], path: Path) -> None:
         top = N_GREYS - 1
         levels = [round(round(v * top / 255) * 255 / top) for v in range(256)]
         first, *rest = (frame.point(levels) for frame in frames)
-        first.save(temporary, save_all=True, append_images=rest, duration=MILLISECONDS, loop=0)
+        durations = [MILLISECONDS] * len(rest) + [last_ms]
+        first.save(temporary, save_all=True, append_images=rest, duration=durations, loop=0)
+    replace(temporary, path)
+
+
+def replace(temporary: Path, path: Path) -> None:
+    """Put a finished file in its place, so that none is ever half written."""
     os.replace(temporary, path)
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1024:.0f} KiB")
 
 
-def main() -> int:
-    """Draw all pictures."""
-    if MODEL not in zoo.names():
-        print(f"The zoo has no {MODEL}; it has: {', '.join(zoo.names())}", file=sys.stderr)
-        return 1
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    generator = zoo.load(MODEL)
+def draw_gan() -> None:
+    """Digits of the convolutional GAN, and its walk."""
+    generator = zoo.load("mnist-conv-gan")
     randomness = torch.Generator().manual_seed(SEED)
     digits = generator.sample(N_ROWS * N_COLUMNS, generator=randomness)
     save([tile(digits, N_COLUMNS, scale=2)], FOLDER / "digits.png")
@@ -87,6 +97,69 @@ def main() -> int:
     with torch.no_grad():
         frames = [tile(generator(z), N_COLUMNS_WALK, scale=2) for z in torch.stack(ways, dim=1)]
     save(frames, FOLDER / "latent_walk.gif")
+
+
+def draw_pixels() -> None:
+    """The ten digits, drawn pixel by pixel; grey is what is not drawn yet."""
+    model = zoo.load("mnist-pixelcnn")
+    labels = torch.arange(10).repeat(N_ROWS_DRAWN)
+    levels = model.sample(len(labels), labels, generator=torch.Generator().manual_seed(SEED))
+    images = dequantise(levels, model.config.n_levels)
+    frames = []
+    for n_drawn in range(0, images[0].numel() + 1, PIXELS_A_FRAME):
+        seen = images.flatten(1).clone()
+        seen[:, n_drawn:] = -1 + 2 / (N_GREYS - 1)
+        frames.append(tile(seen.view_as(images)[:, None], 10, scale=3))
+    save(frames, FOLDER / "pixel_by_pixel.gif", last_ms=4_000)
+
+
+def write_texts() -> None:
+    """Poems beside a scene, as one SVG whose letters come from the reader's fonts."""
+    randomness = torch.Generator().manual_seed(SEED)
+    poems = write(zoo.load("tang-quatrains"), zoo.tokenizer("tang-quatrains"), N_POEMS, randomness)
+    plays = zoo.tokenizer("shakespeare-characters")
+    scene = plays.decode(
+        zoo.load("shakespeare-characters").generate(
+            plays.encode("\n"),
+            max_new_tokens=60 * N_LINES,
+            config=ar.SamplingConfig(temperature=0.8),
+            generator=randomness,
+        )
+    )
+    lines = [
+        (24 + 180 * (number % 2), 36 + 24 * (row + 5 * (number // 2)), "zh-Hant", line)
+        for number, poem in enumerate(poems)
+        for row, line in enumerate(poem.lines)
+    ]
+    lines += [
+        (400, 36 + 24 * row, "en", line)
+        for row, line in enumerate(scene.strip("\n").split("\n")[:N_LINES])
+    ]
+    text = "\n".join(
+        f'<text x="{x}" y="{y}" lang="{language}">{escape(line)}</text>'
+        for x, y, language, line in lines
+    )
+    height = max(y for _, y, _, _ in lines) + 16
+    svg = f"""<svg xmlns="http://www.w3.org/2000/svg" width="894" height="{height}" role="img">
+<title>Quatrains in the manner of the Tang poets, and lines in the manner of Shakespeare</title>
+<style>
+text {{ font: 17px Georgia, "Songti TC", "Noto Serif CJK TC", "PMingLiU", serif; fill: #24292f; }}
+@media (prefers-color-scheme: dark) {{ text {{ fill: #d1d7e0; }} }}
+</style>
+{text}
+</svg>
+"""
+    temporary = FOLDER / "tmp-texts.svg"
+    temporary.write_text(svg, encoding="utf-8")
+    replace(temporary, FOLDER / "texts.svg")
+
+
+def main() -> int:
+    """Draw all pictures."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    draw_gan()
+    draw_pixels()
+    write_texts()
     return 0
 
 
