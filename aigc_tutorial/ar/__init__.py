@@ -34,6 +34,8 @@ from aigc_tutorial.ar.tokenizers import (
 )
 from aigc_tutorial.ar.trainer import ARTrainer, ARTrainingConfig, ARTrainingResult, train
 from aigc_tutorial.ar.transformer import Transformer, TransformerConfig
+from aigc_tutorial.ar.video import FrameModel, FrameModelConfig
+from aigc_tutorial.ar.wavenet import WaveNet, WaveNetConfig
 from aigc_tutorial.ar.window import WindowConfig, WindowModel
 
 __all__ = [
@@ -46,6 +48,8 @@ __all__ = [
     "Beam",
     "ByteTokenizer",
     "CharacterTokenizer",
+    "FrameModel",
+    "FrameModelConfig",
     "GPT2Config",
     "NGramConfig",
     "NGramModel",
@@ -58,6 +62,8 @@ __all__ = [
     "Tokenizer",
     "Transformer",
     "TransformerConfig",
+    "WaveNet",
+    "WaveNetConfig",
     "WindowConfig",
     "WindowModel",
     "beam_search",

@@ -41,6 +41,7 @@ from aigc_tutorial.data.melodies import (
     render_melody,
     share_in_scale,
 )
+from aigc_tutorial.data.moving_digits import DIGIT_SIDE, moving_digits
 from aigc_tutorial.data.poems import Poem, PoemDataset, tang_poems
 from aigc_tutorial.data.pretext import quarter_turns
 from aigc_tutorial.data.tasks import CopyTask, RecallTask
@@ -48,6 +49,7 @@ from aigc_tutorial.data.text import TextDataset, python_documentation, tiny_shak
 from aigc_tutorial.data.token_batches import TokenWindows, pack_sequences, pad_sequences
 from aigc_tutorial.data.toy import ToyDistribution, grid, ring, spiral, two_moons
 from aigc_tutorial.data.vowels import (
+    VOWEL_FORMANTS,
     VOWEL_SAMPLE_RATE,
     VOWELS,
     VowelDataset,
@@ -58,6 +60,7 @@ from aigc_tutorial.data.vowels import (
 
 __all__ = [
     "BULLETIN_ENTROPY",
+    "DIGIT_SIDE",
     "DATE_STYLES",
     "MNIST_TEST_IMAGES",
     "MNIST_TEST_LABELS",
@@ -68,6 +71,7 @@ __all__ = [
     "TANG_POEMS",
     "TINY_SHAKESPEARE",
     "VOWELS",
+    "VOWEL_FORMANTS",
     "VOWEL_SAMPLE_RATE",
     "WEEKDAYS",
     "BinarisedBatches",
@@ -100,6 +104,7 @@ __all__ = [
     "grid",
     "images_to_pixels",
     "mnist",
+    "moving_digits",
     "mu_law_decode",
     "mu_law_encode",
     "pack_sequences",

@@ -156,6 +156,52 @@ class MelodyStyle:
         notes = (pitches - self.lowest) * len(NOTE_DURATIONS) + durations
         return torch.cat([torch.full((n_melodies, 1), self.bos_id), notes], dim=1)
 
+    def log_probability(
+        self, melodies: Int64[Tensor, "n_melodies T"]
+    ) -> Float64[Tensor, "n_melodies"]:
+        r"""Logarithm of the probability with which :meth:`sample` draws each melody, in nats.
+
+        It is exact, so no model of these melodies can have a lower mean negative log-likelihood
+        than what this gives: minus its mean is the entropy. What :meth:`sample` never draws has
+        :math:`-\infty`.
+
+        Args:
+            melodies: tokens, the first one that marks the beginning, then two notes or more.
+
+        Raises:
+            ValueError: if there are fewer than two notes, or a token is outside the vocabulary.
+        """
+        n_notes = melodies.shape[1] - 1
+        if n_notes < 2:
+            raise ValueError(f"the melodies have {n_notes} notes; a cadence needs at least 2")
+        if not 0 <= int(melodies.min()) <= int(melodies.max()) < self.vocab_size:
+            raise ValueError(f"a token is not in 0 … {self.vocab_size - 1}")
+        notes = melodies[:, 1:]
+        durations = notes % len(NOTE_DURATIONS)
+        # A row and a column more: what lies outside the scale, the beginning's token included.
+        n = len(self.pitches)
+        degree_of = torch.full((self.highest - self.lowest + 2,), n)
+        degree_of[torch.tensor(self.pitches) - self.lowest] = torch.arange(n)
+        degrees = degree_of[notes // len(NOTE_DURATIONS)]
+        pad = torch.nn.functional.pad
+        log_walk = pad(self._walk(), (0, 1, 0, 1)).log()
+        log_cadence = pad(self._cadence(), (0, 1, 0, 1)).log()
+        log_duration = torch.tensor(_PROBABILITY_OF_DURATION, dtype=torch.float64).log()
+
+        # Of all walks that begin anywhere, those that end well are kept.
+        ends_well = self._cadence().sum(dim=1)
+        for _ in range(n_notes - 2):
+            ends_well = self._walk() @ ends_well
+        inside = torch.where(degrees[:, 0] < n, 0.0, -math.inf)
+        starts_at_bos = torch.where(melodies[:, 0] == self.bos_id, 0.0, -math.inf)
+        ends_long = torch.where(durations[:, -1] == len(NOTE_DURATIONS) - 1, 0.0, -math.inf)
+        return (
+            starts_at_bos + inside + ends_long - ends_well.sum().log()
+            + log_walk[degrees[:, :-2], degrees[:, 1:-1]].sum(dim=1)
+            + log_cadence[degrees[:, -2], degrees[:, -1]]
+            + log_duration[durations[:, :-1]].sum(dim=1)
+        )  # fmt: skip
+
     def _walk(self) -> Float64[Tensor, "P P"]:
         """Probability of each next note; steps that would leave the range are not taken."""
         n = len(self.pitches)

@@ -15,17 +15,22 @@ from torch import Tensor
 VOWEL_SAMPLE_RATE = 8_000
 """Samples per second: telephone quality, enough for the three formants that make the vowel."""
 
-VOWELS = ("a", "e", "i", "o", "u")
+VOWEL_FORMANTS = {
+    "a": (730.0, 1090.0, 2440.0),
+    "e": (530.0, 1840.0, 2480.0),
+    "i": (270.0, 2290.0, 3010.0),
+    "o": (570.0, 840.0, 2410.0),
+    "u": (300.0, 870.0, 2240.0),
+}
+"""Frequencies in Hz of the three resonances that make each vowel.
 
-# Hz; averages over 33 men in Peterson and Barney (1952), Control methods used in a study of the
-# vowels, table II. Theirs are English: the vowels of hod, head, heed, hawed and who'd.
-_FORMANTS = (
-    (730.0, 1090.0, 2440.0),
-    (530.0, 1840.0, 2480.0),
-    (270.0, 2290.0, 3010.0),
-    (570.0, 840.0, 2410.0),
-    (300.0, 870.0, 2240.0),
-)
+Averages over 33 men in Peterson and Barney (1952), Control methods used in a study of the vowels,
+table II. Theirs are English: the vowels of hod, head, heed, hawed and who'd.
+"""
+
+VOWELS = tuple(VOWEL_FORMANTS)
+"""The vowels by name, in the order of their labels."""
+
 _BANDWIDTHS = (60.0, 90.0, 150.0)  # Hz; within the ranges of Klatt (1980), table I
 _SOURCE_CORNER = 100.0  # Hz; above it the source falls by 6 dB per octave, lips included
 _FADE_SECONDS = 0.01
@@ -66,7 +71,7 @@ def synthetic_vowels(n: int, *, generator: torch.Generator, n_samples: int = 2_0
 
     progress = torch.arange(n_samples) / n_samples
     frequency = pitches[:, None] * (1 + (glides[:, None] - 1) * progress)
-    formants = torch.tensor(_FORMANTS)[labels] * deviations
+    formants = torch.tensor(list(VOWEL_FORMANTS.values()))[labels] * deviations
     sound = resonate(pulse_train(frequency), formants)
     sound = sound * _fade(lengths, n_samples)
     waveforms = sound / sound.abs().amax(dim=1, keepdim=True).clamp(min=1e-9)

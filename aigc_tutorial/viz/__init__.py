@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from aigc_tutorial.viz import text_widgets as text_widgets
     from aigc_tutorial.viz import widgets as widgets
+    from aigc_tutorial.viz.audio import audio_player, note_name, piano_roll, spectrogram
     from aigc_tutorial.viz.book import (
         expect,
         expect_band,
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
     from aigc_tutorial.viz.tokens import surprise, token_labels, visible
 
 _HOME = {
+    "audio_player": "audio",
+    "note_name": "audio",
+    "piano_roll": "audio",
+    "spectrogram": "audio",
     "expect": "book",
     "expect_band": "book",
     "show_source": "book",
@@ -74,6 +79,7 @@ _NEEDS: dict[str, tuple[str, ...]] = {
 
 __all__ = [
     "attention_maps",
+    "audio_player",
     "check_notation",
     "class_share_bars",
     "comparison_bars",
@@ -87,6 +93,8 @@ __all__ = [
     "neighbour_pairs",
     "nll_curves",
     "notation_table",
+    "note_name",
+    "piano_roll",
     "probability_curves",
     "real_beside_generated",
     "samples_2d",
@@ -94,6 +102,7 @@ __all__ = [
     "show_source",
     "shows_error",
     "snapshots_strip",
+    "spectrogram",
     "surprise",
     "table",
     "text_widgets",

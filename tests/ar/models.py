@@ -12,6 +12,8 @@ from aigc_tutorial.ar import (
     RecurrentModel,
     Transformer,
     TransformerConfig,
+    WaveNet,
+    WaveNetConfig,
     WindowConfig,
     WindowModel,
 )
@@ -49,6 +51,7 @@ _MAKERS: dict[str, Callable[[], AutoregressiveModel]] = {
     "rnn": lambda: _recurrent("rnn"),
     "gru": lambda: _recurrent("gru"),
     "lstm": lambda: _recurrent("lstm"),
+    "wavenet": lambda: randomize(WaveNet(WaveNetConfig(V, width=4, n_layers=2))),
     "transformer": lambda: _transformer(0, tie_embeddings=False),
     "transformer, tied, shifted": lambda: _transformer(2, tie_embeddings=True),
     "gpt-2": lambda: randomize(GPT2(GPT2Config(V, CONTEXT, n_layers=2, n_heads=2, width=8))),

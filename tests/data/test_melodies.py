@@ -1,6 +1,7 @@
 """Melodies that keep to their scale and come home, tokens that lose nothing, sound in tune."""
 
 import itertools
+import math
 
 import pytest
 import torch
@@ -70,6 +71,53 @@ def test_walks_are_drawn_from_all_that_end_as_they_must():
     )
     freedom = len(weights) - 1
     assert abs(chi_squared - freedom) < 5 * (2 * freedom) ** 0.5
+
+
+def test_log_probabilities_are_those_of_all_melodies_and_sum_to_one():
+    style = MelodyStyle("pentatonic", lowest=60, highest=72)
+    melodies = [
+        [Note(a, d), Note(b, e), Note(c, 4)]
+        for a, b, c in itertools.product(style.pitches, repeat=3)
+        for d, e in itertools.product(NOTE_DURATIONS, repeat=2)
+    ]
+    log_p = style.log_probability(torch.stack([style.encode(melody) for melody in melodies]))
+    assert log_p.exp().sum().item() == pytest.approx(1)
+    # C A C: all first notes are equally likely, A is two degrees below C, and C one above G.
+    steps = _PROBABILITY_OF_STEP
+    assert torch.isfinite(log_p).sum() < len(melodies)
+    up = style.log_probability(style.encode([Note(64, 1), Note(62, 2), Note(60, 4)])[None])
+    down = style.log_probability(style.encode([Note(67, 1), Note(62, 2), Note(60, 4)])[None])
+    ratio = math.exp(up.item() - down.item())
+    # From the middle note E one may go everywhere; from G one may not go up by two degrees less.
+    reach = sum(p for s, p in steps.items() if 0 <= 3 + s <= 5)
+    assert ratio == pytest.approx(steps[-1] / (steps[-2] / reach))
+
+
+@pytest.mark.parametrize("style", STYLES, ids=lambda style: style.scale)
+def test_what_is_drawn_has_a_probability_and_its_share(style):
+    melodies = style.sample(2_000, 6, generator=seeded())
+    log_p = style.log_probability(melodies)
+    assert torch.isfinite(log_p).all()
+    # The entropy of durations is known, and what is left is that of a walk over the scale.
+    assert 6 < -log_p.mean() < 6 * math.log(3 * 5)
+
+
+def test_what_is_never_drawn_has_no_probability():
+    style = MelodyStyle()
+    good = style.sample(1, 5, generator=seeded())
+    bad = good.repeat(5, 1)
+    bad[0, 2] += 3  # a semitone up: not in the scale, or too large a step
+    bad[1, -1] -= 1  # the last note is not a half
+    bad[2, 0] = 0  # does not begin with the beginning
+    bad[3, 3] = style.bos_id
+    bad[4] = style.encode([Note(60, 1), Note(60, 1), Note(60, 1), Note(62, 1), Note(62, 4)])
+    assert torch.isfinite(style.log_probability(good)).all()
+    assert (style.log_probability(bad[1:]) == -math.inf).all()
+    assert style.log_probability(style.encode([Note(61, 1), Note(60, 4)])[None]) == -math.inf
+    with pytest.raises(ValueError, match="at least 2"):
+        style.log_probability(good[:, :2])
+    with pytest.raises(ValueError, match="0 … 60"):
+        style.log_probability(good + 61)
 
 
 def test_the_vocabulary_does_not_know_the_scale():

@@ -1,0 +1,130 @@
+"""Films one frame at a time: a convolutional network reads two frames and predicts the next."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from aigc_tutorial.nn import Pretrained
+
+_BLOCK = 2  # the network works on blocks of 2 × 2 pixels: a quarter of the places
+
+
+@dataclass(frozen=True)
+class FrameModelConfig:
+    """Configuration of :class:`FrameModel`.
+
+    Attributes:
+        n_past: frames that a prediction sees. One shows where things are, two also how they move.
+        width: D, feature maps of a layer.
+        n_layers: residual convolutions; each lets a pixel see two pixels further.
+    """
+
+    n_past: int = 2
+    width: int = 32
+    n_layers: int = 4
+
+    def __post_init__(self) -> None:
+        if min(self.n_past, self.width, self.n_layers) < 1:
+            raise ValueError(
+                "n_past, width and n_layers must be at least 1, got "
+                f"{self.n_past}, {self.width} and {self.n_layers}"
+            )
+
+
+class FrameModel(Pretrained):
+    r"""Black and white frames, each drawn given those just before it.
+
+    .. math::
+        p(x_t \mid x_{t-1}, x_{t-2}) = \prod_{i,j} p(x_{t,i,j} \mid x_{t-1}, x_{t-2}),
+        \qquad p(x_{t,i,j} = 1 \mid \cdot) = \sigma(a_{i,j})
+
+    The logits a are computed by one pass of convolutions, so a frame costs one step, however many
+    pixels it has. The price is the product: given the past, the pixels of a frame are independent.
+    A model that is unsure whether a digit goes left or right cannot draw one of the two, as a
+    PixelCNN inside each frame could (Kalchbrenner et al. 2017, Video pixel networks).
+
+    Zeros around the frame tell the walls, because one map of ones goes in with the frames.
+    """
+
+    config_class = FrameModelConfig
+    config: FrameModelConfig
+
+    def __init__(self, config: FrameModelConfig = FrameModelConfig()) -> None:
+        super().__init__(config)
+        width = config.width
+        self.first = nn.Conv2d(config.n_past * _BLOCK**2 + 1, width, 5, padding=2)
+        self.layers = nn.ModuleList(
+            nn.Conv2d(width, width, 3, padding=1) for _ in range(config.n_layers)
+        )
+        self.output = nn.Conv2d(width, _BLOCK**2, 3, padding=1)
+        for parameter in self.output.parameters():
+            nn.init.zeros_(parameter)  # at first every pixel is ink with probability 1/2
+
+    def forward(self, past: Float[Tensor, "B n_past H W"]) -> Float[Tensor, "B H W"]:
+        """Logits of ink in the next frame; height and width must be even.
+
+        Raises:
+            ValueError: if the number of frames is not ``n_past``, or a side is odd.
+        """
+        _, n_frames, height, width = past.shape
+        if n_frames != self.config.n_past or height % _BLOCK or width % _BLOCK:
+            raise ValueError(
+                f"expected {self.config.n_past} frames of even height and width, got {n_frames} "
+                f"of {height} × {width}"
+            )
+        blocks = F.pixel_unshuffle(past, _BLOCK)
+        h = torch.relu(self.first(torch.cat([blocks, torch.ones_like(blocks[:, :1])], dim=1)))
+        for layer in self.layers:
+            h = h + torch.relu(layer(h))
+        return F.pixel_shuffle(self.output(h), _BLOCK)[:, 0]
+
+    def nll(self, films: Float[Tensor, "B T H W"]) -> Float[Tensor, "B N"]:
+        r"""Negative log-likelihood in nats of each frame given the true ones before it.
+
+        The first ``n_past`` frames are given, so T frames make N = T - ``n_past`` numbers.
+
+        Args:
+            films: 1 where there is ink, 0 elsewhere.
+
+        Raises:
+            ValueError: if there is no frame to predict.
+        """
+        n_past = self.config.n_past
+        if films.shape[1] <= n_past:
+            raise ValueError(
+                f"the first {n_past} frames are given; a film of {films.shape[1]} leaves none to "
+                "predict"
+            )
+        windows = films.unfold(1, n_past + 1, 1).movedim(-1, 2)  # (B, N, n_past + 1, H, W)
+        logits = self(windows[:, :, :-1].flatten(0, 1))
+        targets = windows[:, :, -1].flatten(0, 1)
+        nll = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+        return nll.sum(dim=(1, 2)).view(windows.shape[:2])
+
+    @torch.no_grad()
+    def continue_films(
+        self,
+        beginnings: Float[Tensor, "B n_past H W"],
+        n_frames: int,
+        *,
+        generator: torch.Generator | None = None,
+    ) -> Float[Tensor, "B n_frames H W"]:
+        """Go on from the first frames, each new one made from the model's own last ones.
+
+        Args:
+            beginnings: the frames that are given.
+            n_frames: how many to make.
+            generator: draws each pixel with its probability; None takes the likelier colour.
+
+        Returns:
+            The new frames alone.
+        """
+        frames = list(beginnings.unbind(dim=1))
+        for _ in range(n_frames):
+            ink = torch.sigmoid(self(torch.stack(frames[-self.config.n_past :], dim=1)))
+            dice = 0.5 if generator is None else torch.rand(ink.shape, generator=generator)
+            frames.append((ink > dice).to(beginnings))
+        return torch.stack(frames[self.config.n_past :], dim=1)
