@@ -44,7 +44,7 @@ from aigc_tutorial.data.melodies import (
 from aigc_tutorial.data.moving_digits import DIGIT_SIDE, moving_digits
 from aigc_tutorial.data.poems import Poem, PoemDataset, tang_poems
 from aigc_tutorial.data.pretext import quarter_turns
-from aigc_tutorial.data.tasks import CopyTask, RecallTask
+from aigc_tutorial.data.tasks import CopyTask, DelayTask, RecallTask
 from aigc_tutorial.data.text import TextDataset, python_documentation, tiny_shakespeare
 from aigc_tutorial.data.token_batches import TokenWindows, pack_sequences, pad_sequences
 from aigc_tutorial.data.toy import ToyDistribution, grid, ring, spiral, two_moons
@@ -60,8 +60,8 @@ from aigc_tutorial.data.vowels import (
 
 __all__ = [
     "BULLETIN_ENTROPY",
-    "DIGIT_SIDE",
     "DATE_STYLES",
+    "DIGIT_SIDE",
     "MNIST_TEST_IMAGES",
     "MNIST_TEST_LABELS",
     "MNIST_TRAIN_IMAGES",
@@ -81,6 +81,7 @@ __all__ = [
     "DataIntegrityError",
     "DataUnavailableError",
     "DatePair",
+    "DelayTask",
     "ImageDataset",
     "MarkovChain",
     "MelodyStyle",

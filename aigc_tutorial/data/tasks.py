@@ -105,6 +105,73 @@ class RecallTask:
         return tokens, _mask_last(tokens, 1)
 
 
+@dataclass(frozen=True)
+class DelayTask:
+    """Say one symbol again after a delay, with other tokens in between.
+
+    A sequence is ``n n S n n n S``: noise, one symbol somewhere in it, noise, and the symbol as the
+    answer. Symbols and noise are different tokens, so it is plain what has to be kept; the only
+    question is for how long.
+
+    >>> task = DelayTask(n_symbols=8, n_noise=8, max_lag=4)
+    >>> tokens, lags, mask = task.sample(100, generator=torch.Generator().manual_seed(0))
+    >>> tokens.shape, bool((tokens[:, -1] < 8).all()), int(lags.max())
+    (torch.Size([100, 6]), True, 4)
+
+    Attributes:
+        n_symbols: symbols are the tokens 0 … n_symbols - 1.
+        n_noise: noise is the tokens n_symbols … n_symbols + n_noise - 1.
+        max_lag: how many tokens the symbol lies before the answer at most.
+    """
+
+    n_symbols: int = 8
+    n_noise: int = 8
+    max_lag: int = 32
+
+    def __post_init__(self) -> None:
+        """Check that there is something to keep."""
+        if min(self.n_symbols, self.n_noise, self.max_lag) < 1:
+            raise ValueError(f"all sizes must be at least 1, got {self}")
+
+    @property
+    def vocab_size(self) -> int:
+        """The symbols and the noise."""
+        return self.n_symbols + self.n_noise
+
+    def sample(
+        self, n_sequences: int, *, lag: int | None = None, generator: torch.Generator
+    ) -> tuple[
+        Int64[Tensor, "n_sequences T"],
+        Int64[Tensor, "n_sequences"],
+        Bool[Tensor, "n_sequences T"],
+    ]:
+        """Draw sequences of ``max_lag`` + 2 tokens.
+
+        Args:
+            n_sequences: how many.
+            lag: distance from the symbol to the answer; by default drawn for each sequence, all
+                distances equally often.
+            generator: source of randomness.
+
+        Returns:
+            The tokens, the distance in each sequence, and the mask of the answers.
+
+        Raises:
+            ValueError: if ``lag`` is not one of 1 … max_lag.
+        """
+        if lag is not None and not 1 <= lag <= self.max_lag:
+            raise ValueError(f"lag must lie between 1 and {self.max_lag}, got {lag}")
+        shape = (n_sequences, self.max_lag + 1)
+        noise = self.n_symbols + torch.randint(self.n_noise, shape, generator=generator)
+        symbols = torch.randint(self.n_symbols, (n_sequences, 1), generator=generator)
+        lags = torch.randint(1, self.max_lag + 1, (n_sequences, 1), generator=generator)
+        if lag is not None:
+            lags = torch.full_like(lags, lag)
+        before = noise.scatter(1, self.max_lag + 1 - lags, symbols)
+        tokens = torch.cat([before, symbols], dim=1)
+        return tokens, lags[:, 0], _mask_last(tokens, 1)
+
+
 def _mask_last(tokens: Int64[Tensor, "N T"], n: int) -> Bool[Tensor, "N T"]:
     mask = torch.zeros_like(tokens, dtype=torch.bool)
     mask[:, -n:] = True

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aigc_tutorial.data import CopyTask, RecallTask
+from aigc_tutorial.data import CopyTask, DelayTask, RecallTask
 
 
 def seeded(seed=0):
@@ -68,3 +68,24 @@ def test_impossible_tasks_are_refused():
         RecallTask(n_keys=4, n_pairs=5)
     with pytest.raises(ValueError, match="n_values=0"):
         RecallTask(n_values=0)
+
+
+@pytest.mark.parametrize("lag", [None, 1, 5])
+def test_delay_task_hides_the_answer_at_its_lag(lag):
+    task = DelayTask(n_symbols=4, n_noise=3, max_lag=5)
+    tokens, lags, mask = task.sample(300, lag=lag, generator=seeded())
+    assert tokens.shape == mask.shape == (300, 7)
+    assert mask.sum() == 300
+    assert mask[:, -1].all()
+    is_symbol = tokens < 4
+    assert (is_symbol.sum(1) == 2).all()
+    assert (tokens < task.vocab_size).all()
+    assert set(lags.tolist()) == ({1, 2, 3, 4, 5} if lag is None else {lag})
+    assert torch.equal(tokens.gather(1, 6 - lags[:, None])[:, 0], tokens[:, -1])
+
+
+def test_delay_task_needs_sizes_and_a_lag_that_fit():
+    with pytest.raises(ValueError, match="at least 1"):
+        DelayTask(max_lag=0)
+    with pytest.raises(ValueError, match="between 1 and 5, got 6"):
+        DelayTask(max_lag=5).sample(1, lag=6, generator=seeded())
