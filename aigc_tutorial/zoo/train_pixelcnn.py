@@ -19,6 +19,8 @@ from aigc_tutorial.evaluation import (
     sequence_likelihood,
 )
 from aigc_tutorial.training import Engine
+from aigc_tutorial.training.loop import Batches
+from aigc_tutorial.training.platform import fast_precision
 from aigc_tutorial.zoo.card import Metric
 from aigc_tutorial.zoo.entries import digit_reference, load, rounded, save_entry
 from aigc_tutorial.zoo.making import MNIST_SOURCE, make_card, real_mnist
@@ -28,17 +30,17 @@ N_PIXELS = 28 * 28
 N_SAMPLES = 10_000
 SAMPLE_SEED = 2026
 
-MODEL = PixelCNNConfig(n_levels=8, width=32, n_layers=8, n_classes=10)
+MODEL = PixelCNNConfig(n_levels=8, width=32, n_layers=6, kernel_size=5, n_classes=10)
 TRAINING = ARTrainingConfig(
-    n_tokens=16_000 * N_PIXELS,
+    n_tokens=180_000 * N_PIXELS,
     batch_size=16,
-    learning_rate_matrices=0.03,
+    learning_rate_matrices=0.02,
     learning_rate_others=8e-3,
     betas=(0.9, 0.99),
-    warmup_tokens=400 * N_PIXELS,
+    warmup_tokens=800 * N_PIXELS,
     max_gradient_norm=1.0,
 )
-CHECKPOINT_EVERY = 400 * N_PIXELS
+CHECKPOINT_EVERY = 4_000 * N_PIXELS
 
 
 def train_mnist_pixelcnn(seed: int, folder: Path) -> Path:
@@ -54,8 +56,9 @@ def train_mnist_pixelcnn(seed: int, folder: Path) -> Path:
         The entry's folder.
     """
     digits, test = real_mnist()
-    engine = Engine()
-    result = fit(digits, seed, engine=engine)
+    precision = fast_precision()
+    engine = Engine(mixed_precision=precision)
+    result = fit(NAME, MODEL, TRAINING, (levels_of(digits), digits.labels), seed, engine=engine)
     trained = rounded(result.model.cpu())
     card = make_card(
         NAME,
@@ -64,7 +67,11 @@ def train_mnist_pixelcnn(seed: int, folder: Path) -> Path:
         data=f"MNIST, {len(digits):,} training images with their labels, each pixel rounded to "
         f"the nearest of {MODEL.n_levels} grey levels",
         data_source=MNIST_SOURCE,
-        recipe={"model": dataclasses.asdict(MODEL), "training": dataclasses.asdict(TRAINING)},
+        recipe={
+            "model": dataclasses.asdict(MODEL),
+            "training": dataclasses.asdict(TRAINING),
+            "mixed_precision": precision,
+        },
         seed=seed,
         n_seen=result.n_tokens // N_PIXELS,
         unit="images",
@@ -80,26 +87,36 @@ def train_mnist_pixelcnn(seed: int, folder: Path) -> Path:
 
 
 def fit(
-    digits: ImageDataset, seed: int, *, engine: Engine, runs: Path = Path("runs")
+    name: str,
+    config: PixelCNNConfig,
+    training: ARTrainingConfig,
+    data: tuple[Tensor, ...] | Batches,
+    seed: int,
+    *,
+    engine: Engine,
+    runs: Path = Path("runs"),
 ) -> ARTrainingResult[PixelCNN]:
-    """Train the model, or go on with a training that was interrupted.
+    """Train a model, or go on with a training that was interrupted.
 
     Args:
-        digits: What to train on.
+        name: Of the entry; names the checkpoint.
+        config: The model's.
+        training: How it is trained.
+        data: What it is trained on: see :func:`aigc_tutorial.ar.train`.
         seed: Decides the weights and the order of the digits.
         engine: Device and precision.
         runs: Where checkpoints are kept.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = PixelCNN(MODEL)
+        model = PixelCNN(config)
     return train(
         model,
-        (levels_of(digits), digits.labels),
-        config=TRAINING,
+        data,
+        config=training,
         seed=seed,
         engine=engine,
-        checkpoint_folder=runs / f"{NAME}-{seed}",
+        checkpoint_folder=runs / f"{name}-{seed}",
         checkpoint_every=CHECKPOINT_EVERY,
     )
 
