@@ -76,4 +76,4 @@ SHAKESPEARE = Recipe(
     model_config=TransformerConfig(vocab_size=65, token_shift=3),
     training=ARTrainingConfig(),
 )
-"""Characters of tiny Shakespeare, at the size of nanoGPT's small model: a minute on two cores."""
+"""Characters of tiny Shakespeare, at the size of nanoGPT's small model; a minute on two cores."""

@@ -93,7 +93,7 @@ MNIST_CONV = Recipe(
     loss=RELATIVISTIC,
     training=GANTrainingConfig(),
 )
-"""Clean digits within two minutes on two CPU cores: the default for MNIST."""
+"""The default for MNIST, which gives clean digits within two minutes on two CPU cores."""
 
 MNIST_MLP = Recipe(
     name="mnist-mlp-gan",
