@@ -7,7 +7,8 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from aigc_book import budget, equations, errata, execution_cache, javascript
+from aigc_book import budget, docstrings, equations, errata, execution_cache, javascript
+from sphinx.ext.napoleon.docstring import GoogleDocstring
 
 MATHJAX = javascript.LIBRARIES[0]
 
@@ -117,6 +118,15 @@ def test_equation_tests_are_found_by_their_marks(tmp_path: Path) -> None:
         "one": ("tests/equations/test_a.py", 4),
         "two": ("tests/equations/test_a.py", 4),
     }
+
+
+@pytest.mark.parametrize("what", ["attribute", "data", "property"])
+def test_a_sentence_with_a_colon_stays_whole(what: str) -> None:
+    sentence = "The token between a sequence and its copy: the last of the vocabulary."
+    lines = [sentence]
+    docstrings.keep_whole(None, what, "separator", None, None, lines)  # type: ignore[arg-type]
+    shown = GoogleDocstring(lines, what=what, name="separator").lines()
+    assert [line for line in shown if line] == ["..", sentence]  # the comment shows nothing
 
 
 def test_errata_with_a_missing_key_or_a_double_number_are_refused(tmp_path: Path) -> None:

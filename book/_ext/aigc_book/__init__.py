@@ -3,6 +3,7 @@
 - ``execution_cache``: notebooks run again when the package changes, and only then;
 - ``javascript``: MathJax, Mermaid and the widget manager, fetched once and copied into the book;
 - ``page_scripts``: which scripts a page loads, and in which order;
+- ``docstrings``: what Napoleon would take apart in the reference pages;
 - ``mermaid``, ``budget``, ``errata``, ``equations``: what a page's author writes.
 
 ``CONTRIBUTING.md``, "Writing a page", shows how to use each.
@@ -12,11 +13,24 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from . import budget, equations, errata, execution_cache, javascript, mermaid, page_scripts
+from . import (
+    budget,
+    docstrings,
+    equations,
+    errata,
+    execution_cache,
+    javascript,
+    mermaid,
+    page_scripts,
+)
+
+PARTS = (
+    execution_cache, javascript, page_scripts, docstrings, mermaid, budget, errata, equations
+)  # fmt: skip
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register every part with Sphinx."""
-    for part in (execution_cache, javascript, page_scripts, mermaid, budget, errata, equations):
+    for part in PARTS:
         part.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
