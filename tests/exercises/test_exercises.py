@@ -78,6 +78,7 @@ def test_code_that_fails_is_an_answer_too(name, shown):
         ("03_2_1_gan_steps", 3),
         ("03_2_2_ar_steps", 3),
         ("03_3_strengths_limits", 3),
+        ("03_4_applications", 3),
         ("04_1_models", 4),
         ("04_2_1_gan_math", 3),
         ("04_2_2_ar_math", 3),

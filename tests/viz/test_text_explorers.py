@@ -199,6 +199,13 @@ def test_nll_curves_have_a_line_for_each_run():
         viz.nll_curves({})
 
 
+def test_maps_of_one_text_by_another_name_both():
+    matrix = torch.rand(3, 5, generator=torch.Generator().manual_seed(0))
+    ax = viz.token_maps({"": matrix}, list("abc"), column_labels=list("vwxyz")).axes[0]
+    assert [label.get_text() for label in ax.get_yticklabels()] == list("abc")
+    assert [label.get_text() for label in ax.get_xticklabels()] == list("vwxyz")
+
+
 def test_maps_are_drawn_for_every_head(model, tokenizer):
     labels = list(TEXT[:6])
     maps = model.attention_maps(tokenizer.encode(TEXT[:6])[None])[:, 0]
