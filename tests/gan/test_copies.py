@@ -24,11 +24,16 @@ def side_by_side():
     return gan.MLPGeneratorCopies(generator), gan.MLPDiscriminatorCopies(discriminator)
 
 
-def trainer(generator, discriminator, loss, **options):
+def trainer(networks, loss, **options):
     config = gan.GANTrainingConfig(batch_size=BATCH, warmup_images=0, penalty_every=2, **options)
-    networks = generator.double(), discriminator.double()
+    generator, discriminator = (network.double() for network in networks)
     player = gan.GANTrainer(
-        *networks, loss=loss, config=config, random=seeded(), engine=Engine(device="cpu")
+        generator,
+        discriminator,
+        loss=loss,
+        config=config,
+        random=seeded(),
+        engine=Engine(device="cpu"),
     )
     for optimizer in (player.optimizer_generator, player.optimizer_discriminator):
         optimizer.param_groups[0]["eps"] = 1e-12  # alone it knows the gradient's size
@@ -90,13 +95,12 @@ def test_training_together_is_training_alone(loss, options, monkeypatch):
     z = torch.randn(N_STEPS * n_updates, N_COPIES, BATCH, 4, generator=seeded(2)).double()
     if "gradient_penalty" in options:  # every sample mixed half and half, alone or together
         monkeypatch.setattr(torch, "rand", lambda *size, **_: torch.full(size[0], 0.5).double())
-    together = trainer(*side_by_side(), loss, **options)
+    together = trainer(side_by_side(), loss, **options)
     give_latents(monkeypatch, together, [join_copies(batch) for batch in z])
     for batch in x:
         together.step(join_copies(batch), 0.2)
     for number in range(N_COPIES):
-        generator, discriminator = side_by_side()
-        alone = trainer(generator.copy(number), discriminator.copy(number), loss, **options)
+        alone = trainer([copies.copy(number) for copies in side_by_side()], loss, **options)
         give_latents(monkeypatch, alone, z[:, number])
         for batch in x[:, number]:
             alone.step(batch, 0.2)
