@@ -88,7 +88,7 @@ class WaveNet(AutoregressiveModel):
         check_tokens(tokens, self.vocab_size)
         h = self.embedding(tokens)
         first = torch.cat([state[0], h], dim=1)[:, :1]
-        total, memories = 0.0, [first]
+        total, memories = torch.zeros_like(h), [first]
         for layer, memory in zip(self.layers, state[1:], strict=True):
             heard = torch.cat([memory, h], dim=1)
             h, skip = layer(h, heard[:, : h.shape[1]], first)
