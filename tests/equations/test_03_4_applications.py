@@ -36,7 +36,6 @@ def test_probabilities_of_all_translations_sum_to_one():
     torch.manual_seed(0)
     model = ar.Transformer(ar.TransformerConfig(3, context=8, n_layers=1, n_heads=1, width=8))
     assert model.head is not None
-    assert model.head is not None
     torch.nn.init.normal_(model.head.weight)
     source, length = [0, 2, 1], 4
     rows = torch.tensor([source + list(target) for target in product(range(3), repeat=length)])
