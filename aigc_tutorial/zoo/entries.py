@@ -34,6 +34,7 @@ MODELS: dict[str, type[Pretrained]] = {
     "mnist-conv-gan": ConvGenerator,
     "mnist-mlp-gan": MLPGenerator,
     "mnist-pixelcnn": PixelCNN,
+    "mnist-pixelcnn-binary": PixelCNN,
     "shakespeare-characters": Transformer,
     "tang-quatrains": Transformer,
 }

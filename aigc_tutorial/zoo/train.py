@@ -15,6 +15,7 @@ from aigc_tutorial.zoo.entries import WEIGHTS_FOLDER, names
 from aigc_tutorial.zoo.train_classifier import train_mnist_classifier
 from aigc_tutorial.zoo.train_gan import train_gan
 from aigc_tutorial.zoo.train_pixelcnn import train_mnist_pixelcnn
+from aigc_tutorial.zoo.train_pixelcnn_binary import train_mnist_pixelcnn_binary
 from aigc_tutorial.zoo.train_poems import train_tang
 from aigc_tutorial.zoo.train_text import train_english, train_shakespeare
 
@@ -23,7 +24,12 @@ from aigc_tutorial.zoo.train_text import train_english, train_shakespeare
 LONG_MNIST_CONV = dataclasses.replace(
     MNIST_CONV,
     training=dataclasses.replace(
-        MNIST_CONV.training, batch_size=16, learning_rate_generator=2e-3, learning_rate_kernels=0.0
+        MNIST_CONV.training,
+        batch_size=16,
+        learning_rate_generator=2e-3,
+        learning_rate_kernels=0.0,
+        r1_gamma=0.05,
+        ema_half_life_images=11_000,
     ),
 )
 
@@ -38,6 +44,7 @@ TRAINERS: dict[str, Callable[[int, Path], Path]] = {
         train_gan, MNIST_MLP, "Draws handwritten digits: the fully connected GAN", 1_000_000
     ),
     "mnist-pixelcnn": train_mnist_pixelcnn,
+    "mnist-pixelcnn-binary": train_mnist_pixelcnn_binary,
     "shakespeare-characters": train_shakespeare,
     "tang-quatrains": train_tang,
 }

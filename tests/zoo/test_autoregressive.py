@@ -15,7 +15,7 @@ from aigc_tutorial.evaluation import (
     sequence_likelihood,
     text_likelihood,
 )
-from aigc_tutorial.zoo import train_pixelcnn, train_poems
+from aigc_tutorial.zoo import train_pixelcnn, train_pixelcnn_binary, train_poems
 
 TEXT_MODELS = ("english-bytes", "shakespeare-characters", "tang-quatrains")
 
@@ -194,3 +194,13 @@ class TestPixelCNN:
             model, (train_pixelcnn.levels_of(test)[some], test.labels[some]), batch_size=100
         )
         assert report.bits_per_token == pytest.approx(metric.value, rel=0.1)
+
+    @needs_data
+    def test_likelihood_of_some_black_and_white_digits(self):
+        model = zoo.load("mnist-pixelcnn-binary")
+        metric = zoo.card("mnist-pixelcnn-binary").metrics["nats_per_image"]
+        levels = train_pixelcnn_binary.binarised_test(mnist("test", offline=True))
+        assert metric.n_samples == len(levels)
+        some = torch.randperm(len(levels), generator=seeded())[:300]
+        report = sequence_likelihood(model, levels[some], batch_size=100)
+        assert report.nats_per_sequence == pytest.approx(metric.value, rel=0.1)

@@ -1,6 +1,7 @@
 """The commands that train the autoregressive entries, on a small scale."""
 
 import dataclasses
+import math
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from aigc_tutorial import zoo
 from aigc_tutorial.ar import PixelCNNConfig
 from aigc_tutorial.data import Poem, PoemDataset, Source, TextDataset
 from aigc_tutorial.evaluation import sequence_likelihood, text_likelihood
-from aigc_tutorial.zoo import train, train_pixelcnn, train_poems, train_text
+from aigc_tutorial.zoo import train, train_pixelcnn, train_pixelcnn_binary, train_poems, train_text
 from tests.zoo.test_train import stripes
 
 SOURCE = Source("folder", "nowhere", "made for a test")
@@ -117,6 +118,31 @@ def test_digits(monkeypatch, tmp_path):
     assert -1 <= images.min() <= images.max() <= 1
     quality = train_pixelcnn.sample_quality(model, 100)
     assert quality["class_agreement"] == metrics["class_agreement"]
+
+
+def test_binarised_digits(monkeypatch, tmp_path):
+    digits, test = stripes(200, seed=0), stripes(100, seed=1)
+    config = dataclasses.replace(
+        train_pixelcnn.TRAINING,
+        n_tokens=100 * train_pixelcnn.N_PIXELS,
+        warmup_tokens=10 * train_pixelcnn.N_PIXELS,
+    )
+    for name, value in (
+        ("real_mnist", lambda: (digits, test)),
+        ("TRAINING", config),
+        ("MODEL", PixelCNNConfig(n_levels=2, width=4, n_layers=1)),
+    ):
+        monkeypatch.setattr(train_pixelcnn_binary, name, value)
+    train.main(["mnist-pixelcnn-binary", "--seed", "1", "--folder", str(tmp_path)])
+
+    card = zoo.card("mnist-pixelcnn-binary", folder=tmp_path)
+    model = zoo.load("mnist-pixelcnn-binary", folder=tmp_path)
+    assert (card.n_seen, card.unit, card.seed) == (112, "images", 1)  # whole batches
+    levels = train_pixelcnn_binary.binarised_test(test)
+    assert levels.unique().tolist() == [0, 1]
+    nats = sequence_likelihood(model, levels).nats_per_sequence
+    assert card.metrics["nats_per_image"].value == pytest.approx(nats, rel=1e-3)
+    assert nats < train_pixelcnn.N_PIXELS * math.log(2)  # better than a coin at every pixel
 
 
 @pytest.mark.parametrize(
