@@ -28,6 +28,7 @@ from aigc_tutorial.evaluation import class_shares as shares_of
 from aigc_tutorial.evaluation import feature_statistics, frechet_distance, kl_to_uniform, predict
 from aigc_tutorial.files import replace_file
 from aigc_tutorial.gan.recipes import MNIST_CONV, Recipe
+from aigc_tutorial.training import Engine
 
 RESULTS = Path(__file__).parent / "results" / "gan_search.jsonl"
 # Where the search began, in full.
@@ -71,9 +72,11 @@ def changed(recipe: Recipe, changes: dict[str, str]) -> Recipe:
     return recipe
 
 
-def measure(recipe: Recipe, rows: torch.Tensor, n_images: int, seed: int) -> dict[str, Any]:
+def measure(
+    recipe: Recipe, rows: torch.Tensor, n_images: int, seed: int, engine: Engine
+) -> dict[str, Any]:
     """Train on ``n_images`` and compare 10,000 samples with the test digits."""
-    result = recipe.train(rows, n_images=n_images, seed=seed, progress_bar=False)
+    result = recipe.train(rows, n_images=n_images, seed=seed, engine=engine, progress_bar=False)
     samples = result.generator.sample(10_000, generator=torch.Generator().manual_seed(1_000 + seed))
     prediction = predict(zoo.load("mnist-classifier"), samples)
     shares = shares_of(prediction.labels)
@@ -115,6 +118,7 @@ def main() -> None:
     parser.add_argument("changes", nargs="*", metavar="part.setting=value")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--images", type=int, default=40_000)
+    parser.add_argument("--mixed-precision", choices=["no", "bf16"], default="no")
     parser.add_argument("--table", action="store_true", help="only write the table again")
     options = parser.parse_args()
     if options.table:
@@ -122,14 +126,16 @@ def main() -> None:
         return
     changes = dict(change.split("=", 1) for change in options.changes)
     recipe = changed(MNIST_CONV, changes)
+    engine = Engine(mixed_precision=options.mixed_precision)
+    words = describe(recipe) + (" in bf16" if options.mixed_precision == "bf16" else "")
     rows = mnist("train").images
     for seed in options.seeds:
         entry = {
             "changes": " ".join(options.changes),
-            "recipe": describe(recipe),
+            "recipe": words,
             "n_images": options.images,
             "seed": seed,
-            **measure(recipe, rows, options.images, seed),
+            **measure(recipe, rows, options.images, seed, engine),
             "torch": torch.__version__,
             "threads": torch.get_num_threads(),
             "date": datetime.date.today().isoformat(),
