@@ -59,7 +59,7 @@ _MAKERS: dict[str, Callable[[], AutoregressiveModel]] = {
 
 NAMES = list(_MAKERS)
 WITH_CONTEXT = [name for name in NAMES if name.startswith(("transformer", "gpt-2"))]
-RECURRENT = ["rnn", "gru", "lstm"]
+CANNOT_GO_BACK = ["rnn", "gru", "lstm", "wavenet"]  # the state lets go of what it was made of
 
 
 def make(name: str) -> AutoregressiveModel:

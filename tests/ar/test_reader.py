@@ -5,7 +5,7 @@ import torch
 
 from aigc_tutorial.ar.reader import Reader, check_request, evaluation_mode, window_start
 from tests.ar.checks import random_tokens
-from tests.ar.models import CONTEXT, NAMES, RECURRENT, WITH_CONTEXT, V, make
+from tests.ar.models import CANNOT_GO_BACK, CONTEXT, NAMES, WITH_CONTEXT, V, make
 
 
 @pytest.mark.parametrize("context", [1, 2, 3, 4, 5, 8, 64])
@@ -85,7 +85,7 @@ def test_rows_can_be_chosen_while_reading(name):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in RECURRENT])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in CANNOT_GO_BACK])
 def test_what_was_forgotten_leaves_no_trace(name):
     """Also across a jump of the window, where there is no state to go back to."""
     model = make(name)
@@ -112,11 +112,11 @@ def test_forgetting_what_was_not_read_changes_nothing():
     assert reader.n_read == 5
 
 
-@pytest.mark.parametrize("name", RECURRENT)
-def test_a_recurrent_state_cannot_forget(name):
+@pytest.mark.parametrize("name", CANNOT_GO_BACK)
+def test_a_state_that_lets_go_cannot_forget(name):
     reader = Reader(make(name))
     reader.read(torch.zeros(1, 4, dtype=torch.int64))
-    with pytest.raises(NotImplementedError, match="a recurrent state cannot forget"):
+    with pytest.raises(NotImplementedError, match="cannot forget"):
         reader.forget(2)
 
 

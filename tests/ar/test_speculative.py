@@ -21,10 +21,10 @@ from aigc_tutorial.ar import (
 from aigc_tutorial.ar.reader import window_start
 from aigc_tutorial.ar.sampling import process
 from tests.ar.checks import randomize
-from tests.ar.models import NAMES, RECURRENT, make
+from tests.ar.models import CANNOT_GO_BACK, NAMES, make
 
 GREEDY = SamplingConfig(temperature=0)
-CAN_GO_BACK = [name for name in NAMES if name not in RECURRENT]
+CAN_GO_BACK = [name for name in NAMES if name not in CANNOT_GO_BACK]
 
 
 class Branches:

@@ -23,6 +23,13 @@ def own_folder(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.fixture(autouse=True)
+def single_precision(monkeypatch):
+    """One process keeps one precision, and the other tests use this one."""
+    for module in (train_pixelcnn, train_pixelcnn_binary):
+        monkeypatch.setattr(module, "fast_precision", lambda: "no")
+
+
 def shortened(recipe, **sizes):
     return dataclasses.replace(
         recipe,
