@@ -30,7 +30,8 @@ WIDGET_STATE = """(handle) => {
 # Elements that reach beyond the given width and do not lie in a box that scrolls.
 TOO_WIDE = """(limit) => [...document.querySelectorAll(".bd-article *")].filter((e) => {
   if (e.getBoundingClientRect().right <= limit + 1) return false;
-  for (let p = e; p; p = p.parentElement)
+  const drawn = e instanceof SVGElement;  // a drawing clips itself; what holds it may scroll
+  for (let p = drawn ? e.parentElement : e; p; p = p.parentElement)
     if (getComputedStyle(p).overflowX !== "visible") return p === e && e.clientWidth > limit;
   return true;
 }).map((e) => e.outerHTML.slice(0, 120))"""
