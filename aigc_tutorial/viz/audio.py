@@ -50,7 +50,8 @@ def audio_player(waveform: Float[Tensor, "T"], sample_rate: int, *, label: str) 
         Shown(
             plain=f"♪ {label} ({seconds:.1f} s)",
             html=(
-                f'<figure style="margin: 0.5em 0"><figcaption>{name}</figcaption>'
+                '<figure style="margin: 0.5em 0; text-align: left">'
+                f'<figcaption style="color: inherit; text-align: left">{name}</figcaption>'
                 f'<audio controls preload="metadata" aria-label="{name}" '
                 'style="width: 100%; max-width: 30em" '
                 f'src="data:audio/wav;base64,{data}"></audio></figure>'
