@@ -72,6 +72,7 @@ def speed_of_ours(seed: int, mixed_precision: str) -> float:
             betas=(0.5, 0.999),
             warmup_images=0,
             r1_gamma=0.0,
+            ema_every=8,
         ),
     )
     engine = Engine(mixed_precision=mixed_precision)

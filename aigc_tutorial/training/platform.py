@@ -19,8 +19,9 @@ def tune_cpu() -> None:
     By default glibc gives every block above 128 kB back to the system when it is freed and asks for
     it again in the next step, which costs page faults: 1.15 to 1.35 times the time of a step on
     MNIST-sized batches. Denormal numbers, which Adam's second moments reach, are computed slowly by
-    many processors. Elsewhere than on Linux with glibc the first setting is not available and
-    nothing is done about memory.
+    many processors; they are flushed in the calling thread and in threads that start later, while
+    torch's worker threads keep what held when the first of them started. Elsewhere than on Linux
+    with glibc the first setting is not available and nothing is done about memory.
     """
     torch.set_flush_denormal(True)
     if platform.system() == "Linux" and platform.libc_ver()[0] == "glibc":

@@ -8,6 +8,7 @@ import torch
 from aigc_tutorial.evaluation import evaluate_digits
 from aigc_tutorial.gan.recipes import Recipe
 from aigc_tutorial.training import Engine
+from aigc_tutorial.training.platform import fast_precision
 from aigc_tutorial.zoo.card import Metric
 from aigc_tutorial.zoo.entries import digit_reference, load, rounded, save_entry
 from aigc_tutorial.zoo.making import MNIST_SOURCE, make_card, real_mnist
@@ -36,7 +37,7 @@ def train_gan(
         The entry's folder.
     """
     train, _ = real_mnist()
-    engine = Engine()
+    engine = Engine(mixed_precision=fast_precision())
     result = recipe.train(
         train.images,
         n_images=n_images,
@@ -71,6 +72,7 @@ def train_gan(
             "generator": dataclasses.asdict(recipe.generator_config),
             "discriminator": dataclasses.asdict(recipe.discriminator_config),
             "loss": recipe.loss.name,
+            "mixed_precision": fast_precision(),
             "training": dataclasses.asdict(recipe.training) | {"n_images": n_images},
         },
         seed=seed,

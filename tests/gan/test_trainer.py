@@ -155,6 +155,31 @@ def test_penalty_is_weighted_as_in_its_paper(rows):
     assert player._penalty(rows, rows) == 0
 
 
+def test_the_average_moves_by_all_images_since_it_last_moved(rows):
+    """Two steps of 16 images: the weights after the second one enter as those of 32 images would.
+
+    The average's first move copies the weights, so it is the second one that tells.
+    """
+    player = trainer(losses.RELATIVISTIC, dataclasses.replace(CONFIG, ema_every=2))
+    averages, after = [weights(player.ema.model)], []
+    for i in range(4):
+        player.step(rows[16 * (i % 4) :][:16], progress=0.3)
+        averages.append(weights(player.ema.model))
+        after.append(weights(player.generator))
+    assert torch.equal(averages[1], averages[0])
+    assert torch.equal(averages[2], after[1])
+    assert torch.equal(averages[3], averages[2])
+    keeps = 0.5 ** (32 / (CONFIG.ema_ramp_up * 32))
+    torch.testing.assert_close(averages[4], keeps * averages[2] + (1 - keeps) * after[3])
+    assert player.ema.n_seen == 64
+
+
+@pytest.mark.parametrize("name", ["batch_size", "penalty_every", "ema_every"])
+def test_a_count_of_nothing_is_refused(name):
+    with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
+        gan.GANTrainingConfig(**{name: 0})
+
+
 def test_the_same_seed_gives_the_same_bits_and_another_one_does_not(rows):
     results = []
     for seed in (3, 3, 4):
