@@ -5,7 +5,8 @@ Writes to ``book/_static``, from fixed seeds, with nothing chosen by hand:
 - ``digits.png``: digits that ``mnist-conv-gan`` made;
 - ``latent_walk.gif``: its way from one latent vector to the next, and back to the first;
 - ``pixel_by_pixel.gif``: the digits 0 to 9 as ``mnist-pixelcnn`` draws them;
-- ``texts.svg``: poems by ``tang-quatrains`` and a scene by ``shakespeare-characters``.
+- ``texts.svg``: poems by ``tang-quatrains`` and a scene by ``shakespeare-characters``;
+- ``texts.html``: the same as text, for the book, where it takes the reader's colours and width.
 
 Run it again whenever one of these models was trained anew.
 """
@@ -114,7 +115,7 @@ def draw_pixels() -> None:
 
 
 def write_texts() -> None:
-    """Poems beside a scene, as one SVG whose letters come from the reader's fonts."""
+    """Poems and a scene: as one SVG whose letters come from the reader's fonts, and as HTML."""
     randomness = torch.Generator().manual_seed(SEED)
     poems = write(zoo.load("tang-quatrains"), zoo.tokenizer("tang-quatrains"), N_POEMS, randomness)
     plays = zoo.tokenizer("shakespeare-characters")
@@ -126,15 +127,13 @@ def write_texts() -> None:
             generator=randomness,
         )
     )
+    scene_lines = scene.strip("\n").split("\n")[:N_LINES]
     lines = [
         (24 + 180 * (number % 2), 36 + 24 * (row + 5 * (number // 2)), "zh-Hant", line)
         for number, poem in enumerate(poems)
         for row, line in enumerate(poem.lines)
     ]
-    lines += [
-        (400, 36 + 24 * row, "en", line)
-        for row, line in enumerate(scene.strip("\n").split("\n")[:N_LINES])
-    ]
+    lines += [(400, 36 + 24 * row, "en", line) for row, line in enumerate(scene_lines)]
     text = "\n".join(
         f'<text x="{x}" y="{y}" lang="{language}">{escape(line)}</text>'
         for x, y, language, line in lines
@@ -149,9 +148,20 @@ text {{ font: 17px Georgia, "Songti TC", "Noto Serif CJK TC", "PMingLiU", serif;
 {text}
 </svg>
 """
-    temporary = FOLDER / "tmp-texts.svg"
-    temporary.write_text(svg, encoding="utf-8")
-    replace(temporary, FOLDER / "texts.svg")
+    save_text(svg, FOLDER / "texts.svg")
+    paragraphs = [("zh-Hant", poem.lines) for poem in poems] + [("en", scene_lines)]
+    html = "\n".join(
+        f'<p lang="{language}">{"<br>".join(map(escape, verses))}</p>'
+        for language, verses in paragraphs
+    )
+    save_text(f'<div class="texts">\n{html}\n</div>\n', FOLDER / "texts.html")
+
+
+def save_text(text: str, path: Path) -> None:
+    """Write a text file under a temporary name, then rename it."""
+    temporary = path.with_name(f"tmp-{path.name}")
+    temporary.write_text(text, encoding="utf-8")
+    replace(temporary, path)
 
 
 def main() -> int:
