@@ -142,6 +142,9 @@ def class_share_bars(
             ax.text(
                 position, height / 2 if fits else height + 0.01 * max(heights), label, fontsize=7,
                 ha="center", va="center" if fits else "bottom", color="white" if fits else INK,
+                # On its bar or on white: the line of equal shares may pass behind it.
+                bbox={"facecolor": BLUE if fits else "white", "linewidth": 0, "pad": 0.6},
+                zorder=3,
             )  # fmt: skip
         ax.axhline(equal, color=VERMILLION, linestyle=(0, (5, 2)), linewidth=1.2)
         ax.text(
