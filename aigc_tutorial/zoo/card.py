@@ -57,7 +57,8 @@ class Machine:
     def __str__(self) -> str:
         """One line for a table."""
         what = self.processor if self.accelerator == "none" else self.accelerator
-        return f"{what}, {self.n_cores} cores, {self.n_threads} threads, torch {self.torch}"
+        threads = "1 thread" if self.n_threads == 1 else f"{self.n_threads} threads"
+        return f"{what}, {self.n_cores} cores, {threads}, torch {self.torch}"
 
 
 def _processor_name() -> str:
