@@ -82,8 +82,8 @@ class GANTrainingConfig:
         Raises:
             ValueError: if something would have to happen less than once.
         """
-        counted = ("n_images", "batch_size", "n_discriminator_updates", "penalty_every", "ema_every")
-        for name in counted:
+        intervals = ("penalty_every", "ema_every")
+        for name in ("n_images", "batch_size", "n_discriminator_updates", *intervals):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
 

@@ -176,8 +176,9 @@ def test_the_average_moves_by_all_images_since_it_last_moved(rows):
 
 @pytest.mark.parametrize("name", ["batch_size", "penalty_every", "ema_every"])
 def test_a_count_of_nothing_is_refused(name):
+    nothing: dict[str, Any] = {name: 0}
     with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
-        gan.GANTrainingConfig(**{name: 0})
+        gan.GANTrainingConfig(**nothing)
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_one_does_not(rows):
