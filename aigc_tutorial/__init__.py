@@ -17,12 +17,16 @@ __version__ = "0.1.0"
 
 _SUBMODULES = (
     "ar",
+    "cpu",
     "data",
     "environment",
     "evaluation",
     "exercises",
     "gan",
     "nn",
+    "optim",
+    "pages",
+    "tokenizers",
     "training",
     "viz",
     "zoo",

@@ -34,10 +34,10 @@ from torch import Tensor
 
 from aigc_tutorial import zoo
 from aigc_tutorial.ar.recipes import SHAKESPEARE
+from aigc_tutorial.cpu import fast_precision
 from aigc_tutorial.evaluation.likelihood import text_likelihood
 from aigc_tutorial.nn import count_parameters
 from aigc_tutorial.training import Engine
-from aigc_tutorial.training.platform import fast_precision
 
 RESULTS = Path(__file__).parent / "results" / "ar.json"
 N_THREADS = 2

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from aigc_tutorial.ar.base import AutoregressiveModel
-from aigc_tutorial.ar.generation import generate
-from aigc_tutorial.ar.gpt2 import GPT2
-from aigc_tutorial.ar.pixel_sampler import IncrementalLogits, NaiveLogits, sample
-from aigc_tutorial.ar.pixelcnn import PixelCNN, PixelCNNConfig
+from aigc_tutorial.ar.generation.pixels import IncrementalLogits, NaiveLogits, sample
+from aigc_tutorial.ar.generation.sampling import SamplingConfig
+from aigc_tutorial.ar.generation.stream import generate
+from aigc_tutorial.ar.models.gpt2 import GPT2
+from aigc_tutorial.ar.models.pixelcnn import PixelCNN, PixelCNNConfig
 from aigc_tutorial.ar.recipes import SHAKESPEARE
-from aigc_tutorial.ar.sampling import SamplingConfig
+from aigc_tutorial.cpu import tune_cpu
 from aigc_tutorial.nn import count_parameters
-from aigc_tutorial.training import tune_cpu
 
 LENGTH = 512
 """Tokens of a sequence, the given first one included."""

@@ -15,10 +15,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from aigc_tutorial.ar.base import AutoregressiveModel
-from aigc_tutorial.ar.recurrent import RecurrentConfig, RecurrentModel
-from aigc_tutorial.ar.transformer import Transformer, TransformerConfig
+from aigc_tutorial.ar.models.recurrent import RecurrentConfig, RecurrentModel
+from aigc_tutorial.ar.models.transformer import Transformer, TransformerConfig
+from aigc_tutorial.cpu import tune_cpu
 from aigc_tutorial.nn import attention
-from aigc_tutorial.training import tune_cpu
 
 LENGTHS = (64, 128, 256, 512, 1024, 2048)
 N_FITTED = 3

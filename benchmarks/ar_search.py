@@ -22,14 +22,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from aigc_tutorial.ar.models.transformer import TransformerConfig
 from aigc_tutorial.ar.recipes import SHAKESPEARE, Recipe
-from aigc_tutorial.ar.tokenizers import CharacterTokenizer
 from aigc_tutorial.ar.trainer import ARTrainingConfig
-from aigc_tutorial.ar.transformer import TransformerConfig
 from aigc_tutorial.data.text import tiny_shakespeare
 from aigc_tutorial.evaluation.likelihood import text_likelihood
 from aigc_tutorial.files import replace_file
 from aigc_tutorial.nn import count_parameters
+from aigc_tutorial.tokenizers import CharacterTokenizer
 from aigc_tutorial.training import Engine
 
 RESULTS = Path(__file__).parent / "results" / "ar_search.jsonl"

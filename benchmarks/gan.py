@@ -26,10 +26,10 @@ from torch import nn
 from torch.utils.data import Dataset, TensorDataset
 
 from aigc_tutorial import gan, zoo
+from aigc_tutorial.cpu import fast_precision, tune_cpu
 from aigc_tutorial.data import MNIST_TRAIN_IMAGES, MNIST_TRAIN_LABELS, fetch, mnist
 from aigc_tutorial.evaluation import DigitReport, evaluate_digits
-from aigc_tutorial.training import Engine, tune_cpu
-from aigc_tutorial.training.platform import fast_precision
+from aigc_tutorial.training import Engine
 
 RESULTS = Path(__file__).parent / "results" / "gan.json"
 N_SAMPLES = 10_000

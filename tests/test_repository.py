@@ -13,7 +13,7 @@ import yaml
 from aigc_book import repository
 from packaging.utils import canonicalize_name
 
-from aigc_tutorial.viz import book as viz_book
+from aigc_tutorial.pages import source
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = lock.read_project()
@@ -54,7 +54,7 @@ def test_the_address_is_the_same_everywhere() -> None:
 def test_configuration_names_address_and_branch() -> None:
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     assert config["repository"]["url"] == URL
-    assert config["repository"]["branch"] == repository.BRANCH == viz_book.BRANCH
+    assert config["repository"]["branch"] == repository.BRANCH == source.BRANCH
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["repository-code"] == URL
     assert citation["version"] == PROJECT["version"]

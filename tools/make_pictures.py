@@ -21,8 +21,8 @@ from PIL import Image
 from torch import Tensor
 
 from aigc_tutorial import ar, zoo
-from aigc_tutorial.data.levels import dequantise
-from aigc_tutorial.zoo.train_poems import write
+from aigc_tutorial.data.batches.levels import dequantise
+from aigc_tutorial.zoo.training.poems import write
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "book" / "_static"

@@ -3,8 +3,8 @@
 All of them score and continue sequences of tokens in the same way:
 
 >>> import torch
->>> from aigc_tutorial import ar
->>> tokenizer = ar.CharacterTokenizer.from_text("to be or not to be")
+>>> from aigc_tutorial import ar, tokenizers
+>>> tokenizer = tokenizers.CharacterTokenizer.from_text("to be or not to be")
 >>> tokens = tokenizer.encode("to be or not to be")
 >>> model = ar.NGramModel(ar.NGramConfig(tokenizer.vocab_size, order=3)).fit(tokens)
 >>> model.nll(tokens[None]).shape
@@ -14,29 +14,23 @@ torch.Size([1, 17])
 'to be '
 """
 
-from aigc_tutorial.ar import recipes, sampling
+from aigc_tutorial.ar import recipes
 from aigc_tutorial.ar.base import AutoregressiveModel
-from aigc_tutorial.ar.beam import Beam, beam_search
 from aigc_tutorial.ar.causality import influence
-from aigc_tutorial.ar.generation import generate, stream, stream_text
-from aigc_tutorial.ar.gpt2 import GPT2, GPT2Config
-from aigc_tutorial.ar.ngram import NGramConfig, NGramModel
-from aigc_tutorial.ar.pixelcnn import PixelCNN, PixelCNNConfig
-from aigc_tutorial.ar.recurrent import RecurrentConfig, RecurrentModel
-from aigc_tutorial.ar.sampling import SamplingConfig
-from aigc_tutorial.ar.speculative import SpeculativeResult, speculative_generate
-from aigc_tutorial.ar.tokenizers import (
-    BPETokenizer,
-    ByteTokenizer,
-    CharacterTokenizer,
-    Tokenizer,
-    load_tokenizer,
-)
+from aigc_tutorial.ar.generation import sampling
+from aigc_tutorial.ar.generation.beam import Beam, beam_search
+from aigc_tutorial.ar.generation.sampling import SamplingConfig
+from aigc_tutorial.ar.generation.speculative import SpeculativeResult, speculative_generate
+from aigc_tutorial.ar.generation.stream import generate, stream, stream_text
+from aigc_tutorial.ar.models.frames import FrameModel, FrameModelConfig
+from aigc_tutorial.ar.models.gpt2 import GPT2, GPT2Config
+from aigc_tutorial.ar.models.ngram import NGramConfig, NGramModel
+from aigc_tutorial.ar.models.pixelcnn import PixelCNN, PixelCNNConfig
+from aigc_tutorial.ar.models.recurrent import RecurrentConfig, RecurrentModel
+from aigc_tutorial.ar.models.transformer import Transformer, TransformerConfig
+from aigc_tutorial.ar.models.wavenet import WaveNet, WaveNetConfig
+from aigc_tutorial.ar.models.window import WindowConfig, WindowModel
 from aigc_tutorial.ar.trainer import ARTrainer, ARTrainingConfig, ARTrainingResult, train
-from aigc_tutorial.ar.transformer import Transformer, TransformerConfig
-from aigc_tutorial.ar.video import FrameModel, FrameModelConfig
-from aigc_tutorial.ar.wavenet import WaveNet, WaveNetConfig
-from aigc_tutorial.ar.window import WindowConfig, WindowModel
 
 __all__ = [
     "GPT2",
@@ -44,10 +38,7 @@ __all__ = [
     "ARTrainingConfig",
     "ARTrainingResult",
     "AutoregressiveModel",
-    "BPETokenizer",
     "Beam",
-    "ByteTokenizer",
-    "CharacterTokenizer",
     "FrameModel",
     "FrameModelConfig",
     "GPT2Config",
@@ -59,7 +50,6 @@ __all__ = [
     "RecurrentModel",
     "SamplingConfig",
     "SpeculativeResult",
-    "Tokenizer",
     "Transformer",
     "TransformerConfig",
     "WaveNet",
@@ -69,7 +59,6 @@ __all__ = [
     "beam_search",
     "generate",
     "influence",
-    "load_tokenizer",
     "recipes",
     "sampling",
     "speculative_generate",

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from aigc_tutorial.ar.sampling import SamplingConfig
+from aigc_tutorial.ar.generation.sampling import SamplingConfig
 from aigc_tutorial.nn import Pretrained
 
 
@@ -72,11 +72,11 @@ class AutoregressiveModel(Pretrained):
     ) -> Int64[Tensor, "*B L"]:
         """Go on from a prompt, or from a batch of prompts of the same length.
 
-        :func:`aigc_tutorial.ar.generation.generate` says what the arguments are and what it
-        returns; :func:`aigc_tutorial.ar.generation.stream` gives the tokens as they come.
+        :func:`aigc_tutorial.ar.generation.stream.generate` says what the arguments are and what it
+        returns; :func:`aigc_tutorial.ar.generation.stream.stream` gives the tokens as they come.
         """
         # Not above: generation is written for this class, and imports it.
-        from aigc_tutorial.ar.generation import generate
+        from aigc_tutorial.ar.generation.stream import generate
 
         return generate(
             self,

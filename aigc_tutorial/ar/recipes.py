@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from aigc_tutorial.ar.base import AutoregressiveModel
+from aigc_tutorial.ar.models.transformer import Transformer, TransformerConfig
 from aigc_tutorial.ar.trainer import ARTrainingConfig, ARTrainingResult, train
-from aigc_tutorial.ar.transformer import Transformer, TransformerConfig
 
 
 @dataclass(frozen=True)

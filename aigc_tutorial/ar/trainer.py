@@ -11,14 +11,15 @@ import torch
 from torch import Tensor
 
 from aigc_tutorial.ar.base import AutoregressiveModel
-from aigc_tutorial.ar.filter_muon import FilterMuon
-from aigc_tutorial.ar.muon import StackedMuon
-from aigc_tutorial.ar.optimizers import JointOptimizer, split_parameters
-from aigc_tutorial.ar.pixelcnn import PixelCNN
-from aigc_tutorial.data.batches import ShuffledBatches, ShuffledTuples
-from aigc_tutorial.data.token_batches import TokenWindows
+from aigc_tutorial.ar.models.pixelcnn import PixelCNN
+from aigc_tutorial.data.batches.rows import ShuffledBatches, ShuffledTuples
+from aigc_tutorial.data.batches.tokens import TokenWindows
 from aigc_tutorial.nn import EMA
-from aigc_tutorial.training import Engine, History, Tracker, run, warmup_flat_decay
+from aigc_tutorial.optim import warmup_flat_decay
+from aigc_tutorial.optim.filter_muon import FilterMuon
+from aigc_tutorial.optim.groups import JointOptimizer, split_parameters
+from aigc_tutorial.optim.muon import StackedMuon
+from aigc_tutorial.training import Engine, History, Tracker, run
 from aigc_tutorial.training.loop import Batch, Batches
 
 ModelT = TypeVar("ModelT", bound=AutoregressiveModel | PixelCNN)

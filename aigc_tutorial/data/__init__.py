@@ -1,11 +1,8 @@
 """Data to learn from: images, text, sound, made-up sequences, and the batches made of them."""
 
-from aigc_tutorial.data.batches import ShuffledBatches, ShuffledTuples
-from aigc_tutorial.data.bulletins import (
-    BULLETIN_ENTROPY,
-    share_of_bulletins,
-    weather_bulletins,
-)
+from aigc_tutorial.data.batches.levels import BinarisedBatches, binarise, dequantise, quantise
+from aigc_tutorial.data.batches.rows import ShuffledBatches, ShuffledTuples
+from aigc_tutorial.data.batches.tokens import TokenWindows, pack_sequences, pad_sequences
 from aigc_tutorial.data.catalogue import (
     MNIST_TEST_IMAGES,
     MNIST_TEST_LABELS,
@@ -14,14 +11,6 @@ from aigc_tutorial.data.catalogue import (
     TANG_POEMS,
     TINY_SHAKESPEARE,
     Resource,
-)
-from aigc_tutorial.data.chains import MarkovChain, XORChain, ring_chain
-from aigc_tutorial.data.dates import (
-    DATE_STYLES,
-    WEEKDAYS,
-    DatePair,
-    date_pairs,
-    write_date,
 )
 from aigc_tutorial.data.fetch import (
     CacheError,
@@ -32,8 +21,21 @@ from aigc_tutorial.data.fetch import (
     fetch,
 )
 from aigc_tutorial.data.images import ImageDataset, images_to_pixels, mnist, pixels_to_images
-from aigc_tutorial.data.levels import BinarisedBatches, binarise, dequantise, quantise
-from aigc_tutorial.data.melodies import (
+from aigc_tutorial.data.poems import Poem, PoemDataset, tang_poems
+from aigc_tutorial.data.synthetic.bulletins import (
+    BULLETIN_ENTROPY,
+    share_of_bulletins,
+    weather_bulletins,
+)
+from aigc_tutorial.data.synthetic.chains import MarkovChain, XORChain, ring_chain
+from aigc_tutorial.data.synthetic.dates import (
+    DATE_STYLES,
+    WEEKDAYS,
+    DatePair,
+    date_pairs,
+    write_date,
+)
+from aigc_tutorial.data.synthetic.melodies import (
     NOTE_DURATIONS,
     SCALES,
     MelodyStyle,
@@ -41,14 +43,11 @@ from aigc_tutorial.data.melodies import (
     render_melody,
     share_in_scale,
 )
-from aigc_tutorial.data.moving_digits import DIGIT_SIDE, moving_digits
-from aigc_tutorial.data.poems import Poem, PoemDataset, tang_poems
-from aigc_tutorial.data.pretext import quarter_turns
-from aigc_tutorial.data.tasks import CopyTask, DelayTask, RecallTask
-from aigc_tutorial.data.text import TextDataset, python_documentation, tiny_shakespeare
-from aigc_tutorial.data.token_batches import TokenWindows, pack_sequences, pad_sequences
-from aigc_tutorial.data.toy import ToyDistribution, grid, ring, spiral, two_moons
-from aigc_tutorial.data.vowels import (
+from aigc_tutorial.data.synthetic.moving_digits import DIGIT_SIDE, moving_digits
+from aigc_tutorial.data.synthetic.pretext import quarter_turns
+from aigc_tutorial.data.synthetic.tasks import CopyTask, DelayTask, RecallTask
+from aigc_tutorial.data.synthetic.toy import ToyDistribution, grid, ring, spiral, two_moons
+from aigc_tutorial.data.synthetic.vowels import (
     VOWEL_FORMANTS,
     VOWEL_SAMPLE_RATE,
     VOWELS,
@@ -57,6 +56,7 @@ from aigc_tutorial.data.vowels import (
     mu_law_encode,
     synthetic_vowels,
 )
+from aigc_tutorial.data.text import TextDataset, python_documentation, tiny_shakespeare
 
 __all__ = [
     "BULLETIN_ENTROPY",

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Float32, Int64, UInt8
 from torch import Tensor
 
-from aigc_tutorial.data.batches import ShuffledBatches
+from aigc_tutorial.data.batches.rows import ShuffledBatches
 from aigc_tutorial.data.catalogue import (
     MNIST_TEST_IMAGES,
     MNIST_TEST_LABELS,

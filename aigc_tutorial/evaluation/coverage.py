@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
-from aigc_tutorial.data.toy import ToyDistribution
+from aigc_tutorial.data.synthetic.toy import ToyDistribution
 from aigc_tutorial.evaluation._checks import require_finite, require_samples
 
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from aigc_tutorial.exercises.registry import Exercise, Grade, grade, registered
-from aigc_tutorial.viz.book import PACKAGE_FOLDER, Listing
-from aigc_tutorial.viz.display import Shown, literal, show
+from aigc_tutorial.pages.display import Shown, literal, show
+from aigc_tutorial.pages.source import PACKAGE_FOLDER, Listing
 
 __all__ = ["check", "hint", "names", "show_solution", "stub"]
 

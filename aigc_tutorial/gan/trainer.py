@@ -17,14 +17,8 @@ from aigc_tutorial.gan.base import Discriminator, Generator
 from aigc_tutorial.gan.losses import RELATIVISTIC, AdversarialLoss
 from aigc_tutorial.gan.penalties import gradient_penalty, r1_penalty, r2_penalty
 from aigc_tutorial.nn import EMA
-from aigc_tutorial.training import (
-    Engine,
-    History,
-    SpectralDescent,
-    Tracker,
-    run,
-    warmup_flat_decay,
-)
+from aigc_tutorial.optim import SpectralDescent, warmup_flat_decay
+from aigc_tutorial.training import Engine, History, Tracker, run
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from aigc_tutorial.nn.attention import (
     segment_mask,
 )
 from aigc_tutorial.nn.ema import EMA
+from aigc_tutorial.nn.mode import evaluation_mode
 from aigc_tutorial.nn.norm import rms_norm
 from aigc_tutorial.nn.position import RotaryPositions, rotate
 from aigc_tutorial.nn.pretrained import Pretrained, count_parameters
@@ -26,6 +27,7 @@ __all__ = [
     "attention_probabilities",
     "causal_mask",
     "count_parameters",
+    "evaluation_mode",
     "relu_squared",
     "rms_norm",
     "rotate",

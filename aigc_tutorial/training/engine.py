@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from aigc_tutorial.training.platform import tune_cpu
+from aigc_tutorial.cpu import tune_cpu
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 

@@ -12,8 +12,8 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from aigc_tutorial.data.melodies import Note
-from aigc_tutorial.viz.display import Shown, show
+from aigc_tutorial.data.synthetic.melodies import Note
+from aigc_tutorial.pages.display import Shown, show
 from aigc_tutorial.viz.style import BLUE, INK, VERMILLION, new_axes, style
 
 _WINDOW_SECONDS = 0.008

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 from torch import Tensor
 
-from aigc_tutorial.viz.display import format_number
+from aigc_tutorial.pages.display import format_number
 from aigc_tutorial.viz.style import BLUE, INK, LINE_STYLES, PALETTE, VERMILLION, new_axes, style
 
 Columns = Mapping[str, Sequence[float]]

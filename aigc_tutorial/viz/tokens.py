@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from jaxtyping import Float
 from torch import Tensor
 
-from aigc_tutorial.ar.tokenizer_base import REPLACEMENT, Tokenizer
-from aigc_tutorial.viz.display import Shown, show
+from aigc_tutorial.pages.display import Shown, show
+from aigc_tutorial.tokenizers import REPLACEMENT, Tokenizer
 from aigc_tutorial.viz.style import BLUE, VERMILLION
 
 _VISIBLE = {" ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍"}
@@ -23,7 +23,7 @@ def visible(text: str) -> str:
 def token_labels(tokenizer: Tokenizer) -> list[str]:
     """A short visible name of every token, in the order of their numbers.
 
-    >>> from aigc_tutorial.ar import CharacterTokenizer
+    >>> from aigc_tutorial.tokenizers import CharacterTokenizer
     >>> token_labels(CharacterTokenizer.from_text("to be", special_tokens=["eos"]))
     ['␣', 'b', 'e', 'o', 't', '⟨eos⟩']
     """

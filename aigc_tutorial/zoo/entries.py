@@ -11,13 +11,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from aigc_tutorial.ar.base import AutoregressiveModel
-from aigc_tutorial.ar.pixelcnn import PixelCNN
-from aigc_tutorial.ar.tokenizers import Tokenizer, load_tokenizer
-from aigc_tutorial.ar.transformer import Transformer
+from aigc_tutorial.ar.models.pixelcnn import PixelCNN
+from aigc_tutorial.ar.models.transformer import Transformer
 from aigc_tutorial.evaluation import DigitClassifier, DigitReference
 from aigc_tutorial.files import replace_folder
 from aigc_tutorial.gan import ConvGenerator, MLPGenerator
 from aigc_tutorial.nn import Pretrained
+from aigc_tutorial.tokenizers import Tokenizer, load_tokenizer
 from aigc_tutorial.zoo.card import Card
 
 ModelT = TypeVar("ModelT", bound=Pretrained)
@@ -262,4 +262,4 @@ def _entry(name: str, folder: str | Path) -> Path:
 
 
 def _restore(name: str) -> str:
-    return f"Reinstall the package, or train it again: python -m aigc_tutorial.zoo.train {name}"
+    return f"Reinstall the package, or train it again: python -m aigc_tutorial.zoo.training {name}"

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from aigc_tutorial.ar.base import AutoregressiveModel
-from aigc_tutorial.ar.pixelcnn import PixelCNN, PixelCNNConfig
+from aigc_tutorial.ar.models.pixelcnn import PixelCNN, PixelCNNConfig
 from aigc_tutorial.ar.trainer import ARTrainer, ARTrainingConfig, count_predictions, train
-from aigc_tutorial.data.token_batches import TokenWindows, pad_sequences
+from aigc_tutorial.data.batches.tokens import TokenWindows, pad_sequences
 from aigc_tutorial.training import CsvTracker, Engine
 
 V = 5

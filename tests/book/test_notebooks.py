@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = clean_notebooks.notebooks()
 PAGES = sorted([*NOTEBOOKS, *(ROOT / "book").glob("*.md")])
 EACH = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-# What draws a figure. `viz.expect`, `viz.table` and the like write text.
+# What draws a figure. `pages.expect`, `pages.table` and the like write text.
 DRAWS = re.compile(r"plt\.show\(\)|\.savefig\(|display\(fig")
 LABEL = re.compile(r"^\$\$\s*\(([\w:-]+)\)", re.MULTILINE)
 ERRATA = re.compile(r"^```\{errata\}\s+(.+)$|\{ref\}`(?:[^`]*<)?erratum-(e\d+)>?`", re.MULTILINE)

@@ -4,7 +4,7 @@ import chromium
 import pytest
 from playwright.sync_api import Browser, Page
 
-from aigc_tutorial.viz.concepts import CONCEPTS, PIPELINE, ConceptMap
+from aigc_tutorial.pages.concepts import CONCEPTS, PIPELINE, ConceptMap
 
 pytestmark = [pytest.mark.browser, pytest.mark.built, pytest.mark.timeout(120)]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aigc_tutorial.data import MarkovChain, RecallTask, ring_chain
 from aigc_tutorial.nn.attention import attend
-from aigc_tutorial.training import optimizers
+from aigc_tutorial.optim import formulas
 
 density = st.floats(1e-6, 1e3)
 point = st.floats(-10, 10)
@@ -147,13 +147,13 @@ def after_one_step(x0: float, y0: float, eta: float, turns: str) -> tuple[float,
         (x.grad,), (y.grad,) = torch.autograd.grad(x * y, x), torch.autograd.grad(-x * y, y)
 
     if turns == "extragradient":
-        optimizers.Extragradient([x, y], lr=eta).step(gradients)
+        formulas.Extragradient([x, y], lr=eta).step(gradients)
     else:
         gradients()
-        optimizers.SGD([x], lr=eta).step()
+        formulas.SGD([x], lr=eta).step()
         if turns == "alternating":
             gradients()
-        optimizers.SGD([y], lr=eta).step()
+        formulas.SGD([y], lr=eta).step()
     return x.item(), y.item()
 
 

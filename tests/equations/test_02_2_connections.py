@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from aigc_tutorial.viz.concepts import CONCEPTS, PIPELINE
+from aigc_tutorial.pages.concepts import CONCEPTS, PIPELINE
 
 
 def walk(edges: set[tuple[int, int]], node: int) -> set[int]:

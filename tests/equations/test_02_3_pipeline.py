@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 import torch
 
-from aigc_tutorial import ar, data
+from aigc_tutorial import ar, data, tokenizers
 from aigc_tutorial.evaluation.likelihood import text_likelihood
 from aigc_tutorial.exercises.page_02_3 import powers_of_ten_lost
 
@@ -14,8 +14,8 @@ TEXT = "Monday night: light rain. " * 4
 
 
 @pytest.fixture(scope="module")
-def tokenizer() -> ar.BPETokenizer:
-    return ar.BPETokenizer.train([TEXT], 270)
+def tokenizer() -> tokenizers.BPETokenizer:
+    return tokenizers.BPETokenizer.train([TEXT], 270)
 
 
 def model(seed: int, vocab_size: int) -> ar.WindowModel:

@@ -11,7 +11,7 @@ from torch import nn
 from aigc_tutorial import data, evaluation, gan
 from aigc_tutorial.gan import losses, penalties
 from aigc_tutorial.nn import EMA
-from aigc_tutorial.training import SpectralDescent
+from aigc_tutorial.optim import SpectralDescent
 
 logits = st.lists(st.floats(-15, 15, width=32, allow_subnormal=False), min_size=2, max_size=8).map(
     lambda values: torch.tensor(values, dtype=torch.float64)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from aigc_tutorial import evaluation
-from aigc_tutorial.ar.pixelcnn import PixelCNN, PixelCNNConfig
+from aigc_tutorial.ar.models.pixelcnn import PixelCNN, PixelCNNConfig
 from aigc_tutorial.exercises.page_05_4 import mixture_nats
 
 

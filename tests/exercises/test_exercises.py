@@ -10,7 +10,7 @@ import torch
 from aigc_tutorial import exercises
 from aigc_tutorial.exercises import registry
 from aigc_tutorial.exercises.registry import Exercise, Mistake, Raised, difference, grade
-from aigc_tutorial.viz.display import Shown
+from aigc_tutorial.pages.display import Shown
 
 NAMES = exercises.names()
 MISTAKES = [

@@ -10,8 +10,8 @@ import torch
 from aigc_tutorial import gan
 from aigc_tutorial.data import ring
 from aigc_tutorial.gan import losses
+from aigc_tutorial.optim.spectral import orthogonal_factor
 from aigc_tutorial.training import CsvTracker, Engine
-from aigc_tutorial.training.spectral import orthogonal_factor
 
 SHAPE = (1, 4, 4)
 CONFIG = gan.GANTrainingConfig(n_images=320, batch_size=16, warmup_images=32, penalty_every=4)

@@ -4,14 +4,8 @@ import pytest
 import torch
 
 from aigc_tutorial.data import ShuffledBatches
-from aigc_tutorial.training import (
-    CsvTracker,
-    Engine,
-    History,
-    TensorBoardTracker,
-    run,
-    warmup_flat_decay,
-)
+from aigc_tutorial.optim import warmup_flat_decay
+from aigc_tutorial.training import CsvTracker, Engine, History, TensorBoardTracker, run
 
 
 class CountingTask:

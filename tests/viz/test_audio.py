@@ -12,8 +12,8 @@ from matplotlib.patches import Rectangle
 
 from aigc_tutorial import viz
 from aigc_tutorial.data import Note
+from aigc_tutorial.pages.display import Shown
 from aigc_tutorial.viz import audio
-from aigc_tutorial.viz.display import Shown
 
 RATE = 8_000
 

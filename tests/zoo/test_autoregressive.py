@@ -6,16 +6,16 @@ import sys
 import pytest
 import torch
 
-from aigc_tutorial import ar, zoo
+from aigc_tutorial import ar, tokenizers, zoo
 from aigc_tutorial.data import mnist, python_documentation, tang_poems, tiny_shakespeare
-from aigc_tutorial.data.levels import dequantise
+from aigc_tutorial.data.batches.levels import dequantise
 from aigc_tutorial.evaluation import (
     LikelihoodReport,
     predict,
     sequence_likelihood,
     text_likelihood,
 )
-from aigc_tutorial.zoo import train_pixelcnn, train_pixelcnn_binary, train_poems
+from aigc_tutorial.zoo.training import pixelcnn, pixelcnn_binary, poems
 
 TEXT_MODELS = ("english-bytes", "shakespeare-characters", "tang-quatrains")
 
@@ -73,7 +73,9 @@ class TestTokenizers:
             zoo.tokenizer("mnist-pixelcnn")
 
     def test_missing_file(self, tmp_path):
-        with pytest.raises(FileNotFoundError, match=r"tokenizer\.json.*zoo\.train tang-quatrains"):
+        with pytest.raises(
+            FileNotFoundError, match=r"tokenizer\.json.*zoo\.training tang-quatrains"
+        ):
             zoo.tokenizer("tang-quatrains", folder=tmp_path)
 
     @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"kind": "byte", "size": 3}'])
@@ -86,7 +88,7 @@ class TestTokenizers:
     def test_must_fit_to_be_saved(self, tmp_path):
         name = "english-bytes"
         model, card = zoo.load(name), zoo.card(name)
-        for tokenizer in (None, ar.CharacterTokenizer("abc")):
+        for tokenizer in (None, tokenizers.CharacterTokenizer("abc")):
             with pytest.raises(ValueError, match="vocabulary of 256, its tokenizer of"):
                 zoo.save_entry(name, model, card, tokenizer=tokenizer, folder=tmp_path)
         entry = zoo.save_entry(
@@ -150,12 +152,12 @@ class TestPoems:
         model, tokenizer = zoo.load("tang-quatrains"), zoo.tokenizer("tang-quatrains")
         metrics = zoo.card("tang-quatrains").metrics
         n = 100
-        poems = train_poems.write(model, tokenizer, n, seeded())
+        written = poems.write(model, tokenizer, n, seeded())
         expected = metrics["share_that_scans"].value
-        measured = sum(poem.is_quatrain for poem in poems) / n
+        measured = sum(poem.is_quatrain for poem in written) / n
         assert measured == pytest.approx(expected, abs=4 * (expected * (1 - expected) / n) ** 0.5)
         assert expected > 10 * metrics["share_that_scans_of_ngrams"].value
-        assert len({poem.text for poem in poems}) == n
+        assert len({poem.text for poem in written}) == n
 
     @needs_data
     def test_card_on_held_out_poems(self):
@@ -163,7 +165,7 @@ class TestPoems:
         metric = zoo.card("tang-quatrains").metrics["bits_per_character"]
         held_out = tang_poems("validation", offline=True)
         assert metric.n_samples == len(held_out)
-        report = sequence_likelihood(model, train_poems.encode(tokenizer, held_out.poems))
+        report = sequence_likelihood(model, poems.encode(tokenizer, held_out.poems))
         n_characters = sum(len(line) for poem in held_out.poems for line in poem.lines)
         assert report.bits_per(n_characters) == pytest.approx(metric.value, rel=1e-3)
 
@@ -191,7 +193,7 @@ class TestPixelCNN:
         assert metric.n_samples == len(test)
         some = torch.randperm(len(test), generator=seeded())[:300]
         report = sequence_likelihood(
-            model, (train_pixelcnn.levels_of(test)[some], test.labels[some]), batch_size=100
+            model, (pixelcnn.levels_of(test)[some], test.labels[some]), batch_size=100
         )
         assert report.bits_per_token == pytest.approx(metric.value, rel=0.1)
 
@@ -199,7 +201,7 @@ class TestPixelCNN:
     def test_likelihood_of_some_black_and_white_digits(self):
         model = zoo.load("mnist-pixelcnn-binary")
         metric = zoo.card("mnist-pixelcnn-binary").metrics["nats_per_image"]
-        levels = train_pixelcnn_binary.binarised_test(mnist("test", offline=True))
+        levels = pixelcnn_binary.binarised_test(mnist("test", offline=True))
         assert metric.n_samples == len(levels)
         some = torch.randperm(len(levels), generator=seeded())[:300]
         report = sequence_likelihood(model, levels[some], batch_size=100)

@@ -11,7 +11,7 @@ from aigc_tutorial.evaluation import (
     kl_to_uniform,
     predict,
 )
-from aigc_tutorial.zoo.train_gan import N_SAMPLES, SAMPLE_SEED
+from aigc_tutorial.zoo.training.gan import N_SAMPLES, SAMPLE_SEED
 
 GENERATORS = ("mnist-conv-gan", "mnist-mlp-gan")
 

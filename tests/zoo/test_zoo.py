@@ -20,7 +20,7 @@ from aigc_tutorial.evaluation import (
 )
 from aigc_tutorial.nn import count_parameters
 from aigc_tutorial.zoo.entries import MODELS, WEIGHTS_FOLDER
-from aigc_tutorial.zoo.train import TRAINERS
+from aigc_tutorial.zoo.training.__main__ import TRAINERS
 
 NAME = "mnist-classifier"
 
@@ -46,7 +46,7 @@ def test_every_entry_loads_and_agrees_with_its_card(name):
     assert card.model == type(model).__name__
     assert card.n_parameters == count_parameters(model)
     assert card.metrics
-    assert f"aigc_tutorial.zoo.train {name}" in card.command
+    assert f"aigc_tutorial.zoo.training {name}" in card.command
     assert name in TRAINERS
 
 
@@ -149,7 +149,7 @@ class TestErrors:
     def test_missing_files(self, tmp_path):
         with pytest.raises(FileNotFoundError, match=r"config\.json"):
             zoo.load(NAME, folder=tmp_path)
-        with pytest.raises(FileNotFoundError, match=r"card\.json.*zoo\.train mnist-classifier"):
+        with pytest.raises(FileNotFoundError, match=r"card\.json.*zoo\.training mnist-classifier"):
             zoo.card(NAME, folder=tmp_path)
         with pytest.raises(FileNotFoundError, match=r"reference\.safetensors"):
             zoo.extra_tensors(NAME, "reference", folder=tmp_path)

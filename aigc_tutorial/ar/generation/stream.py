@@ -1,0 +1,182 @@
+"""Going on from a prompt, token by token.
+
+Sampling here, and greedy decoding as sampling at temperature 0. The most probable sequence is
+searched for in :mod:`aigc_tutorial.ar.generation.beam`; several tokens a step, without changing
+what comes out, is :mod:`aigc_tutorial.ar.generation.speculative`.
+"""
+
+from collections.abc import Generator, Iterator, Sequence
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from aigc_tutorial.ar.base import AutoregressiveModel
+from aigc_tutorial.ar.generation.reader import Reader, check_request
+from aigc_tutorial.ar.generation.sampling import SamplingConfig, sample
+from aigc_tutorial.nn.mode import evaluation_mode
+from aigc_tutorial.tokenizers import REPLACEMENT, Tokenizer
+
+
+def generate(
+    model: AutoregressiveModel,
+    prompt: Int64[Tensor, "*B K"],
+    *,
+    max_new_tokens: int,
+    config: SamplingConfig = SamplingConfig(),
+    stop_tokens: Sequence[int] = (),
+    generator: torch.Generator | None = None,
+    use_cache: bool = True,
+) -> Int64[Tensor, "*B L"]:
+    """Prompts and what follows them; the arguments are those of :func:`stream`.
+
+    Returns:
+        The K tokens of each prompt and at most ``max_new_tokens`` further ones, on the model's
+        device. There are fewer if every sequence has met a stop token; one that met its own before
+        the others did ends in repetitions of it.
+    """
+    steps = stream(
+        model,
+        prompt,
+        max_new_tokens=max_new_tokens,
+        config=config,
+        stop_tokens=stop_tokens,
+        generator=generator,
+        use_cache=use_cache,
+    )
+    return torch.cat([prompt.to(model.device), torch.stack(list(steps), dim=-1)], dim=-1)
+
+
+def stream(
+    model: AutoregressiveModel,
+    prompt: Int64[Tensor, "*B K"],
+    *,
+    max_new_tokens: int,
+    config: SamplingConfig = SamplingConfig(),
+    stop_tokens: Sequence[int] = (),
+    generator: torch.Generator | None = None,
+    use_cache: bool = True,
+) -> Generator[Int64[Tensor, "*B"], None, None]:
+    """Go on from prompts, one token of each at a time, as they come.
+
+    Past the model's context it goes on from the last half of it; see
+    :func:`aigc_tutorial.ar.generation.reader.window_start`. Until the iterator is exhausted or
+    closed, the model is in evaluation mode.
+
+    Args:
+        model: any autoregressive model.
+        prompt: one sequence (K,) or a batch of them (B, K), not longer than the context.
+        max_new_tokens: how many tokens to generate at most.
+        config: how a token is chosen.
+        stop_tokens: a sequence ends with the first of these that is generated. As long as others
+            in the batch go on, it repeats that token.
+        generator: source of randomness; with the same seed the same tokens. None is torch's global
+            source.
+        use_cache: False computes everything anew for each token: slow, for comparison.
+
+    Returns:
+        An iterator over tokens, (B,), or () for a prompt without a batch dimension.
+
+    Raises:
+        ValueError: if the prompt is empty, longer than the context or of another vocabulary; at the
+            first token, if the model's logits are not numbers.
+    """
+    rows = prompt if prompt.ndim > 1 else prompt[None]
+    check_request(model, rows, max_new_tokens, stop_tokens)
+    steps = _steps(
+        Reader(model, use_cache=use_cache),
+        rows.to(model.device),
+        max_new_tokens,
+        config,
+        torch.tensor(stop_tokens, device=model.device) if stop_tokens else None,
+        generator,
+    )
+    return steps if prompt.ndim > 1 else (row for (row,) in steps)
+
+
+@torch.no_grad()
+def _steps(
+    reader: Reader,
+    prompt: Tensor,
+    n_new: int,
+    config: SamplingConfig,
+    stop: Tensor | None,
+    generator: torch.Generator | None,
+) -> Generator[Tensor, None, None]:
+    batch_size, n_given = prompt.shape
+    tokens = torch.cat([prompt, prompt.new_empty(batch_size, n_new)], dim=1)
+    stopped = torch.zeros(batch_size, dtype=torch.bool, device=prompt.device)
+    with evaluation_mode(reader.model):
+        for length in range(n_given, n_given + n_new):
+            seen = tokens[:, :length]
+            new = sample(reader.read(seen)[:, -1], config, tokens=seen, generator=generator)
+            if stop is not None:
+                new = torch.where(stopped, seen[:, -1], new)
+                stopped = torch.isin(new, stop)
+            tokens[:, length] = new
+            yield new
+            if stop is not None and stopped.all():
+                return
+
+
+def stream_text(
+    model: AutoregressiveModel,
+    tokenizer: Tokenizer,
+    text: str,
+    *,
+    max_new_tokens: int,
+    config: SamplingConfig = SamplingConfig(),
+    stop_tokens: Sequence[int] = (),
+    generator: torch.Generator | None = None,
+) -> Iterator[str]:
+    """Go on from a text, piece by piece: ``for piece in …: print(piece, end="", flush=True)``.
+
+    A character can take several tokens; it is held back until it is complete. The pieces joined are
+    what the tokenizer makes of all new tokens at once.
+
+    Args:
+        model: any autoregressive model.
+        tokenizer: the one that the model was trained with. If it has a token for the beginning, the
+            text is put after it; if it has one for the end, the text ends there.
+        text: the prompt, which the pieces do not repeat.
+        max_new_tokens: how many tokens to generate at most.
+        config: how a token is chosen.
+        stop_tokens: tokens after which to stop, besides the tokenizer's own for the end.
+        generator: source of randomness; None is torch's global source.
+
+    Raises:
+        ValueError: as :func:`stream` does; an empty text is no prompt, unless the tokenizer has a
+            token for the beginning.
+    """
+    prompt = tokenizer.encode(text)
+    if tokenizer.bos_id is not None:
+        prompt = torch.cat([torch.tensor([tokenizer.bos_id]), prompt])
+    if tokenizer.eos_id is not None:
+        stop_tokens = [*stop_tokens, tokenizer.eos_id]
+    steps = stream(
+        model,
+        prompt,
+        max_new_tokens=max_new_tokens,
+        config=config,
+        stop_tokens=stop_tokens,
+        generator=generator,
+    )
+    return _pieces(tokenizer, steps)
+
+
+def _pieces(tokenizer: Tokenizer, steps: Iterator[Tensor]) -> Iterator[str]:
+    """Decode tokens; a last character that later ones could still complete has to wait."""
+    pending: list[Tensor] = []
+    n_shown = 0
+    text = ""
+    for token in steps:
+        pending.append(token.cpu())
+        text = tokenizer.decode(torch.stack(pending))
+        complete = text.removesuffix(REPLACEMENT)
+        if len(complete) > n_shown:
+            yield complete[n_shown:]
+            n_shown = len(complete)
+        if complete == text:
+            pending, n_shown, text = [], 0, ""
+    if text[n_shown:]:
+        yield text[n_shown:]

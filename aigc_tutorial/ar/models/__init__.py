@@ -1,0 +1,1 @@
+"""The autoregressive models, from counting to attention, one file each."""

@@ -1,0 +1,1 @@
+"""Batches: endless, seeded, resumable streams of rows, windows of tokens, and images."""

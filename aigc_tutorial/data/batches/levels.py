@@ -1,0 +1,106 @@
+"""Images of few grey levels: what a model of discrete pixels learns and draws."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float, Float32, Int64
+from torch import Tensor
+
+from aigc_tutorial.data.batches.rows import ShuffledTuples
+
+
+def quantise(images: Float[Tensor, "*shape"], n_levels: int) -> Int64[Tensor, "*shape"]:
+    """Round every value to the nearest of ``n_levels`` evenly spaced ones, from -1 to 1.
+
+    With two levels this is a threshold at 0: values from 0 on are 1.
+
+    Args:
+        images: values in [-1, 1]; those outside are clipped.
+        n_levels: at least 2.
+
+    Returns:
+        The level of each value, 0 … n_levels - 1.
+    """
+    _check_n_levels(n_levels)
+    # floor(x + 1/2), since `round` takes halves to the even neighbour: up here and down there.
+    nearest = images.add(1.0).mul((n_levels - 1) / 2).add(0.5).floor()
+    return nearest.clamp(0, n_levels - 1).to(torch.int64)
+
+
+def dequantise(levels: Int64[Tensor, "*shape"], n_levels: int) -> Float32[Tensor, "*shape"]:
+    """Map levels 0 … n_levels - 1 to grey values in [-1, 1]; :func:`quantise` inverts it.
+
+    Raises:
+        ValueError: if there are other levels.
+    """
+    _check_n_levels(n_levels)
+    if levels.numel() and not 0 <= int(levels.min()) <= int(levels.max()) < n_levels:
+        raise ValueError(
+            f"expected levels 0 … {n_levels - 1}, got {int(levels.min())} … {int(levels.max())}"
+        )
+    return levels.to(torch.float32).div((n_levels - 1) / 2).sub(1.0)
+
+
+def binarise(
+    images: Float[Tensor, "*shape"], *, generator: torch.Generator
+) -> Int64[Tensor, "*shape"]:
+    """Draw every pixel, 0 or 1, with its grey value as the probability of 1.
+
+    Drawn once with a fixed seed, this is "fixed" (or "stochastically") binarized MNIST, of which
+    likelihoods are reported (Salakhutdinov & Murray, 2008). Their draw is not reproduced here:
+    numbers from another draw agree with theirs up to sampling noise. For training, draw anew each
+    time an image is seen: see :class:`BinarisedBatches`.
+
+    Args:
+        images: values in [-1, 1]; -1 is never drawn as 1, and 1 always is.
+        generator: source of randomness, on the images' device or on the CPU.
+    """
+    threshold = torch.rand(images.shape, generator=generator, device=generator.device)
+    return (threshold.to(images.device) < images.add(1.0).div(2.0)).to(torch.int64)
+
+
+class BinarisedBatches:
+    """Batches whose images are drawn anew by :func:`binarise` each time they are seen.
+
+    >>> images, labels = torch.rand(100, 28, 28), torch.zeros(100, dtype=torch.int64)
+    >>> order, pixels = torch.Generator().manual_seed(0), torch.Generator().manual_seed(1)
+    >>> batches = BinarisedBatches(
+    ...     ShuffledTuples((images, labels), 64, generator=order), generator=pixels
+    ... )
+    >>> levels, labels = next(batches)
+    >>> levels.dtype, levels.shape
+    (torch.int64, torch.Size([64, 28, 28]))
+    """
+
+    def __init__(self, batches: ShuffledTuples, *, generator: torch.Generator) -> None:
+        """Wrap a stream of batches.
+
+        Args:
+            batches: yields tuples, images in [-1, 1] first; what follows them is passed on.
+            generator: draws the pixels; must be this object's own.
+        """
+        self.batches = batches
+        self.generator = generator
+
+    def __iter__(self) -> "BinarisedBatches":
+        """The iterator itself."""
+        return self
+
+    def __next__(self) -> tuple[Tensor, ...]:
+        """The next batch, levels 0 and 1 in place of the images."""
+        images, *others = next(self.batches)
+        return binarise(images, generator=self.generator), *others
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the coming batches depend on, besides the data."""
+        return {"batches": self.batches.state_dict(), "generator": self.generator.get_state()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on exactly where :meth:`state_dict` was taken."""
+        self.batches.load_state_dict(state["batches"])
+        self.generator.set_state(torch.as_tensor(state["generator"]).cpu())
+
+
+def _check_n_levels(n_levels: int) -> None:
+    if n_levels < 2:
+        raise ValueError(f"n_levels must be at least 2, got {n_levels}")

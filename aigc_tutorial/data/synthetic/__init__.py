@@ -1,0 +1,1 @@
+"""What was made up to learn from, so that the right answers are known exactly."""

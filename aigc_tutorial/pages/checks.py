@@ -1,0 +1,116 @@
+"""Bands in which results must fall, and failures that must happen."""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import SupportsFloat
+
+from aigc_tutorial.pages.display import Shown, format_number, literal, shorten, show
+
+
+def _check_band(low: float, high: float) -> None:
+    if math.isnan(low) or math.isnan(high) or low > high:
+        raise ValueError(f"the band must go from low to high, got {low} to {high}")
+
+
+def _bound(value: float) -> str:
+    """An end of a band with the digits that it was given, up to six: 0.9999 is not 1."""
+    return f"{value:.6g}" if abs(value) < 999.5 else format_number(value)
+
+
+def _band(low: float, high: float, unit: str) -> str:
+    after = f" {unit}" if unit else ""
+    if math.isinf(high):
+        return f"at least {_bound(low)}{after}"
+    if math.isinf(low):
+        return f"at most {_bound(high)}{after}"
+    if low == high:
+        return f"{_bound(low)}{after}"
+    return f"{_bound(low)} to {_bound(high)}{after}"
+
+
+def expect(value: SupportsFloat, low: float, high: float, what: str, unit: str = "") -> None:
+    """Assert that a measured result lies in its band, and say so in one line.
+
+    >>> expect(52.13, 40, 75, "Fréchet distance")
+    ✓ Fréchet distance 52.1, expected 40 to 75
+
+    Args:
+        value: the result, a number or a tensor with one.
+        low: lower end of the band, included; ``-math.inf`` for none.
+        high: upper end of the band, included; ``math.inf`` for none.
+        what: name of the result.
+        unit: written behind the value.
+
+    Raises:
+        AssertionError: if the value lies outside the band or is not a number.
+        ValueError: if ``low`` is above ``high``.
+    """
+    expect_band([value], low, high, what, unit)
+
+
+def expect_band(
+    values: Sequence[SupportsFloat], low: float, high: float, what: str, unit: str = ""
+) -> None:
+    """Assert that a result lies in its band for every one of several seeds.
+
+    >>> expect_band([62.0, 64.9, 64.0], 50, 75, "Fréchet distance")
+    ✓ Fréchet distance 62, 64.9, 64 (3 runs), expected 50 to 75
+
+    Raises:
+        AssertionError: if one value lies outside the band or is not a number.
+        ValueError: if there are no values, or ``low`` is above ``high``.
+    """
+    _check_band(low, high)
+    numbers = [float(value) for value in values]
+    if not numbers:
+        raise ValueError(f"there is no value of {what} to compare with its band")
+    band = _band(low, high, unit)
+    after = f" {unit}" if unit else ""
+    measured = ", ".join(format_number(number) for number in numbers) + after
+    if len(numbers) > 1:
+        measured += f" ({len(numbers)} runs)"
+    outside = [number for number in numbers if not low <= number <= high]
+    if outside:
+        raise AssertionError(
+            f"{what} was {measured}, expected {band}. "
+            "If the code was changed, find out what moved the result before moving the band."
+        )
+    show(
+        Shown(
+            plain=f"✓ {what} {measured}, expected {band}",
+            markdown=f"✓ {literal(what)} **{literal(measured)}**, expected {literal(band)}",
+        )
+    )
+
+
+@contextmanager
+def shows_error(exception: type[BaseException], match: str) -> Iterator[None]:
+    """Watch it fail: the block must raise this exception, which is then shown.
+
+    >>> with shows_error(ZeroDivisionError, "division"):
+    ...     1 / 0
+    ✗ ZeroDivisionError: division by zero
+
+    Args:
+        exception: the type that must be raised, or a parent of it.
+        match: short text that the message must contain. Messages differ between versions of
+            torch, so state no more than the point needs.
+
+    Raises:
+        AssertionError: if nothing was raised, or the message lacks the text. Any other exception
+            goes through as it is.
+    """
+    try:
+        yield
+    except exception as error:
+        message = str(error)
+        if match not in message:
+            raise AssertionError(
+                f"{type(error).__name__} was raised as expected, but its message lacks {match!r}: "
+                f"{shorten(message)}"
+            ) from error
+        name, text = type(error).__name__, shorten(message)
+        show(Shown(plain=f"✗ {name}: {text}", markdown=f"✗ `{name}`: {literal(text)}"))
+        return
+    raise AssertionError(f"this should have failed with {exception.__name__}, but it ran through")

@@ -1,0 +1,111 @@
+"""Measured results as a table."""
+
+import html
+from collections.abc import Mapping, Sequence
+
+from aigc_tutorial.pages.display import Shown, format_number, show
+
+_PADDING = "0.2em 0.8em"
+
+
+def _cell(value: object, formats: str | None) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "–"}[value]
+    if isinstance(value, int):
+        return f"{value:{formats}}" if formats else f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:{formats}}" if formats else format_number(value)
+    return str(value)
+
+
+def table(
+    rows: Sequence[Mapping[str, object]] | Sequence[Sequence[object]],
+    columns: Sequence[str] | None = None,
+    *,
+    caption: str | None = None,
+    formats: Mapping[str, str] | None = None,
+) -> None:
+    """Show measured results as a table, numbers set to the right.
+
+    Args:
+        rows: mappings from column to value, or sequences in the order of ``columns``.
+        columns: names of the columns; by default the keys of the first row.
+        caption: text above the table.
+        formats: format specifications of columns, such as ``{"share": ".1%"}``.
+
+    Raises:
+        ValueError: if a row does not fit the columns.
+    """
+    if not rows:
+        raise ValueError("there are no rows to show")
+    first = rows[0]
+    if columns is None:
+        if not isinstance(first, Mapping):
+            raise ValueError("rows without names need columns=[...]")
+        columns = list(first)
+    specifications = dict(formats or {})
+    if unknown := sorted(set(specifications) - set(columns)):
+        raise ValueError(f"formats name columns that are not there: {', '.join(unknown)}")
+    values: list[list[object]] = []
+    for number, row in enumerate(rows):
+        if isinstance(row, Mapping):
+            if missing := [name for name in columns if name not in row]:
+                raise ValueError(f"row {number} has no {', '.join(missing)}")
+            values.append([row[name] for name in columns])
+        elif len(row) == len(columns):
+            values.append(list(row))
+        else:
+            raise ValueError(f"row {number} has {len(row)} values for {len(columns)} columns")
+    text = [
+        [_cell(v, specifications.get(name)) for name, v in zip(columns, row, strict=True)]
+        for row in values
+    ]
+    numeric = [
+        all(isinstance(row[i], int | float) or row[i] is None for row in values)
+        for i in range(len(columns))
+    ]
+    show(
+        Shown(
+            plain=_plain_table(columns, text, numeric, caption),
+            html=_html_table(columns, text, numeric, caption),
+        )
+    )
+
+
+def _plain_table(
+    columns: Sequence[str], text: list[list[str]], numeric: list[bool], caption: str | None
+) -> str:
+    widths = [max(map(len, cells)) for cells in zip(columns, *text, strict=True)]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(row, widths, numeric, strict=True)
+        ).rstrip()
+        for row in [list(columns), *text]
+    ]
+    return "\n".join([caption, *lines] if caption else lines)
+
+
+def _html_table(
+    columns: Sequence[str], text: list[list[str]], numeric: list[bool], caption: str | None
+) -> str:
+    # The class is the one that the book's theme and Jupyter know from pandas.
+    sides = ["right" if right else "left" for right in numeric]
+    head = "".join(
+        f'<th scope="col" style="text-align: {side}; padding: {_PADDING}">{html.escape(name)}</th>'
+        for name, side in zip(columns, sides, strict=True)
+    )
+    body = "".join(
+        "<tr>"
+        + "".join(
+            f'<td style="text-align: {side}; padding: {_PADDING}">{html.escape(cell)}</td>'
+            for cell, side in zip(row, sides, strict=True)
+        )
+        + "</tr>"
+        for row in text
+    )
+    title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
+    return (
+        f'<table class="dataframe">{title}<thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table>"
+    )

@@ -1,0 +1,200 @@
+"""Explorers of a generator: walks through its latent space, and its training as a film."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import ipywidgets as ipw
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from aigc_tutorial.gan.base import Generator
+from aigc_tutorial.gan.latent import decode, great_circle, latents_by_digit, slerp
+from aigc_tutorial.viz.widgets.frames import (
+    LABEL,
+    picture,
+    play_button,
+    side_by_side,
+    stacked,
+)
+
+
+def _replace(stack: ipw.Stack, pictures: Sequence[str]) -> None:
+    for child, value in zip(stack.children, pictures, strict=True):
+        child.value = value
+
+
+def _live_button(
+    label: str, action: Callable[[], None], controls: Mapping[ipw.Widget, str]
+) -> ipw.Button:
+    """A button that appears when one of ``controls`` is first moved with a kernel listening."""
+    button = ipw.Button(description=label, layout=ipw.Layout(display="none", width="auto"))
+
+    def reveal(_change: object) -> None:
+        button.layout.display = ""
+
+    for control, trait in controls.items():
+        control.observe(reveal, names=trait)
+
+    def act(_button: ipw.Button) -> None:
+        button.disabled = True  # a second click would queue the work again
+        try:
+            action()
+        finally:
+            button.disabled = False
+
+    button.on_click(act)
+    return button
+
+
+def latent_walk(
+    model: Generator,
+    *,
+    n_samples: int = 12,
+    n_frames: int = 48,
+    n_columns: int = 6,
+    generator: torch.Generator | None = None,
+) -> ipw.VBox:
+    """Walk through latent space on closed loops, one for each image shown.
+
+    Each loop is a great circle, ``a cos 2πt + b sin 2πt``: every point of it is a draw from
+    N(0, I), so each frame is as good a sample as any. See ``gan.latent.great_circle``.
+
+    Args:
+        model: the generator network.
+        n_samples: images side by side, each on its own loop.
+        n_frames: steps of a loop. With the defaults the page grows by less than half a megabyte.
+        n_columns: images in a row.
+        generator: source of randomness, by default seeded with 0.
+
+    Returns:
+        A play button and a slider above the picture; with a live kernel also a button for another
+        walk, which appears once the slider is moved.
+    """
+    rng = torch.Generator().manual_seed(0) if generator is None else generator
+
+    def frames() -> list[str]:
+        a = model.sample_latent(n_samples, generator=rng)
+        b = model.sample_latent(n_samples, generator=rng)
+        return [
+            picture(
+                decode(model, z),
+                f"{n_samples} generated images at step {i + 1} of {n_frames} of a closed walk "
+                "through latent space",
+                n_columns=n_columns,
+            )
+            for i, z in enumerate(great_circle(a, b, n_frames))
+        ]
+
+    stack = stacked(frames())
+    play = play_button(n_frames, 120, loop=True)
+    slider = ipw.IntSlider(
+        description="Step",
+        tooltip="Step on the loop through latent space",
+        min=0,
+        max=n_frames - 1,
+        style=LABEL,
+        layout=ipw.Layout(width="20em"),
+    )
+    ipw.jslink((play, "value"), (slider, "value"))
+    ipw.jslink((slider, "value"), (stack, "selected_index"))
+    another = _live_button(
+        "Another walk", lambda: _replace(stack, frames()), {slider: "value", play: "value"}
+    )
+    return ipw.VBox([side_by_side(play, slider, another), stack])
+
+
+def interpolate(
+    model: Generator,
+    classifier: nn.Module,
+    *,
+    n_steps: int = 9,
+    generator: torch.Generator | None = None,
+) -> ipw.VBox:
+    """Interpolate between two digits that the reader chooses, on the shell of N(0, I).
+
+    The classifier finds a latent for each digit, and the path is ``gan.latent.slerp``. All 100
+    pairs are computed beforehand: two menus then choose with or without a kernel.
+
+    Args:
+        model: the generator network.
+        classifier: maps images (B, C, H, W) to logits (B, 10).
+        n_steps: images on the way, with both ends.
+        generator: source of randomness, by default seeded with 0.
+
+    Returns:
+        Two menus above the picture; with a live kernel also a button that draws other examples
+        of the digits, which appears once a menu is used.
+    """
+    rng = torch.Generator().manual_seed(0) if generator is None else generator
+
+    def strips() -> list[list[str]]:
+        latents = latents_by_digit(model, classifier, generator=rng)
+        return [
+            [
+                picture(
+                    decode(model, slerp(start, end, n_steps)),
+                    f"{n_steps} generated images on the way from a {i} to a {j}",
+                    n_columns=n_steps,
+                )
+                for j, end in enumerate(latents)
+            ]
+            for i, start in enumerate(latents)
+        ]
+
+    rows = [stacked(strip) for strip in strips()]
+    outer = ipw.Stack(rows, selected_index=3)
+    digits = [str(digit) for digit in range(len(rows))]
+    layout = ipw.Layout(width="7em")
+    start = ipw.Dropdown(options=digits, index=3, description="From", style=LABEL, layout=layout)
+    end = ipw.Dropdown(options=digits, index=8, description="to", style=LABEL, layout=layout)
+    ipw.jslink((start, "index"), (outer, "selected_index"))
+    for row in rows:
+        row.selected_index = 8
+        ipw.jslink((end, "index"), (row, "selected_index"))
+
+    def redraw() -> None:
+        for row, strip in zip(rows, strips(), strict=True):
+            _replace(row, strip)
+
+    others = _live_button("Other examples", redraw, {start: "index", end: "index"})
+    return ipw.VBox([side_by_side(start, end, others), outer])
+
+
+def training_slider(
+    snapshots: Mapping[int, Float[Tensor, "n C H W"]], *, n_samples: int = 24, n_columns: int = 8
+) -> ipw.VBox:
+    """Move through the training of a generator, by the number of images that it has seen.
+
+    Args:
+        snapshots: from the number of images seen to samples at that time, from the same latents.
+        n_samples: how many samples of each snapshot are shown.
+        n_columns: images in a row.
+
+    Returns:
+        A play button and a slider above the picture. It needs no kernel.
+    """
+    if not snapshots:
+        raise ValueError("there are no snapshots: train with a snapshot interval")
+    counts = sorted(snapshots)
+    stack = stacked(
+        [
+            picture(
+                snapshots[count][:n_samples],
+                f"{min(n_samples, len(snapshots[count]))} samples after {count:,} training images",
+                n_columns=n_columns,
+            )
+            for count in counts
+        ]
+    )
+    slider = ipw.SelectionSlider(
+        options=[(f"{count:,} images", i) for i, count in enumerate(counts)],
+        description="Seen",
+        tooltip="Training images seen",
+        index=0,
+        style=LABEL,
+        layout=ipw.Layout(width="24em"),
+    )
+    play = play_button(len(counts), 500, loop=False)
+    ipw.jslink((play, "value"), (slider, "index"))
+    ipw.jslink((slider, "index"), (stack, "selected_index"))
+    return ipw.VBox([side_by_side(play, slider), stack])

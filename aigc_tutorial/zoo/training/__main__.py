@@ -1,0 +1,60 @@
+"""Train the models of the zoo again: ``python -m aigc_tutorial.zoo.training mnist-classifier``.
+
+The weights that come with the package were written by this command. The data themselves are needed:
+on what stands in for them offline the training stops with an error.
+"""
+
+import argparse
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from aigc_tutorial.gan.recipes import MNIST_CONV, MNIST_MLP
+from aigc_tutorial.zoo.entries import WEIGHTS_FOLDER, names
+from aigc_tutorial.zoo.training.classifier import train_mnist_classifier
+from aigc_tutorial.zoo.training.gan import train_gan
+from aigc_tutorial.zoo.training.pixelcnn import train_mnist_pixelcnn
+from aigc_tutorial.zoo.training.pixelcnn_binary import train_mnist_pixelcnn_binary
+from aigc_tutorial.zoo.training.poems import train_tang
+from aigc_tutorial.zoo.training.text import train_english, train_shakespeare
+
+# What trains each entry: takes the seed and the folder of the zoo, returns the entry's folder.
+TRAINERS: dict[str, Callable[[int, Path], Path]] = {
+    "english-bytes": train_english,
+    "mnist-classifier": train_mnist_classifier,
+    "mnist-conv-gan": partial(
+        train_gan, MNIST_CONV, "Draws handwritten digits: the convolutional GAN", 1_500_000
+    ),
+    "mnist-mlp-gan": partial(
+        train_gan, MNIST_MLP, "Draws handwritten digits: the fully connected GAN", 1_000_000
+    ),
+    "mnist-pixelcnn": train_mnist_pixelcnn,
+    "mnist-pixelcnn-binary": train_mnist_pixelcnn_binary,
+    "shakespeare-characters": train_shakespeare,
+    "tang-quatrains": train_tang,
+}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train one entry and write it.
+
+    Args:
+        arguments: Command line; by default that of the process.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m aigc_tutorial.zoo.training", description=__doc__
+    )
+    parser.add_argument("name", choices=names())
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=WEIGHTS_FOLDER,
+        help="folder of the zoo (default: %(default)s)",
+    )
+    options = parser.parse_args(arguments)
+    print(f"Wrote {TRAINERS[options.name](options.seed, options.folder)}")
+
+
+if __name__ == "__main__":
+    main()

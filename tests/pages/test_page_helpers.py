@@ -1,0 +1,211 @@
+"""Helpers of pages: source as it is, bands that bite, failures that must happen."""
+
+import inspect
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+from aigc_tutorial import pages
+from aigc_tutorial.gan import penalties
+from aigc_tutorial.pages import checks, source, tables
+from aigc_tutorial.pages.display import Shown, format_number, literal
+from aigc_tutorial.pages.source import listing
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """Everything that a test shows, in order."""
+    record: list[Shown] = []
+    for module in (checks, source):
+        monkeypatch.setattr(module, "show", record.append)
+    monkeypatch.setattr(tables, "show", record.append)
+    return record
+
+
+def test_source_is_what_the_file_holds(shown):
+    pages.show_source(penalties.r1_penalty)
+    (block,) = shown
+    file = Path(penalties.__file__).read_text(encoding="utf-8")
+    code = block.markdown.split("```python\n")[1].removesuffix("\n```")
+    assert code in file
+    assert code.startswith("def r1_penalty(")
+    assert code.endswith("mean()")
+    first = file[: file.index(code)].count("\n") + 1
+    assert f"aigc_tutorial/gan/penalties.py`, line {first}" in block.markdown
+
+
+# Not of the package: its classes get one more decorator under pytest, which checks shapes, and
+# Python 3.13 then takes the line of the class for the first one.
+@dataclass(frozen=True)
+class Decorated:
+    """A class with a decorator."""
+
+    value: int
+
+
+def test_source_of_classes_methods_and_modules():
+    assert listing(Decorated).code.startswith("@dataclass(frozen=True)\nclass Decorated:")
+    assert listing(source.Listing.caption).code.startswith("def caption(")
+    assert listing(penalties).code == Path(penalties.__file__).read_text(encoding="utf-8")
+    assert listing(penalties).first_line == 1
+
+
+def test_source_links_to_the_repository(monkeypatch):
+    monkeypatch.setattr(source, "repository_url", lambda: "https://example.org/repo/")
+    found = listing(pages.expect)
+    lines, first = inspect.getsourcelines(inspect.unwrap(pages.expect))
+    assert found.caption().endswith(
+        "(https://example.org/repo/blob/main/aigc_tutorial/pages/checks.py"
+        f"#L{first}-L{first + len(lines) - 1})"
+    )
+
+
+def test_source_without_a_known_address_still_says_where(monkeypatch):
+    def unknown():
+        raise LookupError("no address")
+
+    monkeypatch.setattr(source, "repository_url", unknown)
+    assert listing(pages.expect).caption().startswith("`aigc_tutorial/pages/checks.py`, line ")
+
+
+def test_source_of_a_number_is_refused():
+    with pytest.raises(TypeError, match="no Python source"):
+        pages.show_source(3)
+    with pytest.raises(TypeError, match="no Python source"):
+        pages.show_source(len)
+
+
+def test_expect_shows_what_lies_in_the_band(shown):
+    pages.expect(52.13, 40, 75, "Fréchet distance")
+    assert shown[0].plain == "✓ Fréchet distance 52.1, expected 40 to 75"
+    assert "**52.1**" in shown[0].markdown
+    pages.expect(torch.tensor(0.98), 0.9, math.inf, "accuracy")
+    assert shown[1].plain == "✓ accuracy 0.98, expected at least 0.9"
+    pages.expect(3, -math.inf, 5, "time", "s")
+    assert shown[2].plain == "✓ time 3 s, expected at most 5 s"
+
+
+@pytest.mark.parametrize("value", [39.9, 75.1, math.nan, math.inf])
+def test_expect_raises_outside_its_band(value, shown):
+    with pytest.raises(AssertionError, match=r"Fréchet distance was .* expected 40 to 75"):
+        pages.expect(value, 40, 75, "Fréchet distance")
+    assert shown == []
+
+
+def test_the_ends_of_a_band_belong_to_it(shown):
+    pages.expect_band([40, 75], 40, 75, "x")
+    assert "(2 runs)" in shown[0].plain
+
+
+def test_the_ends_of_a_band_keep_their_digits(shown):
+    pages.expect(1, 0.9999, 1.0001, "x")
+    pages.expect(4_500, 4_000, 12_000, "y")
+    assert shown[0].plain == "✓ x 1, expected 0.9999 to 1.0001"
+    assert shown[1].plain == "✓ y 4,500, expected 4,000 to 12,000"
+
+
+def test_one_seed_outside_is_enough_to_fail():
+    with pytest.raises(AssertionError, match=r"50, 80, 60 \(3 runs\)"):
+        pages.expect_band([50, 80, 60], 40, 75, "x")
+
+
+def test_senseless_bands_are_refused():
+    with pytest.raises(ValueError, match="low to high"):
+        pages.expect(1, 2, 1, "x")
+    with pytest.raises(ValueError, match="low to high"):
+        pages.expect(1, math.nan, 1, "x")
+    with pytest.raises(ValueError, match="no value"):
+        pages.expect_band([], 0, 1, "x")
+
+
+def test_numbers_are_short():
+    numbers = (52.123, 0.012345, 12345.6, 0.0, 999.9, -1234.0)
+    assert [format_number(n) for n in numbers] == [
+        "52.1", "0.0123", "12,346", "0", "1,000", "-1,234",
+    ]  # fmt: skip
+
+
+def test_table_escapes_and_aligns(shown):
+    rows: list[dict[str, object]] = [
+        {"model": "a < b", "distance": 62.04, "n": 10000},
+        {"model": "c", "distance": None, "n": 5},
+    ]
+    pages.table(rows, caption="Lower is better")
+    (result,) = shown
+    assert "a &lt; b" in result.html
+    assert re.search("text-align: right[^>]*>62</td>", result.html)
+    assert re.search("text-align: right[^>]*>10,000</td>", result.html)
+    assert re.search("text-align: left[^>]*>c</td>", result.html)
+    assert "<caption>Lower is better</caption>" in result.html
+    assert result.plain.splitlines()[-1].split() == ["c", "–", "5"]
+
+
+def test_table_takes_sequences_and_formats(shown):
+    pages.table([("a", 0.123)], ["name", "share"], formats={"share": ".1%"})
+    assert "12.3%" in shown[0].html
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "message"),
+    [
+        ([], {}, "no rows"),
+        ([("a", 1)], {}, "columns="),
+        ([("a", 1)], {"columns": ["x"]}, "row 0 has 2 values for 1"),
+        ([{"x": 1}, {"y": 1}], {}, "row 1 has no x"),
+        ([{"x": 1}], {"formats": {"z": ".1f"}}, "not there: z"),
+    ],
+)
+def test_table_says_what_does_not_fit(rows, options, message):
+    with pytest.raises(ValueError, match=message):
+        pages.table(rows, **options)
+
+
+def test_shows_error_shows_the_error(shown):
+    with pages.shows_error(RuntimeError, "second time"):
+        loss = torch.ones(1, requires_grad=True).square().sum()
+        loss.backward()
+        loss.backward()
+    assert shown[0].plain.startswith("✗ RuntimeError: Trying to backward through the graph")
+    assert len(shown[0].plain) < 260
+
+
+def test_shows_error_drops_the_codes_of_a_terminal(shown):
+    def refuse():
+        raise ValueError("only if you \x1b[1mtrust\x1b[0m the sender")
+
+    with pages.shows_error(ValueError, "trust"):
+        refuse()
+    assert shown[0].plain == "✗ ValueError: only if you trust the sender"
+
+
+def test_shows_error_fails_when_nothing_fails():
+    with (
+        pytest.raises(AssertionError, match="should have failed with ZeroDivisionError"),
+        pages.shows_error(ZeroDivisionError, "division"),
+    ):
+        _ = 1 / 2
+
+
+def test_shows_error_wants_the_stated_message():
+    with (
+        pytest.raises(AssertionError, match="lacks 'shape'"),
+        pages.shows_error(ValueError, "shape"),
+    ):
+        raise ValueError("something else")
+
+
+def test_shows_error_lets_other_errors_through():
+    with pytest.raises(KeyError), pages.shows_error(ValueError, "x"):
+        raise KeyError("x")
+
+
+def test_markdown_is_taken_literally():
+    from markdown_it import MarkdownIt
+
+    text = "loss_fake * 2 [a](b) `x` <b> 1_2_3 \\ (B,)"
+    html = MarkdownIt("commonmark").render(literal(text))
+    assert html.strip() == f"<p>{text.replace('<', '&lt;').replace('>', '&gt;')}</p>"
