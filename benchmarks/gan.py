@@ -265,8 +265,8 @@ def as_tables(results: Results) -> str:
         lines += [f"| round | reference | ours, single precision | ours, {fast} | ratio |"]
         lines += ["|--:|--:|--:|--:|--:|"]
         for i, r in enumerate(speed["rounds"], 1):
-            rates = " | ".join(f"{r[side]:,.0f}" for side in ("reference", "single", "ours"))
-            lines.append(f"| {i} | {rates} | {r['ratio']:.2f} |")
+            cells = " | ".join(f"{r[side]:,.0f}" for side in ("reference", "single", "ours"))
+            lines.append(f"| {i} | {cells} | {r['ratio']:.2f} |")
         lines += [f"| median | | | | **{speed['median_ratio']:.2f}** |", "", protocol(speed), ""]
     if rates := results.get("rates"):
         lines += [

@@ -107,7 +107,7 @@ class AutoregressiveModel(Pretrained):
         seen = torch.cat([state, tokens], dim=1)
         return self(seen)[:, -tokens.shape[1] :], seen
 
-    def select_rows(self, state: Any, rows: Int64[Tensor, "R"]) -> Any:
+    def select_rows(self, state: Any, rows: Int64[Tensor, " R"]) -> Any:
         """State of a batch that consists of the given rows of this one; a row may repeat."""
         return state.index_select(0, rows)
 

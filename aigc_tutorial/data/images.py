@@ -55,7 +55,7 @@ class ImageDataset:
     """
 
     images: Float32[Tensor, "N C H W"]
-    labels: Int64[Tensor, "N"]
+    labels: Int64[Tensor, " N"]
     source: Source
 
     def __post_init__(self) -> None:
@@ -88,7 +88,7 @@ class ImageDataset:
         """The same data on another device."""
         return replace(self, images=self.images.to(device), labels=self.labels.to(device))
 
-    def subset(self, indices: Int64[Tensor, "M"]) -> "ImageDataset":
+    def subset(self, indices: Int64[Tensor, " M"]) -> "ImageDataset":
         """The images at ``indices``, in that order, as a data set of their own."""
         indices = indices.to(self.images.device)
         return replace(self, images=self.images[indices], labels=self.labels[indices])

@@ -116,7 +116,7 @@ class Prediction:
     logits: Float[Tensor, "N K"]
 
     @property
-    def labels(self) -> Int64[Tensor, "N"]:
+    def labels(self) -> Int64[Tensor, " N"]:
         """Class with the largest logit."""
         return self.logits.argmax(dim=1)
 
@@ -155,7 +155,7 @@ def predict(
 def accuracy(
     classifier: DigitClassifier,
     images: Float[Tensor, "N C H W"],
-    labels: Int64[Tensor, "N"],
+    labels: Int64[Tensor, " N"],
 ) -> float:
     """Share of the images that the classifier names as their labels do.
 
@@ -224,7 +224,7 @@ def random_affine(
 
 def train_classifier(
     images: Float[Tensor, "N C H W"],
-    labels: Int64[Tensor, "N"],
+    labels: Int64[Tensor, " N"],
     *,
     seed: int,
     config: ClassifierTrainingConfig = ClassifierTrainingConfig(),

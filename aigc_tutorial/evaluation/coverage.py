@@ -11,7 +11,7 @@ from aigc_tutorial.data.synthetic.toy import ToyDistribution
 from aigc_tutorial.evaluation._checks import require_finite, require_samples
 
 
-def class_shares(labels: Int64[Tensor, "N"], n_classes: int = 10) -> Float64[Tensor, "K"]:
+def class_shares(labels: Int64[Tensor, " N"], n_classes: int = 10) -> Float64[Tensor, " K"]:
     """Share of each class among the labels.
 
     Args:
@@ -38,7 +38,7 @@ def class_shares(labels: Int64[Tensor, "N"], n_classes: int = 10) -> Float64[Ten
     return torch.bincount(labels, minlength=n_classes).double() / len(labels)
 
 
-def kl_to_uniform(shares: Float[Tensor, "K"]) -> float:
+def kl_to_uniform(shares: Float[Tensor, " K"]) -> float:
     """Kullback-Leibler divergence of the shares from equal shares, in nats.
 
         KL = Σ pₖ log(K pₖ)

@@ -37,7 +37,7 @@ class DigitReference:
     """
 
     features: Float[Tensor, "N F"]
-    labels: Int64[Tensor, "N"]
+    labels: Int64[Tensor, " N"]
     statistics: FeatureStatistics
 
     def __len__(self) -> int:
@@ -49,7 +49,7 @@ class DigitReference:
         cls,
         classifier: DigitClassifier,
         images: Float[Tensor, "N C H W"],
-        labels: Int64[Tensor, "N"],
+        labels: Int64[Tensor, " N"],
     ) -> "DigitReference":
         """Compute the reference of real digits.
 

@@ -33,7 +33,7 @@ class FeatureStatistics:
         n_samples: Number N of samples that they were computed from.
     """
 
-    mean: Float[Tensor, "F"]
+    mean: Float[Tensor, " F"]
     covariance: Float[Tensor, "F F"]
     n_samples: int
 

@@ -85,7 +85,7 @@ class LikelihoodReport:
 
 def text_likelihood(
     model: LikelihoodModel,
-    tokens: Int64[Tensor, "N"],
+    tokens: Int64[Tensor, " N"],
     *,
     context: int,
     stride: int | None = None,

@@ -9,7 +9,7 @@ from torch import Tensor
 from aigc_tutorial.evaluation._checks import require_finite
 
 
-def wasserstein_1d(x: Float[Tensor, "N"], y: Float[Tensor, "M"]) -> float:
+def wasserstein_1d(x: Float[Tensor, " N"], y: Float[Tensor, " M"]) -> float:
     r"""Exact Wasserstein-1 distance of two equally large samples on the line.
 
     .. math:: W_1 = \frac1N \sum_{i=1}^{N} \lvert x_{(i)} - y_{(i)} \rvert
@@ -38,7 +38,7 @@ def wasserstein_1d(x: Float[Tensor, "N"], y: Float[Tensor, "M"]) -> float:
 
 
 def jensen_shannon_1d(
-    log_p: Float[Tensor, "R"], log_q: Float[Tensor, "R"], spacing: float
+    log_p: Float[Tensor, " R"], log_q: Float[Tensor, " R"], spacing: float
 ) -> float:
     r"""Jensen-Shannon divergence of two densities on the line, in nats, by quadrature.
 

@@ -97,7 +97,7 @@ class CopyReport:
     share_suspicious: float
     probability_nearer: float
     neighbours: Neighbours
-    suspicious: Int64[Tensor, "S"]
+    suspicious: Int64[Tensor, " S"]
 
     def __str__(self) -> str:
         """The finding in two sentences."""

@@ -66,7 +66,7 @@ def precision_recall(
 
 def _inside(
     queries: Float[Tensor, "N F"], support: Float[Tensor, "M F"], k: int, batch_size: int = 1000
-) -> Bool[Tensor, "N"]:
+) -> Bool[Tensor, " N"]:
     """Which queries lie in at least one ball of the support."""
     radii = torch.cat(
         # A sample's nearest is itself, so that its k-th neighbour comes as the (k + 1)-th.

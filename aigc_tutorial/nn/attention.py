@@ -83,7 +83,7 @@ class KeyValueCache:
         self._new[i + 1].copy_(values)
         return self._all[i], self._all[i + 1]
 
-    def select_rows(self, rows: Int64[Tensor, "R"]) -> "KeyValueCache":
+    def select_rows(self, rows: Int64[Tensor, " R"]) -> "KeyValueCache":
         """A new cache whose batch consists of the given rows of this one."""
         layers, two, _, heads, context, width = self.memory.shape
         memory = self.memory.new_empty(layers, two, len(rows), heads, context, width)

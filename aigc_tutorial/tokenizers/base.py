@@ -38,7 +38,7 @@ class Tokenizer(ABC):
         """Number of tokens that stand for text; they are 0 … n_ordinary - 1."""
 
     @abstractmethod
-    def encode(self, text: str) -> Int64[Tensor, "T"]:
+    def encode(self, text: str) -> Int64[Tensor, " T"]:
         """Tokens of a text, without special ones. An empty text has none.
 
         Raises:
@@ -49,7 +49,7 @@ class Tokenizer(ABC):
     def _decode_ordinary(self, tokens: list[int]) -> str:
         """Text of tokens that are all below ``n_ordinary``."""
 
-    def decode(self, tokens: Int64[Tensor, "T"]) -> str:
+    def decode(self, tokens: Int64[Tensor, " T"]) -> str:
         """Text of the tokens; special ones stand for no text.
 
         Raises:

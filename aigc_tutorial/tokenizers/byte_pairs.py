@@ -95,7 +95,7 @@ class BPETokenizer(Tokenizer):
         """The 256 bytes, and the pieces that merges make."""
         return len(self._pieces)
 
-    def encode(self, text: str) -> Int64[Tensor, "T"]:
+    def encode(self, text: str) -> Int64[Tensor, " T"]:
         """Join bytes to pieces, the earliest merge first, within words.
 
         Raises:

@@ -34,7 +34,7 @@ class ByteTokenizer(Tokenizer):
         """The 256 bytes."""
         return 256
 
-    def encode(self, text: str) -> Int64[Tensor, "T"]:
+    def encode(self, text: str) -> Int64[Tensor, " T"]:
         """One token for each byte.
 
         Raises:

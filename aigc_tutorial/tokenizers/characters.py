@@ -66,7 +66,7 @@ class CharacterTokenizer(Tokenizer):
         """The token for characters that the alphabet lacks; None if they are an error."""
         return len(self.alphabet) if self.unknown else None
 
-    def encode(self, text: str) -> Int64[Tensor, "T"]:
+    def encode(self, text: str) -> Int64[Tensor, " T"]:
         """One token for each character.
 
         Raises:

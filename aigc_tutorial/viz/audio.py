@@ -21,7 +21,7 @@ _NOTE_NAMES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B�
 _BLACK_KEYS = {1, 3, 6, 8, 10}
 
 
-def audio_player(waveform: Float[Tensor, "T"], sample_rate: int, *, label: str) -> None:
+def audio_player(waveform: Float[Tensor, " T"], sample_rate: int, *, label: str) -> None:
     """Show a player of a sound, with its label above it; the sound is in the page itself.
 
     It needs no kernel and no request: the samples are a WAV file of 16 bits in the element's
@@ -60,7 +60,7 @@ def audio_player(waveform: Float[Tensor, "T"], sample_rate: int, *, label: str) 
     )
 
 
-def wav_bytes(waveform: Float[Tensor, "T"], sample_rate: int) -> bytes:
+def wav_bytes(waveform: Float[Tensor, " T"], sample_rate: int) -> bytes:
     """A WAV file of one channel and 16 bits a sample; 1 becomes 32,767."""
     samples = (waveform.detach().cpu() * 32_767).round().to(torch.int16)
     buffer = io.BytesIO()
@@ -73,7 +73,7 @@ def wav_bytes(waveform: Float[Tensor, "T"], sample_rate: int) -> bytes:
 
 
 def spectrogram(
-    waveform: Float[Tensor, "T"],
+    waveform: Float[Tensor, " T"],
     sample_rate: int,
     *,
     marks: Mapping[str, float] | None = None,
@@ -127,7 +127,7 @@ def spectrogram(
     return ax
 
 
-def stft_power(waveform: Float[Tensor, "T"], sample_rate: int) -> Float[Tensor, "F K"]:
+def stft_power(waveform: Float[Tensor, " T"], sample_rate: int) -> Float[Tensor, "F K"]:
     """Power of each frequency from 0 to half the sample rate, in windows that overlap by 7/8.
 
     Raises:

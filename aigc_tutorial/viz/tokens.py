@@ -37,14 +37,14 @@ def token_labels(tokenizer: Tokenizer) -> list[str]:
 
 
 def bars(
-    probabilities: Float[Tensor, "V"],
+    probabilities: Float[Tensor, " V"],
     labels: Sequence[str],
     *,
     alt: str,
     n_shown: int = 10,
     order: Sequence[int] | None = None,
     marked: int | None = None,
-    before: Float[Tensor, "V"] | None = None,
+    before: Float[Tensor, " V"] | None = None,
 ) -> str:
     """Draw the most probable tokens as bars; the result is an SVG, to be used as HTML.
 
@@ -117,7 +117,7 @@ def coloured(labels: Sequence[str], values: Sequence[float], *, largest: float) 
 
 
 def surprise(
-    text: Sequence[str], nll: Float[Tensor, "T"], *, largest: float = 6.0, caption: str = ""
+    text: Sequence[str], nll: Float[Tensor, " T"], *, largest: float = 6.0, caption: str = ""
 ) -> None:
     """Show a text whose tokens are coloured by how little they were expected.
 

@@ -13,6 +13,9 @@ import torch
 
 from aigc_tutorial.config import from_dict
 
+# Named here, since in the body of `Machine` the name torch is a field.
+Device = str | torch.device
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -37,7 +40,7 @@ class Machine:
     system: str
 
     @classmethod
-    def here(cls, device: str | torch.device = "cpu") -> "Machine":
+    def here(cls, device: Device = "cpu") -> "Machine":
         """Describe this machine.
 
         Args:

@@ -10,6 +10,7 @@ import pytest
 
 from aigc_tutorial.pages import concepts
 from aigc_tutorial.pages.concepts import CONCEPTS, PIPELINE, ConceptMap, Edge
+from aigc_tutorial.pages.display import Shown
 
 ROOT = Path(__file__).resolve().parents[2]
 MAPS = pytest.mark.parametrize("diagram", [CONCEPTS, PIPELINE], ids=["concepts", "pipeline"])
@@ -77,7 +78,7 @@ def test_every_edge_is_drawn_once(diagram: ConceptMap) -> None:
 def test_it_is_shown_as_a_fence_with_a_description(
     diagram: ConceptMap, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shown: list[concepts.Shown] = []
+    shown: list[Shown] = []
     monkeypatch.setattr(concepts, "show", shown.append)
     diagram.show()
     markdown = shown[0].markdown or ""
@@ -87,7 +88,7 @@ def test_it_is_shown_as_a_fence_with_a_description(
 
 
 def test_edges_are_listed_with_links_and_outcomes(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown: list[concepts.Shown] = []
+    shown: list[Shown] = []
     monkeypatch.setattr(concepts, "show", shown.append)
     outcomes = {edge.ends: f"outcome {i}" for i, edge in enumerate(CONCEPTS.edges)}
     CONCEPTS.show_edges(outcomes)

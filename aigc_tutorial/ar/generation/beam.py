@@ -22,7 +22,7 @@ class Beam:
         score: what the search compares; see :func:`beam_search`.
     """
 
-    tokens: Int64[Tensor, "L"]
+    tokens: Int64[Tensor, " L"]
     log_probability: float
     score: float
 
@@ -30,7 +30,7 @@ class Beam:
 @torch.no_grad()
 def beam_search(
     model: AutoregressiveModel,
-    prompt: Int64[Tensor, "K"],
+    prompt: Int64[Tensor, " K"],
     *,
     max_new_tokens: int,
     n_beams: int,

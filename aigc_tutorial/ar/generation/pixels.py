@@ -27,7 +27,7 @@ class NaiveLogits:
         labels: class of each image, if the model has classes.
     """
 
-    def __init__(self, model: PixelCNN, labels: Int64[Tensor, "B"] | None) -> None:
+    def __init__(self, model: PixelCNN, labels: Int64[Tensor, " B"] | None) -> None:
         self.model = model
         self.labels = labels
 
@@ -49,7 +49,9 @@ class IncrementalLogits:
     """
 
     @torch.no_grad()
-    def __init__(self, model: PixelCNN, labels: Int64[Tensor, "B"] | None, batch_size: int) -> None:
+    def __init__(
+        self, model: PixelCNN, labels: Int64[Tensor, " B"] | None, batch_size: int
+    ) -> None:
         self.model = model
         self.labels = labels
         self.layers = cast(list[GatedLayer], list(model.layers))
@@ -137,8 +139,8 @@ class _Cache:
 
 
 def choose_levels(
-    logits: Float[Tensor, "B V"], noise: Float[Tensor, "B"], *, temperature: float = 1.0
-) -> Int64[Tensor, "B"]:
+    logits: Float[Tensor, "B V"], noise: Float[Tensor, " B"], *, temperature: float = 1.0
+) -> Int64[Tensor, " B"]:
     """Draw a level from each row of logits by inverting the cumulative distribution.
 
     A level is drawn when the noise, uniform in [0, 1), falls into its stretch of the interval. The
@@ -159,7 +161,7 @@ def choose_levels(
 def sample(
     model: PixelCNN,
     n: int,
-    labels: Int64[Tensor, "{n}"] | None = None,
+    labels: Int64[Tensor, " {n}"] | None = None,
     *,
     generator: torch.Generator | None = None,
     temperature: float = 1.0,
@@ -204,7 +206,7 @@ def sample(
 def stream(
     model: PixelCNN,
     n: int,
-    labels: Int64[Tensor, "{n}"] | None = None,
+    labels: Int64[Tensor, " {n}"] | None = None,
     *,
     generator: torch.Generator | None = None,
     temperature: float = 1.0,

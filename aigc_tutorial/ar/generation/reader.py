@@ -87,7 +87,7 @@ class Reader:
             return at_most
         return min(at_most, window_start(length, context) + context - length)
 
-    def select_rows(self, rows: Int64[Tensor, "R"]) -> None:
+    def select_rows(self, rows: Int64[Tensor, " R"]) -> None:
         """Go on with a batch that consists of the given rows of this one; a row may repeat."""
         self._state = self.model.select_rows(self._state, rows)
 

@@ -36,7 +36,7 @@ class SpeculativeResult:
         n_accepted: guesses that the target accepted.
     """
 
-    tokens: Int64[Tensor, "L"]
+    tokens: Int64[Tensor, " L"]
     n_new: int
     n_rounds: int
     n_guesses: int
@@ -60,7 +60,7 @@ class SpeculativeResult:
 def speculative_generate(
     target: AutoregressiveModel,
     draft: AutoregressiveModel,
-    prompt: Int64[Tensor, "K"],
+    prompt: Int64[Tensor, " K"],
     *,
     max_new_tokens: int,
     n_guesses: int = 4,
@@ -151,7 +151,7 @@ def _check(target: Reader, tokens: Tensor, n: int, config: SamplingConfig) -> Fl
 
 
 def count_accepted(
-    guesses: Int64[Tensor, "K"],
+    guesses: Int64[Tensor, " K"],
     p: Float[Tensor, "K V"],
     q: Float[Tensor, "K V"],
     *,
@@ -172,7 +172,7 @@ def count_accepted(
     return int(accepted.long().cumprod(dim=0).sum())
 
 
-def residual(p: Float[Tensor, "V"], q: Float[Tensor, "V"]) -> Float[Tensor, "V"]:
+def residual(p: Float[Tensor, " V"], q: Float[Tensor, " V"]) -> Float[Tensor, " V"]:
     """Distribution of a token that replaces a rejected guess: max(0, p - q), normalised.
 
     Where p equals q no guess is rejected; if rounding has it otherwise, p itself is right.

@@ -122,7 +122,7 @@ class GPT2(AutoregressiveModel):
         state.cache.reserve(tokens)
         return self._logits(tokens, start, state), state
 
-    def select_rows(self, state: GPT2State, rows: Int64[Tensor, "R"]) -> GPT2State:
+    def select_rows(self, state: GPT2State, rows: Int64[Tensor, " R"]) -> GPT2State:
         """A new state whose batch consists of the given rows."""
         return GPT2State(state.cache.select_rows(rows), state.weights)
 

@@ -104,7 +104,7 @@ class PixelCNN(Pretrained):
         return height, columns
 
     def forward(
-        self, levels: Int64[Tensor, "B H W"], labels: Int64[Tensor, "B"] | None = None
+        self, levels: Int64[Tensor, "B H W"], labels: Int64[Tensor, " B"] | None = None
     ) -> Float[Tensor, "B H W V"]:
         """Logits of every pixel's level given the pixels before it.
 
@@ -122,7 +122,7 @@ class PixelCNN(Pretrained):
         return (levels.unsqueeze(1) == maps).to(self.first_vertical.weight.dtype)
 
     def logits_of_inputs(
-        self, inputs: Float[Tensor, "B V H W"], labels: Int64[Tensor, "B"] | None = None
+        self, inputs: Float[Tensor, "B V H W"], labels: Int64[Tensor, " B"] | None = None
     ) -> Float[Tensor, "B H W V"]:
         """Logits from :meth:`encode`'s maps, by which one can differentiate."""
         reach = self.first_horizontal.kernel_size[1]
@@ -133,7 +133,7 @@ class PixelCNN(Pretrained):
         return self.head(horizontal.permute(0, 2, 3, 1))
 
     def nll(
-        self, levels: Int64[Tensor, "B H W"], labels: Int64[Tensor, "B"] | None = None
+        self, levels: Int64[Tensor, "B H W"], labels: Int64[Tensor, " B"] | None = None
     ) -> Float[Tensor, "B H W"]:
         r"""Negative log-likelihood in nats of each pixel given those before it.
 
@@ -145,7 +145,7 @@ class PixelCNN(Pretrained):
     def sample(
         self,
         n: int,
-        labels: Int64[Tensor, "{n}"] | None = None,
+        labels: Int64[Tensor, " {n}"] | None = None,
         *,
         generator: torch.Generator | None = None,
         temperature: float = 1.0,
@@ -189,7 +189,7 @@ class GatedLayer(nn.Module):
         self,
         vertical: Float[Tensor, "B D H W"],
         horizontal: Float[Tensor, "B D H W"],
-        labels: Int64[Tensor, "B"] | None,
+        labels: Int64[Tensor, " B"] | None,
     ) -> tuple[Float[Tensor, "B D H W"], Float[Tensor, "B D H W"]]:
         """Both stacks' features after this layer."""
         update, context = self.read_above(F.pad(vertical, (0, 0, self.reach - 1, 0)), labels)
@@ -197,7 +197,7 @@ class GatedLayer(nn.Module):
         return vertical + update, horizontal + self.residual(gate(features))
 
     def read_above(
-        self, rows: Float[Tensor, "B D R W"], labels: Int64[Tensor, "B"] | None
+        self, rows: Float[Tensor, "B D R W"], labels: Int64[Tensor, " B"] | None
     ) -> tuple[Float[Tensor, "B D H W"], Float[Tensor, "B E H W"]]:
         """The vertical stack's part of the layer.
 

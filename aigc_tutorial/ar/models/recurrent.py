@@ -86,7 +86,7 @@ class RecurrentModel(AutoregressiveModel):
         hidden, state = self.rnn(self.embedding(tokens), state)
         return self.output(hidden), state
 
-    def select_rows(self, state: Any, rows: Int64[Tensor, "R"]) -> Any:
+    def select_rows(self, state: Any, rows: Int64[Tensor, " R"]) -> Any:
         """State of a batch that consists of the given rows of this one; a row may repeat."""
         if isinstance(state, tuple):
             return tuple(part.index_select(1, rows) for part in state)

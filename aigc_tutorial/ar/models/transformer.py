@@ -74,7 +74,7 @@ class TransformerState:
         self.cache = cache
         self.embeddings = embeddings
 
-    def select_rows(self, rows: Int64[Tensor, "R"]) -> "TransformerState":
+    def select_rows(self, rows: Int64[Tensor, " R"]) -> "TransformerState":
         """A new state whose batch consists of the given rows of this one."""
         return TransformerState(self.cache.select_rows(rows), self.embeddings.index_select(0, rows))
 
@@ -221,7 +221,7 @@ class Transformer(AutoregressiveModel):
             x = block(x, mask, rotation, cache, layer)
         return self._logits(x), state
 
-    def select_rows(self, state: TransformerState, rows: Int64[Tensor, "R"]) -> TransformerState:
+    def select_rows(self, state: TransformerState, rows: Int64[Tensor, " R"]) -> TransformerState:
         """A new state whose batch consists of the given rows."""
         return state.select_rows(rows)
 

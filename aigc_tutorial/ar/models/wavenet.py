@@ -96,7 +96,7 @@ class WaveNet(AutoregressiveModel):
             memories.append(heard[:, -memory.shape[1] :])
         return self.output(torch.relu(total)), memories
 
-    def select_rows(self, state: Any, rows: Int64[Tensor, "R"]) -> Any:
+    def select_rows(self, state: Any, rows: Int64[Tensor, " R"]) -> Any:
         """State of a batch that consists of the given rows of this one; a row may repeat."""
         return [memory.index_select(0, rows) for memory in state]
 

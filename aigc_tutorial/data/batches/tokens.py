@@ -24,7 +24,7 @@ class TokenWindows:
 
     def __init__(
         self,
-        tokens: Int64[Tensor, "N"],
+        tokens: Int64[Tensor, " N"],
         context: int,
         batch_size: int,
         *,
@@ -106,7 +106,7 @@ class TokenWindows:
 
 
 def pad_sequences(
-    sequences: Sequence[Int64[Tensor, "_"]], *, padding: int = 0
+    sequences: Sequence[Int64[Tensor, " _"]], *, padding: int = 0
 ) -> tuple[Int64[Tensor, "B T"], Bool[Tensor, "B T"]]:
     """Put sequences of any lengths into one tensor, a row each.
 
@@ -129,7 +129,7 @@ def pad_sequences(
 
 
 def pack_sequences(
-    sequences: Sequence[Int64[Tensor, "_"]], row_length: int, *, padding: int = 0
+    sequences: Sequence[Int64[Tensor, " _"]], row_length: int, *, padding: int = 0
 ) -> tuple[Int64[Tensor, "B T"], Bool[Tensor, "B T"], Int64[Tensor, "B T"]]:
     """Put several sequences into each row, so that little is computed on padding.
 

@@ -42,7 +42,7 @@ class MarkovChain:
         return len(self.transition)
 
     @property
-    def stationary(self) -> Float64[Tensor, "S"]:
+    def stationary(self) -> Float64[Tensor, " S"]:
         r"""The distribution :math:`\pi = \pi P` that a step leaves as it is."""
         # π (P - I) = 0 has one equation too many; it gives way to Σ π = 1.
         equations = self.transition.T - torch.eye(self.n_states)
@@ -148,6 +148,6 @@ class XORChain:
         return bits
 
 
-def _entropy(probabilities: Float[Tensor, "N S"]) -> Float[Tensor, "N"]:
+def _entropy(probabilities: Float[Tensor, "N S"]) -> Float[Tensor, " N"]:
     """Entropy of each row, with 0 log 0 = 0."""
     return torch.special.entr(probabilities).sum(dim=1)

@@ -89,7 +89,7 @@ class MelodyStyle:
         """Whether a pitch belongs to the scale, in whatever octave."""
         return (pitch - self.tonic) % 12 in SCALES[self.scale]
 
-    def encode(self, melody: Sequence[Note]) -> Int64[Tensor, "T"]:
+    def encode(self, melody: Sequence[Note]) -> Int64[Tensor, " T"]:
         """Tokens of a melody, after the token that marks the beginning.
 
         Raises:
@@ -106,7 +106,7 @@ class MelodyStyle:
             tokens.append((note.pitch - self.lowest) * len(NOTE_DURATIONS) + duration)
         return torch.tensor(tokens)
 
-    def decode(self, tokens: Int64[Tensor, "T"]) -> list[Note]:
+    def decode(self, tokens: Int64[Tensor, " T"]) -> list[Note]:
         """Notes of a sequence of tokens; the token that marks the beginning stands for none.
 
         Raises:
@@ -158,7 +158,7 @@ class MelodyStyle:
 
     def log_probability(
         self, melodies: Int64[Tensor, "n_melodies T"]
-    ) -> Float64[Tensor, "n_melodies"]:
+    ) -> Float64[Tensor, " n_melodies"]:
         r"""Logarithm of the probability with which :meth:`sample` draws each melody, in nats.
 
         It is exact, so no model of these melodies can have a lower mean negative log-likelihood
@@ -230,7 +230,7 @@ def share_in_scale(melody: Sequence[Note], style: MelodyStyle) -> float:
 
 def render_melody(
     melody: Sequence[Note], sample_rate: int = 16_000, *, seconds_per_step: float = 0.2
-) -> Float32[Tensor, "T"]:
+) -> Float32[Tensor, " T"]:
     """Play a melody: a waveform in [-1, 1] for an audio player.
 
     A note is four harmonics that begin softly and die away like a plucked string; it ends in
@@ -259,7 +259,7 @@ def render_melody(
     )
 
 
-def _play(pitch: int, n_samples: int, sample_rate: int) -> Float32[Tensor, "T"]:
+def _play(pitch: int, n_samples: int, sample_rate: int) -> Float32[Tensor, " T"]:
     time = torch.arange(n_samples) / sample_rate
     remaining = time.flip(0)  # exactly 0 at the last sample
     envelope = torch.exp(-time / _DECAY_SECONDS)

@@ -142,7 +142,7 @@ class DelayTask:
         self, n_sequences: int, *, lag: int | None = None, generator: torch.Generator
     ) -> tuple[
         Int64[Tensor, "n_sequences T"],
-        Int64[Tensor, "n_sequences"],
+        Int64[Tensor, " n_sequences"],
         Bool[Tensor, "n_sequences T"],
     ]:
         """Draw sequences of ``max_lag`` + 2 tokens.

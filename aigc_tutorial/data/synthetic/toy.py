@@ -29,7 +29,7 @@ class ToyDistribution:
 
     name: str
     centres: Float[Tensor, "K 2"]
-    modes: Int64[Tensor, "K"]
+    modes: Int64[Tensor, " K"]
     std: float
 
     def __post_init__(self) -> None:
@@ -56,17 +56,17 @@ class ToyDistribution:
         noise = torch.randn(n, 2, generator=generator, device=device)
         return self.centres.to(device)[which] + self.std * noise
 
-    def log_density(self, x: Float[Tensor, "N 2"]) -> Float[Tensor, "N"]:
+    def log_density(self, x: Float[Tensor, "N 2"]) -> Float[Tensor, " N"]:
         """Natural logarithm of the density p(x) = 1/K · Σ_k N(x; centre_k, std² I)."""
         log_kernels = -self._squared_distances(x) / (2 * self.std**2)
         log_normaliser = math.log(len(self.centres) * 2 * math.pi * self.std**2)
         return log_kernels.logsumexp(dim=1) - log_normaliser
 
-    def assign_modes(self, x: Float[Tensor, "N 2"]) -> Int64[Tensor, "N"]:
+    def assign_modes(self, x: Float[Tensor, "N 2"]) -> Int64[Tensor, " N"]:
         """Mode of the Gaussian that is nearest to each point: the likeliest to have made it."""
         return self.modes.to(x.device)[self._squared_distances(x).argmin(dim=1)]
 
-    def is_high_quality(self, x: Float[Tensor, "N 2"], n_std: float = 3.0) -> Bool[Tensor, "N"]:
+    def is_high_quality(self, x: Float[Tensor, "N 2"], n_std: float = 3.0) -> Bool[Tensor, " N"]:
         """Whether each point lies within ``n_std`` standard deviations of a Gaussian's centre.
 
         For a ring or grid this is the usual criterion, with 3 standard deviations (Srivastava
@@ -136,7 +136,9 @@ def two_moons(radius: float = 1.0, std: float = 0.1) -> ToyDistribution:
     return _along_curves("two moons", [moon, -moon], std)
 
 
-def _polar(radius: float | Float[Tensor, "K"], angles: Float[Tensor, "K"]) -> Float[Tensor, "K 2"]:
+def _polar(
+    radius: float | Float[Tensor, " K"], angles: Float[Tensor, " K"]
+) -> Float[Tensor, "K 2"]:
     return torch.stack([radius * angles.cos(), radius * angles.sin()], dim=1)
 
 

@@ -48,9 +48,9 @@ class VowelDataset:
     """
 
     waveforms: Float32[Tensor, "N T"]
-    labels: Int64[Tensor, "N"]
-    lengths: Int64[Tensor, "N"]
-    pitches: Float32[Tensor, "N"]
+    labels: Int64[Tensor, " N"]
+    lengths: Int64[Tensor, " N"]
+    pitches: Float32[Tensor, " N"]
 
     def __len__(self) -> int:
         """Number of vowels."""
@@ -123,7 +123,7 @@ def resonate(
 
 
 def _resonator(
-    frequency: Float[Tensor, "N"], bandwidth: float, delay: Complex[Tensor, "K"]
+    frequency: Float[Tensor, " N"], bandwidth: float, delay: Complex[Tensor, " K"]
 ) -> Complex[Tensor, "N K"]:
     decay = math.exp(-math.pi * bandwidth / VOWEL_SAMPLE_RATE)
     b = 2 * decay * torch.cos(2 * math.pi * frequency / VOWEL_SAMPLE_RATE)[:, None]
@@ -131,7 +131,7 @@ def _resonator(
     return (1 - b - c) / (1 - b * delay - c * delay**2)
 
 
-def _fade(lengths: Int64[Tensor, "N"], n_samples: int) -> Float32[Tensor, "N T"]:
+def _fade(lengths: Int64[Tensor, " N"], n_samples: int) -> Float32[Tensor, "N T"]:
     """Volume of each sample: up and down within 10 ms at the ends, 0 after the end."""
     time = torch.arange(n_samples)
     n_fade = _FADE_SECONDS * VOWEL_SAMPLE_RATE

@@ -77,7 +77,7 @@ def next_token_explorer(
 
 
 def sampling_explorer(
-    logits: Float[Tensor, "V"],
+    logits: Float[Tensor, " V"],
     labels: Sequence[str],
     *,
     n_shown: int = 12,

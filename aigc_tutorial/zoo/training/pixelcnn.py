@@ -139,7 +139,7 @@ def likelihood(model: PixelCNN, test: ImageDataset) -> dict[str, Metric]:
     }
 
 
-def draw(model: PixelCNN, n: int) -> tuple[Float32[Tensor, "{n} 1 H W"], Int64[Tensor, "{n}"]]:
+def draw(model: PixelCNN, n: int) -> tuple[Float32[Tensor, "{n} 1 H W"], Int64[Tensor, " {n}"]]:
     """Draw the samples that the card speaks of, and the classes that were asked for."""
     labels = torch.arange(n) % 10
     random = torch.Generator().manual_seed(SAMPLE_SEED)

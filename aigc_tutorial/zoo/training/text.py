@@ -123,7 +123,7 @@ def train_english(seed: int, folder: Path) -> Path:
 
 def fit(
     recipe: Recipe,
-    tokens: Int64[Tensor, "N"],
+    tokens: Int64[Tensor, " N"],
     seed: int,
     *,
     engine: Engine,
@@ -147,14 +147,14 @@ def fit(
     )
 
 
-def english_bytes(plays: TextDataset, documentation: TextDataset) -> Int64[Tensor, "N"]:
+def english_bytes(plays: TextDataset, documentation: TextDataset) -> Int64[Tensor, " N"]:
     """What the byte model is trained on: both texts' first 90 %, one after the other."""
     parts = (text.split("train").text for text in (documentation, plays))
     return ByteTokenizer().encode("\n".join(parts))
 
 
 def likelihood(
-    model: AutoregressiveModel, held_out: Int64[Tensor, "N"], *, what: str, of: str
+    model: AutoregressiveModel, held_out: Int64[Tensor, " N"], *, what: str, of: str
 ) -> dict[str, Metric]:
     """Negative log-likelihood of a whole held-out text.
 
