@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from aigc_tutorial.ar.base import AutoregressiveModel
-from aigc_tutorial.ar.generation.pixels import IncrementalLogits, NaiveLogits, sample
+from aigc_tutorial.ar.generation.pixels import IncrementalLogits, sample
 from aigc_tutorial.ar.generation.sampling import SamplingConfig
 from aigc_tutorial.ar.generation.stream import generate
 from aigc_tutorial.ar.models.gpt2 import GPT2
@@ -137,9 +137,8 @@ def compare_pixels(seed: int, n_threads: int) -> dict[str, Any]:
         model = PixelCNN(PixelCNNConfig(width=width, n_layers=n_layers)).eval()
         levels = torch.randint(2, (N_DIGITS, *model.image_size))
         seconds, _ = timed(lambda: sample(model, N_DIGITS))  # noqa: B023 - called at once
-        naive = NaiveLogits(model, None)
-        naive.at(levels, 0, 0)
-        part, _ = timed(lambda: [naive.at(levels, 14, i) for i in range(N_NAIVE)])  # noqa: B023
+        model(levels)
+        part, _ = timed(lambda: [model(levels)[:, 14, i] for i in range(N_NAIVE)])  # noqa: B023
         incremental = IncrementalLogits(model, None, N_DIGITS)
         height, columns = model.image_size
         rows = [

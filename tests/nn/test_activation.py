@@ -2,7 +2,7 @@
 
 import torch
 
-from aigc_tutorial.nn.activation import relu_squared
+from aigc_tutorial.nn.activation import relu_squared, relu_squared_formula
 
 
 def test_values_and_gradient():
@@ -12,3 +12,12 @@ def test_values_and_gradient():
     y.sum().backward()
     assert x.grad is not None
     assert x.grad.tolist() == [0.0, 0.0, 1.0, 6.0]
+
+
+def test_the_fast_form_is_the_line_to_read_with_its_gradient():
+    x = torch.randn(50, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    assert torch.equal(relu_squared(x), relu_squared_formula(x))
+    fast, read = (
+        torch.autograd.grad(form(x).sum(), x)[0] for form in (relu_squared, relu_squared_formula)
+    )
+    assert torch.equal(fast, read)

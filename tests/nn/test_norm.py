@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from aigc_tutorial.nn.norm import rms_norm
+from aigc_tutorial.nn.norm import rms_norm, rms_norm_formula
 
 
 def test_equals_torchs_function_and_its_gradient():
@@ -31,3 +31,14 @@ def test_its_gradient_is_that_of_its_operations_in_double_precision():
 def test_with_and_without_gradients_the_values_are_equal():
     x = torch.randn(2, 5, 8, generator=torch.Generator().manual_seed(2)).requires_grad_()
     torch.testing.assert_close(rms_norm(x.detach()), rms_norm(x).detach())
+
+
+def test_the_fast_form_is_the_line_to_read_with_its_gradient():
+    x = torch.randn(3, 5, 8, generator=torch.Generator().manual_seed(3)).double().requires_grad_()
+    weights = torch.linspace(-1, 1, 8, dtype=torch.float64)
+    torch.testing.assert_close(rms_norm(x), rms_norm_formula(x))
+    fast, read = (
+        torch.autograd.grad((form(x) * weights).sum(), x)[0]
+        for form in (rms_norm, rms_norm_formula)
+    )
+    torch.testing.assert_close(fast, read, rtol=1e-4, atol=1e-5)

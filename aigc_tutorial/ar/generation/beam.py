@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from aigc_tutorial.ar.base import AutoregressiveModel
 from aigc_tutorial.ar.generation.reader import Reader, check_request
+from aigc_tutorial.ar.interface import SequenceModel
 from aigc_tutorial.nn.mode import evaluation_mode
 
 
@@ -29,7 +29,7 @@ class Beam:
 
 @torch.no_grad()
 def beam_search(
-    model: AutoregressiveModel,
+    model: SequenceModel,
     prompt: Int64[Tensor, " K"],
     *,
     max_new_tokens: int,

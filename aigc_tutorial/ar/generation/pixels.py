@@ -1,9 +1,9 @@
-"""Drawing images from a PixelCNN: naively, and without computing anything twice.
+"""Drawing images from a PixelCNN without computing anything twice.
 
-An image of H·W pixels takes H·W steps. The naive loop runs the whole network in each, for a single
-pixel's logits. The incremental one computes every feature once: the vertical stack one row at a
-time, for it depends on the rows above alone, and the horizontal stack one pixel at a time, from the
-columns kept (the idea of Ramachandran et al., 2017, arXiv 1704.06001).
+An image of H·W pixels takes H·W steps. The naive loop, ``PixelCNN.sample_naively``, runs the whole
+network in each, for a single pixel's logits. Here every feature is computed once: the vertical
+stack one row at a time, for it depends on the rows above alone, and the horizontal stack one pixel
+at a time, from the columns kept (the idea of Ramachandran et al., 2017, arXiv 1704.06001).
 
 All random numbers are drawn beforehand, one for each pixel. With one seed both loops therefore draw
 the same image; only a number within rounding error (about 1e-6) of a boundary could differ.
@@ -16,24 +16,9 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from aigc_tutorial.ar.models.pixelcnn import GatedLayer, PixelCNN, check_labels, check_levels, gate
-
-
-class NaiveLogits:
-    """Logits of one pixel by running the whole network: the oracle of :class:`IncrementalLogits`.
-
-    Args:
-        model: any PixelCNN.
-        labels: class of each image, if the model has classes.
-    """
-
-    def __init__(self, model: PixelCNN, labels: Int64[Tensor, " B"] | None) -> None:
-        self.model = model
-        self.labels = labels
-
-    def at(self, levels: Int64[Tensor, "B H W"], row: int, column: int) -> Float[Tensor, "B V"]:
-        """Logits at a pixel; only the pixels before it matter."""
-        return self.model(levels, self.labels)[:, row, column]
+from aigc_tutorial.ar.checks import check_labels, check_levels
+from aigc_tutorial.ar.interface import PixelModel
+from aigc_tutorial.nn.gated import gate
 
 
 class IncrementalLogits:
@@ -50,11 +35,11 @@ class IncrementalLogits:
 
     @torch.no_grad()
     def __init__(
-        self, model: PixelCNN, labels: Int64[Tensor, " B"] | None, batch_size: int
+        self, model: PixelModel, labels: Int64[Tensor, " B"] | None, batch_size: int
     ) -> None:
         self.model = model
         self.labels = labels
-        self.layers = cast(list[GatedLayer], list(model.layers))
+        self.layers = model.two_stack_layers
         size = (batch_size, model.image_size[1])
         self.first = _Cache(model.first_vertical, model.first_horizontal, *size)
         self.caches = [_Cache(layer.vertical, layer.horizontal, *size) for layer in self.layers]
@@ -159,7 +144,7 @@ def choose_levels(
 
 
 def sample(
-    model: PixelCNN,
+    model: PixelModel,
     n: int,
     labels: Int64[Tensor, " {n}"] | None = None,
     *,
@@ -167,7 +152,6 @@ def sample(
     temperature: float = 1.0,
     given: Int64[Tensor, "{n} H W"] | None = None,
     n_given_rows: int = 0,
-    naive: bool = False,
     batch_size: int = 500,
 ) -> Int64[Tensor, "{n} H W"]:
     """Draw ``n`` images of grey levels.
@@ -180,22 +164,17 @@ def sample(
         temperature: divides the logits; 0 takes the most probable level everywhere.
         given: images to complete. Their first rows are kept and the rest is drawn given those.
         n_given_rows: how many rows are kept.
-        naive: compute everything again for each pixel; to compare, and slow.
         batch_size: how many are computed at once, a matter of memory alone.
 
     Returns:
         Levels 0 … V - 1, on the model's device.
     """
-    noise = _draw_noise(model, n, generator)
+    noise = draw_noise(model, n, generator)
     levels = _start(model, n, labels, temperature, given, n_given_rows)
     for start in range(0, n, batch_size):
         part = slice(start, start + batch_size)
         part_labels = None if labels is None else labels[part].to(model.device)
-        source = (
-            NaiveLogits(model, part_labels)
-            if naive
-            else IncrementalLogits(model, part_labels, len(levels[part]))
-        )
+        source = IncrementalLogits(model, part_labels, len(levels[part]))
         for _ in _draw(
             source, levels[part], noise[part], temperature=temperature, first_row=n_given_rows
         ):
@@ -204,7 +183,7 @@ def sample(
 
 
 def stream(
-    model: PixelCNN,
+    model: PixelModel,
     n: int,
     labels: Int64[Tensor, " {n}"] | None = None,
     *,
@@ -221,7 +200,7 @@ def stream(
         The images so far, pixels not drawn yet being 0. It is one tensor that goes on changing:
         clone what is to be kept.
     """
-    noise = _draw_noise(model, n, generator)
+    noise = draw_noise(model, n, generator)
     levels = _start(model, n, labels, temperature, given, n_given_rows)
     labels = None if labels is None else labels.to(model.device)
     source = IncrementalLogits(model, labels, n)
@@ -230,7 +209,7 @@ def stream(
 
 @torch.no_grad()
 def _draw(
-    source: NaiveLogits | IncrementalLogits,
+    source: IncrementalLogits,
     levels: Tensor,
     noise: Tensor,
     *,
@@ -248,7 +227,7 @@ def _draw(
             yield levels
 
 
-def _draw_noise(model: PixelCNN, n: int, generator: torch.Generator | None) -> Tensor:
+def draw_noise(model: PixelModel, n: int, generator: torch.Generator | None) -> Tensor:
     """One uniform number for each pixel, drawn where the generator lives, by default the CPU."""
     if n < 1:
         raise ValueError(f"n must be at least 1, got {n}")
@@ -257,7 +236,7 @@ def _draw_noise(model: PixelCNN, n: int, generator: torch.Generator | None) -> T
 
 
 def _start(
-    model: PixelCNN,
+    model: PixelModel,
     n: int,
     labels: Tensor | None,
     temperature: float,
@@ -279,3 +258,18 @@ def _start(
         raise ValueError(f"n_given_rows must lie in 0 … {height}, got {n_given_rows}")
     levels[:, :n_given_rows] = given[:, :n_given_rows]
     return levels
+
+
+class SamplingMixin(PixelModel):
+    """Gives a model the method :meth:`sample`."""
+
+    def sample(
+        self,
+        n: int,
+        labels: Int64[Tensor, " {n}"] | None = None,
+        *,
+        generator: torch.Generator | None = None,
+        temperature: float = 1.0,
+    ) -> Int64[Tensor, "{n} H W"]:
+        """Draw images; :func:`aigc_tutorial.ar.generation.pixels.sample` has more settings."""
+        return sample(self, n, labels, generator=generator, temperature=temperature)

@@ -6,7 +6,8 @@ from typing import Any
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from aigc_tutorial.ar.base import AutoregressiveModel, check_tokens
+from aigc_tutorial.ar.checks import check_tokens
+from aigc_tutorial.ar.interface import SequenceModel
 
 
 def window_start(length: int, context: int | None) -> int:
@@ -40,7 +41,7 @@ class Reader:
         start: the first of those that the state knows; see :func:`window_start`.
     """
 
-    def __init__(self, model: AutoregressiveModel, *, use_cache: bool = True) -> None:
+    def __init__(self, model: SequenceModel, *, use_cache: bool = True) -> None:
         self.model = model
         self.use_cache = use_cache
         self.n_read = 0
@@ -103,7 +104,7 @@ class Reader:
 
 
 def check_request(
-    model: AutoregressiveModel,
+    model: SequenceModel,
     prompt: Int64[Tensor, "B K"],
     max_new_tokens: int,
     stop_tokens: Sequence[int],

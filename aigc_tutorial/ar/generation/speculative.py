@@ -18,9 +18,9 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from aigc_tutorial.ar.base import AutoregressiveModel
 from aigc_tutorial.ar.generation.reader import Reader, check_request
 from aigc_tutorial.ar.generation.sampling import SamplingConfig, draw, process
+from aigc_tutorial.ar.interface import SequenceModel
 from aigc_tutorial.nn.mode import evaluation_mode
 
 
@@ -58,8 +58,8 @@ class SpeculativeResult:
 
 @torch.no_grad()
 def speculative_generate(
-    target: AutoregressiveModel,
-    draft: AutoregressiveModel,
+    target: SequenceModel,
+    draft: SequenceModel,
     prompt: Int64[Tensor, " K"],
     *,
     max_new_tokens: int,

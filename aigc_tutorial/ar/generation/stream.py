@@ -11,15 +11,15 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from aigc_tutorial.ar.base import AutoregressiveModel
 from aigc_tutorial.ar.generation.reader import Reader, check_request
 from aigc_tutorial.ar.generation.sampling import SamplingConfig, sample
+from aigc_tutorial.ar.interface import SequenceModel
 from aigc_tutorial.nn.mode import evaluation_mode
 from aigc_tutorial.tokenizers import REPLACEMENT, Tokenizer
 
 
 def generate(
-    model: AutoregressiveModel,
+    model: SequenceModel,
     prompt: Int64[Tensor, "*B K"],
     *,
     max_new_tokens: int,
@@ -48,7 +48,7 @@ def generate(
 
 
 def stream(
-    model: AutoregressiveModel,
+    model: SequenceModel,
     prompt: Int64[Tensor, "*B K"],
     *,
     max_new_tokens: int,
@@ -119,8 +119,35 @@ def _steps(
                 return
 
 
+class GenerationMixin(SequenceModel):
+    """Gives a model the method :meth:`generate`."""
+
+    def generate(
+        self,
+        prompt: Int64[Tensor, "*B K"],
+        *,
+        max_new_tokens: int,
+        config: SamplingConfig = SamplingConfig(),
+        stop_tokens: Sequence[int] = (),
+        generator: torch.Generator | None = None,
+    ) -> Int64[Tensor, "*B L"]:
+        """Go on from a prompt, or from a batch of prompts of the same length.
+
+        :func:`aigc_tutorial.ar.generation.stream.generate` says what the arguments are and what it
+        returns; :func:`aigc_tutorial.ar.generation.stream.stream` gives the tokens as they come.
+        """
+        return generate(
+            self,
+            prompt,
+            max_new_tokens=max_new_tokens,
+            config=config,
+            stop_tokens=stop_tokens,
+            generator=generator,
+        )
+
+
 def stream_text(
-    model: AutoregressiveModel,
+    model: SequenceModel,
     tokenizer: Tokenizer,
     text: str,
     *,

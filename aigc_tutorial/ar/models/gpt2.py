@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from aigc_tutorial.ar.base import AutoregressiveModel, check_tokens
+from aigc_tutorial.ar.base import AutoregressiveModel
+from aigc_tutorial.ar.checks import check_tokens
 from aigc_tutorial.environment import require
 from aigc_tutorial.nn.attention import CausalSelfAttention, KeyValueCache
 

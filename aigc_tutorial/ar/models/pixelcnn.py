@@ -7,7 +7,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from aigc_tutorial.nn import Pretrained
+from aigc_tutorial.ar.checks import check_labels, check_levels
+from aigc_tutorial.ar.generation.pixels import SamplingMixin, choose_levels, draw_noise
+from aigc_tutorial.nn.gated import gate
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class PixelCNNConfig:
             )
 
 
-class PixelCNN(Pretrained):
+class PixelCNN(SamplingMixin):
     r"""Gated convolutional network over pixels in raster order: row by row, left to right.
 
     .. math:: p(x \mid c) = \prod_{i=1}^{H W} p(x_i \mid x_1, \dots, x_{i-1}, c)
@@ -97,12 +99,6 @@ class PixelCNN(Pretrained):
             nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, config.n_levels)
         )
 
-    @property
-    def image_size(self) -> tuple[int, int]:
-        """H and W, rows and columns of an image."""
-        height, columns = self.config.image_shape[-2:]
-        return height, columns
-
     def forward(
         self, levels: Int64[Tensor, "B H W"], labels: Int64[Tensor, " B"] | None = None
     ) -> Float[Tensor, "B H W V"]:
@@ -115,11 +111,6 @@ class PixelCNN(Pretrained):
         check_levels(levels, self.config)
         check_labels(labels, self.config, batch_size=len(levels))
         return self.logits_of_inputs(self.encode(levels), labels)
-
-    def encode(self, levels: Int64[Tensor, "B H W"]) -> Float[Tensor, "B V H W"]:
-        """One map for each level, 1 where a pixel has it. Outside the image all maps are 0."""
-        maps = torch.arange(self.config.n_levels, device=levels.device).view(-1, 1, 1)
-        return (levels.unsqueeze(1) == maps).to(self.first_vertical.weight.dtype)
 
     def logits_of_inputs(
         self, inputs: Float[Tensor, "B V H W"], labels: Int64[Tensor, " B"] | None = None
@@ -142,7 +133,8 @@ class PixelCNN(Pretrained):
         logits = self(levels, labels)
         return F.cross_entropy(logits.permute(0, 3, 1, 2), levels, reduction="none")
 
-    def sample(
+    @torch.no_grad()
+    def sample_naively(
         self,
         n: int,
         labels: Int64[Tensor, " {n}"] | None = None,
@@ -150,11 +142,27 @@ class PixelCNN(Pretrained):
         generator: torch.Generator | None = None,
         temperature: float = 1.0,
     ) -> Int64[Tensor, "{n} H W"]:
-        """Draw images; :func:`aigc_tutorial.ar.generation.pixels.sample` has more settings."""
-        # Not above: the sampler is written for this class, and imports it.
-        from aigc_tutorial.ar.generation.pixels import sample
+        """Draw images by running the whole network for every pixel.
 
-        return sample(self, n, labels, generator=generator, temperature=temperature)
+        This is all that sampling is, in the form to be read. :meth:`sample` draws the same images,
+        and computes every feature once.
+
+        Args:
+            n: number of images.
+            labels: class of each image, for a model with classes, and only for such.
+            generator: source of randomness; None is torch's global source.
+            temperature: divides the logits; 0 takes the most probable level.
+        """
+        noise = draw_noise(self, n, generator)
+        levels = torch.zeros_like(noise, dtype=torch.int64)
+        height, width = self.image_size
+        for row in range(height):
+            for column in range(width):
+                logits = self(levels, labels)[:, row, column]
+                levels[:, row, column] = choose_levels(
+                    logits, noise[:, row, column], temperature=temperature
+                )
+        return levels
 
 
 class GatedLayer(nn.Module):
@@ -216,59 +224,3 @@ class GatedLayer(nn.Module):
         update = gate(features + self.class_vertical(labels)[:, :, None, None])
         context = self.from_vertical(update) + self.class_horizontal(labels)[:, :, None, None]
         return update, context
-
-
-def gate(features: Float[Tensor, "..."], *, dim: int = 1) -> Float[Tensor, "..."]:
-    r""":math:`\tanh(a) \odot \sigma(b)` of the first and the second half of the maps.
-
-    Args:
-        features: 2 D maps.
-        dim: the axis of the maps.
-
-    Returns:
-        D maps.
-    """
-    values, gates = features.chunk(2, dim=dim)
-    # tanh(a) = 2 σ(2 a) - 1: on a CPU torch's sigmoid takes a tenth of the time of its tanh.
-    return (2 * torch.sigmoid(2 * values) - 1) * torch.sigmoid(gates)
-
-
-def check_levels(levels: Tensor, config: PixelCNNConfig) -> None:
-    """Raise a ValueError unless ``levels`` is a batch of images that the model can take.
-
-    The values are checked on the CPU alone: on a GPU that would wait for the device.
-    """
-    if levels.ndim != 3 or levels.shape[1:] != config.image_shape[-2:]:
-        height, columns = config.image_shape[-2:]
-        raise ValueError(
-            f"expected levels of shape (batch, {height}, {columns}), got {tuple(levels.shape)}"
-        )
-    if levels.device.type != "cpu" or len(levels) == 0:
-        return
-    lowest, highest = (int(extreme) for extreme in levels.aminmax())
-    if lowest < 0 or highest >= config.n_levels:
-        raise ValueError(
-            f"levels must lie in 0 … {config.n_levels - 1}, got {lowest} … {highest}; "
-            "data.levels.quantise makes them from images"
-        )
-
-
-def check_labels(labels: Tensor | None, config: PixelCNNConfig, *, batch_size: int) -> None:
-    """Raise a ValueError unless there are labels exactly if the model has classes, and fitting."""
-    if config.n_classes is None:
-        if labels is not None:
-            raise ValueError("the model has no classes (n_classes is None); leave the labels away")
-        return
-    if labels is None:
-        raise ValueError(
-            f"the model is told each image's class: give labels 0 … {config.n_classes - 1}, "
-            f"of shape ({batch_size},)"
-        )
-    if labels.shape != (batch_size,):
-        raise ValueError(f"expected labels of shape ({batch_size},), got {tuple(labels.shape)}")
-    if labels.device.type == "cpu" and len(labels):
-        lowest, highest = (int(extreme) for extreme in labels.aminmax())
-        if lowest < 0 or highest >= config.n_classes:
-            raise ValueError(
-                f"labels must lie in 0 … {config.n_classes - 1}, got {lowest} … {highest}"
-            )

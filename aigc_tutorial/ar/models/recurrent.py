@@ -7,7 +7,8 @@ from typing import Any, Literal
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from aigc_tutorial.ar.base import AutoregressiveModel, check_tokens
+from aigc_tutorial.ar.base import AutoregressiveModel
+from aigc_tutorial.ar.checks import check_tokens
 
 Cell = Literal["rnn", "gru", "lstm"]
 _CELLS: dict[Cell, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}

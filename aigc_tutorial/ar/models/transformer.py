@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from aigc_tutorial.ar.base import AutoregressiveModel, check_tokens
+from aigc_tutorial.ar.base import AutoregressiveModel
+from aigc_tutorial.ar.checks import check_tokens
 from aigc_tutorial.nn.activation import relu_squared
 from aigc_tutorial.nn.attention import CausalSelfAttention, KeyValueCache, segment_mask
 from aigc_tutorial.nn.norm import rms_norm

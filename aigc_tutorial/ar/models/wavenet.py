@@ -7,7 +7,9 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from aigc_tutorial.ar.base import AutoregressiveModel, check_tokens
+from aigc_tutorial.ar.base import AutoregressiveModel
+from aigc_tutorial.ar.checks import check_tokens
+from aigc_tutorial.nn.gated import gate
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,6 @@ class DilatedLayer(nn.Module):
         first: Float[Tensor, "B 1 D"],
     ) -> tuple[Float[Tensor, "B K D"], Float[Tensor, "B K D"]]:
         """Features for the next layer, and what this one adds to the sum that is read out."""
-        a, gate = (self.now(h) + self.earlier(h_earlier) + self.first(first)).chunk(2, dim=-1)
-        residual, skip = self.outputs(torch.tanh(a) * torch.sigmoid(gate)).chunk(2, dim=-1)
+        features = self.now(h) + self.earlier(h_earlier) + self.first(first)
+        residual, skip = self.outputs(gate(features, dim=-1)).chunk(2, dim=-1)
         return h + residual, skip

@@ -8,7 +8,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from aigc_tutorial.ar.base import AutoregressiveModel, check_tokens
+from aigc_tutorial.ar.base import AutoregressiveModel
+from aigc_tutorial.ar.checks import check_tokens
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 from torch import nn
 
 from aigc_tutorial.ar import AutoregressiveModel, SamplingConfig, generate, stream, stream_text
-from aigc_tutorial.ar.generation import sampling
-from aigc_tutorial.ar.generation.reader import window_start
 from aigc_tutorial.ar.generation.stream import _pieces
 from aigc_tutorial.tokenizers import ByteTokenizer, CharacterTokenizer
 from tests.ar.checks import random_tokens
@@ -48,20 +46,17 @@ def test_the_cache_changes_nothing_at_any_length(name, config):
         assert torch.equal(cached[:, :prompt_length], prompt)
 
 
-@torch.no_grad()
+@pytest.mark.parametrize("config", [GREEDY, PENALISED])
 @pytest.mark.parametrize("name", NAMES)
-def test_every_token_is_drawn_as_the_model_says(name):
-    """A loop written out, with the documented window and the same random numbers."""
-    model, random = make(name), seeded(3)
-    prompt = tokens = random_tokens(model, batch=2, time=2)
-    for length in range(2, 2 + 3 * CONTEXT):
-        logits = model(tokens[:, window_start(length, model.context) :])[:, -1]
-        new = sampling.sample(logits, PENALISED, tokens=tokens, generator=random)
-        tokens = torch.cat([tokens, new[:, None]], dim=1)
-    ours = generate(
-        model, prompt, max_new_tokens=3 * CONTEXT, config=PENALISED, generator=seeded(3)
+def test_the_engine_gives_the_tokens_of_the_naive_loop(name, config):
+    """Exactly, with the same random numbers, far beyond the context."""
+    model = make(name)
+    prompt = random_tokens(model, batch=2, time=2)
+    engine, naive = (
+        way(prompt, max_new_tokens=3 * CONTEXT, config=config, generator=seeded(3))
+        for way in (model.generate, model.generate_naively)
     )
-    assert torch.equal(ours, tokens)
+    assert torch.equal(engine, naive)
 
 
 @pytest.mark.parametrize("name", NAMES)

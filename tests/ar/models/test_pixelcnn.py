@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from aigc_tutorial.ar.models.pixelcnn import PixelCNN, PixelCNNConfig, check_labels
+from aigc_tutorial.ar.checks import check_labels
+from aigc_tutorial.ar.models.pixelcnn import PixelCNN, PixelCNNConfig
 from aigc_tutorial.nn import count_parameters
 
 SHAPE = (6, 5)
