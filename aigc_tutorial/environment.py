@@ -78,6 +78,23 @@ def install_command(extra: str) -> str:
     return f'python -m pip install "{requirement}"'
 
 
+def is_offline(variable: str = "AIGC_TUTORIAL_OFFLINE") -> bool:
+    """Whether an environment variable forbids to use the network.
+
+    Args:
+        variable: its name.
+
+    Raises:
+        ValueError: if the variable is set to anything but a yes or a no.
+    """
+    value = os.environ.get(variable, "").strip().lower()
+    if value in {"1", "true", "yes", "on"}:
+        return True
+    if value in {"", "0", "false", "no", "off"}:
+        return False
+    raise ValueError(f"{variable} is {value!r}; expected 1 or 0")
+
+
 def is_colab() -> bool:
     """Whether this process runs in Google Colab."""
     return "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ

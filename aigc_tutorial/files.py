@@ -1,11 +1,39 @@
-"""Files and folders that appear whole or not at all."""
+"""Files that appear whole or not at all, beside whatever else a folder holds.
 
+A file is written under a temporary name in the folder of the final one, flushed to the disk, and
+renamed: killed at any moment, the old or the new one is whole. What a killed process left lying is
+cleaned by the next one that writes there. Nothing else in the folder is touched.
+"""
+
+import contextlib
+import hashlib
+import json
 import os
+import platform
+import re
 import shutil
 import tempfile
+import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NoReturn
+
+_SECONDS_OF_A_DAY = 24 * 60 * 60
+
+
+def _machine() -> str:
+    """A name for what has process numbers of its own: a machine, or a container in it."""
+    name = platform.node()
+    with contextlib.suppress(OSError):
+        name += os.readlink("/proc/self/ns/pid")
+    return hashlib.sha256(name.encode()).hexdigest()[:8]
+
+
+_MACHINE = _machine()
+_TEMPORARY = re.compile(r"\.writing-([0-9a-f]{8})-(\d+)-[0-9a-f]{32}\.tmp")
+_in_use: set[str] = set()
 
 
 @contextmanager
@@ -40,14 +68,235 @@ def replace_folder(folder: str | Path) -> Iterator[Path]:
 def replace_file(path: str | Path) -> Iterator[Path]:
     """Write a file under a temporary name, which takes the place of ``path`` at the end.
 
+    The file keeps the permissions of the one that it replaces; a new one gets those that the umask
+    leaves. A symbolic link stays, and what it points to is replaced.
+
+    Args:
+        path: the file; ``~`` is the home folder, and missing folders are made.
+
     Yields:
-        The temporary path; if the body raises, ``path`` keeps what it held.
+        The path to write to, of the same name in a temporary folder. If the body raises, ``path``
+        keeps what it held.
+
+    Raises:
+        FileNotFoundError: if the body wrote nothing.
+        IsADirectoryError: if ``path`` is a folder.
+        NotADirectoryError: if a file stands where a folder should be.
+        OSError: if the folder cannot be written.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    path = Path(os.path.realpath(expand(path)))
+    with replace_files(path.parent, path.name) as temporary:
+        yield temporary / path.name
+
+
+@contextmanager
+def replace_files(folder: str | Path, *names: str) -> Iterator[Path]:
+    """Write several files into a temporary folder, then move each into its place in ``folder``.
+
+    All are complete and on the disk before the first is moved, and the moves follow each other at
+    once. Still they are several: who reads meanwhile, or after a kill in between, may find the old
+    file of one name beside the new one of another. Files that belong together must say so.
+
+    Args:
+        folder: where the files go; it is made if it is missing, and what else it holds stays.
+            A symbolic link of one of the names is replaced, not what it points to.
+        names: the files that the body writes, in the order in which they are moved.
+
+    Yields:
+        The temporary folder. If the body raises, ``folder`` keeps what it held.
+
+    Raises:
+        FileNotFoundError: if the body did not write one of the files.
+        IsADirectoryError: if one of the names is a folder.
+        NotADirectoryError: if a file stands where a folder should be.
+        OSError: if the folder cannot be written.
+    """
+    folder = expand(folder)
+    for name in names:
+        if (folder / name).is_dir():
+            raise IsADirectoryError(
+                f"{folder / name} is a folder, and a file should be written there; "
+                "give another name or move the folder away"
+            )
+    with temporary_folder(folder) as temporary:
+        yield temporary
+        for name in names:
+            _finish(temporary / name, temporary, folder / name)
+        for name in names:
+            os.replace(temporary / name, folder / name)
+        _flush(folder)
+
+
+@contextmanager
+def temporary_folder(folder: str | Path) -> Iterator[Path]:
+    """A folder in ``folder`` that is gone afterwards, whatever happens.
+
+    What killed processes left there before is removed first. ``folder`` is made if it is missing.
+
+    Yields:
+        The temporary folder; renaming a file from it into ``folder`` never copies.
+
+    Raises:
+        NotADirectoryError: if a file stands where a folder should be.
+        OSError: if the folder cannot be written.
+    """
+    folder = expand(folder)
+    name = f".writing-{_MACHINE}-{os.getpid()}-{uuid.uuid4().hex}.tmp"
+    temporary = folder / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(folder)
+        _in_use.add(name)
+        temporary.mkdir()
+    except OSError as error:
+        _in_use.discard(name)
+        _refuse(folder, error)
     try:
         yield temporary
-        temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        shutil.rmtree(temporary, ignore_errors=True)
+        _in_use.discard(name)
+
+
+def writable_folder(folder: str | Path) -> Path:
+    """Make a folder and try to write in it, so that a long work need not fail at its end.
+
+    Returns:
+        The folder, ``~`` replaced by the home folder.
+
+    Raises:
+        NotADirectoryError: if a file stands where a folder should be.
+        OSError: if the folder cannot be written.
+    """
+    folder = expand(folder)
+    with temporary_folder(folder):
+        return folder
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what processes that were killed while writing left in ``folder``, and nothing else.
+
+    The process that a temporary folder names must have ended. Where that cannot be known, on
+    another machine or on Windows, the folder must be older than a day.
+    """
+    with contextlib.suppress(OSError):  # another process may clean at the same time
+        for path in folder.iterdir():
+            found = _TEMPORARY.fullmatch(path.name)
+            if found and _is_left_over(path, found[1], int(found[2])):
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def expand(path: str | Path) -> Path:
+    """The path with ``~`` replaced by the home folder.
+
+    Raises:
+        FileNotFoundError: if there is no home folder.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise FileNotFoundError(
+            f"{path} begins with ~, and the home folder is unknown ({error}); "
+            "write the path out, or set HOME"
+        ) from error
+
+
+def read_json(path: str | Path) -> dict[str, Any]:
+    """Read the JSON object that a file holds.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is not UTF-8, no JSON, no object, or names an entry twice; the message
+            names the file.
+    """
+    path = expand(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    try:
+        values = json.loads(
+            path.read_bytes().decode("utf-8"),
+            object_pairs_hook=_without_repetition,
+            parse_constant=_no_number,
+        )
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged or no JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise ValueError(
+            f"{path} is damaged: expected a JSON object, got a {type(values).__name__}"
+        )
+    return values
+
+
+def sha256_of_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _finish(temporary: Path, folder: Path, final: Path) -> None:
+    """Give a written file its permissions and bring it to the disk."""
+    if not temporary.is_file():
+        raise FileNotFoundError(f"nothing was written for {final}; it stays as it is")
+    # A folder's permissions less the right to enter it are those of a file under the same umask.
+    # Some writers, safetensors among them, make files that only their owner can read.
+    mode = final.stat().st_mode if final.is_file() else folder.stat().st_mode & 0o666
+    temporary.chmod(mode & 0o777)
+    _flush(temporary)
+
+
+def _flush(path: Path) -> None:
+    """Bring a file's content or a folder's names to the disk, as far as the system can do that.
+
+    Without it, a machine that loses its power after the renaming may keep the new name and lose the
+    content.
+    """
+    if os.name != "posix":
+        return
+    with contextlib.suppress(OSError):  # some file systems cannot, and the file is written anyway
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _is_left_over(path: Path, machine: str, process: int) -> bool:
+    if path.name in _in_use:
+        return False
+    if machine == _MACHINE and process == os.getpid():
+        return True  # of a process that had the same number
+    if machine == _MACHINE and os.name == "posix":
+        try:
+            os.kill(process, 0)  # sends nothing
+        except ProcessLookupError:
+            return True
+        except OSError:
+            return False  # it runs, and is another user's
+    try:
+        return time.time() - path.stat().st_mtime > _SECONDS_OF_A_DAY
+    except OSError:
+        return False
+
+
+def _refuse(folder: Path, error: OSError) -> NoReturn:
+    """Say why nothing can be written into ``folder``, in an error of the same kind."""
+    in_the_way = [path for path in (folder, *folder.parents) if path.exists() and not path.is_dir()]
+    if in_the_way:
+        raise NotADirectoryError(
+            f"{in_the_way[0]} is a file, and a folder is needed there to write into {folder}; "
+            "give another name or move the file away"
+        ) from error
+    raise type(error)(
+        f"the folder {folder} cannot be written ({error.strerror or error}); give one that can"
+    ) from error
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise ValueError(f"an entry stands twice among {', '.join(key for key, _ in pairs)}")
+    return values
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number in JSON")

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Literal
 
 from aigc_tutorial.data.catalogue import Resource
+from aigc_tutorial.environment import is_offline
 
 logger = logging.getLogger(__name__)
 
@@ -154,20 +155,6 @@ def cache_folder() -> Path:
     import pooch
 
     return Path(pooch.os_cache("aigc_tutorial"))
-
-
-def is_offline() -> bool:
-    """Whether ``AIGC_TUTORIAL_OFFLINE`` forbids downloads.
-
-    Raises:
-        ValueError: if the variable is set to anything but a yes or a no.
-    """
-    value = os.environ.get("AIGC_TUTORIAL_OFFLINE", "").strip().lower()
-    if value in {"1", "true", "yes", "on"}:
-        return True
-    if value in {"", "0", "false", "no", "off"}:
-        return False
-    raise ValueError(f"AIGC_TUTORIAL_OFFLINE is {value!r}; expected 1 or 0")
 
 
 def read_verified(path: Path, resource: Resource) -> bytes:

@@ -1,14 +1,11 @@
 """One report on generated digits: every measure of this package, in one feature space."""
 
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from aigc_tutorial.evaluation._checks import require_same_length, require_samples
@@ -21,6 +18,7 @@ from aigc_tutorial.evaluation.frechet import (
 )
 from aigc_tutorial.evaluation.kernel import KernelDistance, kernel_distance
 from aigc_tutorial.evaluation.precision_recall import precision_recall
+from aigc_tutorial.tensors import load_tensors, save_tensors
 
 
 @dataclass(frozen=True)
@@ -84,13 +82,7 @@ class DigitReference:
         Args:
             path: The file, usually ``reference.safetensors``.
         """
-        path = Path(path)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            save_file(self.tensors(), temporary)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        save_tensors(path, self.tensors())
 
     @classmethod
     def load(cls, path: str | Path) -> "DigitReference":
@@ -108,11 +100,11 @@ class DigitReference:
                 f"There is no reference at {path}; expected a file that DigitReference.save wrote."
             )
         try:
-            tensors = load_file(path)
+            tensors, _ = load_tensors(path)
             features = tensors["features"].float()
             statistics = FeatureStatistics(tensors["mean"], tensors["covariance"], len(features))
             labels = tensors["labels"].long()
-        except (SafetensorError, KeyError) as error:
+        except (ValueError, KeyError) as error:
             raise ValueError(
                 f"{path} is not a whole digit reference ({error}). Restore the file."
             ) from error

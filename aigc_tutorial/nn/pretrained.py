@@ -2,23 +2,30 @@
 
 The layout is the Hugging Face Hub's, so a saved folder can be uploaded there and a model be loaded
 by its repository's name. ``huggingface_hub`` has a mixin for the same purpose; this one differs
-where it matters to us: weights and settings are checked strictly, nothing is ever unpickled, and
-a folder is written whole or not at all.
+where it matters to us: weights and settings are checked strictly, damage is found, nothing is ever
+unpickled, and no file is ever half-written.
 """
 
+import json
+import re
+import time
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
-from aigc_tutorial.config import from_json, to_json
-from aigc_tutorial.files import replace_folder
+from aigc_tutorial.config import from_dict, to_json
+from aigc_tutorial.environment import is_offline
+from aigc_tutorial.files import expand, read_json, replace_files
+from aigc_tutorial.tensors import load_tensors, require_finite, write_tensors
 
 WEIGHTS_NAME = "model.safetensors"
 CONFIG_NAME = "config.json"
+_CONFIG_TEXT = "config"
+# Between the moves of the two files of one saving a reader sees one old and one new: look again.
+_N_LOOKS, _SECONDS_BETWEEN_LOOKS = 5, 0.05
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
 PretrainedT = TypeVar("PretrainedT", bound="Pretrained")
 
@@ -47,19 +54,42 @@ class Pretrained(nn.Module):
         return next(self.parameters()).device
 
     def save_pretrained(self, folder: str | Path, *, dtype: torch.dtype | None = None) -> None:
-        """Write ``model.safetensors`` and ``config.json`` into ``folder``, replacing it whole.
+        """Write ``model.safetensors`` and ``config.json`` into ``folder``.
+
+        Two files of these names are replaced, each whole or not at all; all else in the folder
+        stays. The weights' file holds the configuration too, so that one of another model beside it
+        is found.
 
         Args:
-            folder: is replaced if it is there already.
+            folder: is made if it is missing; ``~`` is the home folder.
             dtype: store floating-point weights in this type, for example ``torch.float16``.
+
+        Raises:
+            ValueError: if a weight is NaN or infinite, or becomes so in ``dtype``.
+            NotADirectoryError: if ``folder`` is a file.
+            OSError: if it cannot be written.
         """
-        tensors = {
-            name: tensor.detach().to("cpu", dtype if tensor.is_floating_point() else None)
-            for name, tensor in self.state_dict().items()
-        }
-        with replace_folder(folder) as temporary:
-            save_file({k: v.contiguous() for k, v in tensors.items()}, temporary / WEIGHTS_NAME)
-            (temporary / CONFIG_NAME).write_text(to_json(self.config), encoding="utf-8")
+        if dtype is not None and not dtype.is_floating_point:
+            raise ValueError(
+                f"weights are stored in a floating-point type such as torch.float16, not {dtype}"
+            )
+        tensors = self.state_dict()
+        require_finite(tensors, f"the {type(self).__name__} is not saved: it has")
+        if dtype is not None:
+            tensors = {
+                name: tensor.to(dtype) if tensor.is_floating_point() else tensor
+                for name, tensor in tensors.items()
+            }
+            largest = torch.finfo(dtype).max
+            require_finite(
+                tensors,
+                f"the {type(self).__name__} is not saved: {dtype} reaches to {largest:,.0f}, and "
+                "rounding to it gives",
+            )
+        config = to_json(self.config)
+        with replace_files(folder, WEIGHTS_NAME, CONFIG_NAME) as temporary:
+            write_tensors(temporary / WEIGHTS_NAME, tensors, {_CONFIG_TEXT: config})
+            (temporary / CONFIG_NAME).write_text(config, encoding="utf-8")
 
     @classmethod
     def from_pretrained(
@@ -72,39 +102,99 @@ class Pretrained(nn.Module):
         """Load a model that :meth:`save_pretrained` wrote, in evaluation mode and as float32.
 
         Args:
-            folder: a folder, or the name of a repository on the Hugging Face Hub ("user/model").
+            folder: a folder, or the name of a repository on the Hugging Face Hub: "user/model",
+                with no folder ``user`` here. Where ``HF_HUB_OFFLINE`` or ``AIGC_TUTORIAL_OFFLINE``
+                is set, only what was downloaded before is used.
             device: where to put the weights.
             revision: the Hub repository's branch, tag or commit.
 
         Raises:
-            FileNotFoundError: if ``folder`` is a folder without the two files.
-            ValueError: if weights or configuration do not fit this class.
+            FileNotFoundError: if there is no such folder or repository, or it lacks the two files.
+            ValueError: if weights or configuration are damaged, do not fit each other or this
+                class, or hold NaN or an infinity; the message names the file.
         """
-        config_path = _locate(folder, CONFIG_NAME, revision)
-        weights_path = _locate(folder, WEIGHTS_NAME, revision)
-        model = cls(from_json(cls.config_class, config_path.read_text(encoding="utf-8")))
+        weights_path, config_path = _locate(folder, revision)
+        tensors, config = _read(weights_path, config_path, cls.config_class)
+        require_finite(tensors, f"{weights_path} holds")
+        model = cls(config)
         try:
-            model.load_state_dict(load_file(weights_path))
-        except (SafetensorError, RuntimeError) as error:
+            model.load_state_dict(tensors)
+        except RuntimeError as error:
             raise ValueError(
-                f"the weights in {weights_path} do not fit {cls.__name__} as configured in "
-                f"{config_path}: {error}"
+                f"the weights in {weights_path} do not fit {cls.__name__} as {CONFIG_NAME} beside "
+                f"them describes it: {error}"
             ) from error
         return model.to(device).eval()
 
 
-def _locate(folder: str | Path, name: str, revision: str | None) -> Path:
-    path = Path(folder) / name
-    if path.is_file():
-        return path
-    if Path(folder).is_dir() or str(folder).count("/") != 1 or isinstance(folder, Path):
-        raise FileNotFoundError(
-            f"there is no {name} in {folder}; expected a folder written by save_pretrained, "
-            'or the name of a repository on the Hugging Face Hub such as "user/model"'
-        )
+def _locate(folder: str | Path, revision: str | None) -> tuple[Path, Path]:
+    """Paths of weights and configuration, here or in the cache of the Hub."""
+    here = expand(folder)
+    if here.is_dir() or not _is_hub_name(folder):
+        if not (here / WEIGHTS_NAME).is_file():
+            raise FileNotFoundError(
+                f"there is no {WEIGHTS_NAME} in {here}; expected a folder written by "
+                'save_pretrained, or the name of a repository on the Hugging Face Hub: "user/model"'
+            )
+        if revision is not None:
+            raise ValueError(f"revision is of repositories on the Hub; {here} is a folder here")
+        return here / WEIGHTS_NAME, here / CONFIG_NAME
     from huggingface_hub import hf_hub_download
 
-    return Path(hf_hub_download(repo_id=str(folder), filename=name, revision=revision))
+    offline = is_offline("HF_HUB_OFFLINE") or is_offline()
+    try:
+        weights, config = (
+            Path(
+                hf_hub_download(
+                    repo_id=str(folder), filename=name, revision=revision, local_files_only=offline
+                )
+            )
+            for name in (WEIGHTS_NAME, CONFIG_NAME)
+        )
+    except (OSError, ValueError) as error:  # all that the library raises, network and disk included
+        how = "offline, so only among what was downloaded before" if offline else "on the Hub"
+        raise FileNotFoundError(
+            f"there is no folder {here}, and the repository {folder} could not be had ({how}): "
+            f"{error}"
+        ) from error
+    return weights, config
+
+
+def _is_hub_name(folder: str | Path) -> bool:
+    """Whether a text can be meant as "user/model"; a path, or one into a folder here, is not."""
+    return (
+        isinstance(folder, str)
+        and _HUB_NAME.fullmatch(folder) is not None
+        and not Path(folder).parent.exists()
+        and not folder.endswith((".json", ".safetensors"))
+    )
+
+
+def _read(
+    weights_path: Path, config_path: Path, config_class: type
+) -> tuple[dict[str, Tensor], Any]:
+    """Weights and configuration of one saving, also while another process saves again."""
+    for _ in range(_N_LOOKS):
+        tensors, texts = load_tensors(weights_path)
+        copy = json.loads(texts[_CONFIG_TEXT]) if _CONFIG_TEXT in texts else None
+        if copy is not None and not config_path.is_file():
+            return tensors, _config(config_class, copy, weights_path)
+        values = read_json(config_path)
+        if copy is None or values == copy:
+            return tensors, _config(config_class, values, config_path)
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+    raise ValueError(
+        f"{config_path} is not the configuration that the weights in {weights_path} were saved "
+        "with: the files are of two savings, or one was changed. Delete it to go by the weights' "
+        "own copy, or save the model again"
+    )
+
+
+def _config(config_class: type, values: dict[str, Any], path: Path) -> Any:
+    try:
+        return from_dict(config_class, values)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path} holds no {config_class.__name__}: {error}") from error
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -7,6 +7,7 @@ cannot pretend to have ended; they are put in by their numbers, ``tokenizer.bos_
 """
 
 import dataclasses
+import hashlib
 import json
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -20,6 +21,8 @@ from aigc_tutorial.files import replace_file
 SPECIAL_TOKENS = ("bos", "eos", "pad")
 REPLACEMENT = "\ufffd"
 """What stands in decoded text for what cannot be shown: �."""
+SUM_NAME = "sha256"
+"""The entry of a saved tokenizer that holds the sum of the others."""
 
 
 class Tokenizer(ABC):
@@ -88,15 +91,24 @@ class Tokenizer(ABC):
         return {"kind": self.kind, **dataclasses.asdict(self)}  # type: ignore[call-overload]
 
     def save(self, path: str | Path) -> None:
-        """Write a JSON file, whole or not at all; ``load_tokenizer`` reads it."""
+        """Write a JSON file, whole or not at all; ``load_tokenizer`` reads it.
+
+        The file holds the sum of its content too, so that damage is found.
+        """
+        values = self.to_dict()
         with replace_file(path) as temporary:
-            text = json.dumps(self.to_dict(), ensure_ascii=False, indent=1)
+            text = json.dumps({**values, SUM_NAME: sum_of(values)}, ensure_ascii=False, indent=1)
             temporary.write_text(text + "\n", encoding="utf-8")
 
     def _special_id(self, name: str) -> int | None:
         if name not in self.special_tokens:
             return None
         return self.n_ordinary + self.special_tokens.index(name)
+
+
+def sum_of(values: dict[str, Any]) -> str:
+    """SHA-256 of what :meth:`Tokenizer.to_dict` gave, of one that went through JSON too."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def check_special_tokens(names: tuple[str, ...]) -> None:

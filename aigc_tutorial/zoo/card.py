@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from aigc_tutorial.config import from_dict
+from aigc_tutorial.files import read_json
 
 # Named here, since in the body of `Machine` the name torch is a field.
 Device = str | torch.device
@@ -137,27 +138,33 @@ class Card:
 
     def to_json(self) -> str:
         """The card as indented JSON."""
-        return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
+        return (
+            json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False, allow_nan=False)
+            + "\n"
+        )
 
     @classmethod
-    def from_json(cls, text: str) -> "Card":
-        """Read what :meth:`to_json` wrote.
+    def load(cls, path: str | Path) -> "Card":
+        """Read a file that holds what :meth:`to_json` gave.
 
         Args:
-            text: JSON.
+            path: The file.
 
         Raises:
-            ValueError: If it is no JSON, or an entry is unknown or missing.
+            FileNotFoundError: If there is no such file.
+            ValueError: If it is damaged, or an entry is unknown or missing; the message names it.
         """
+        values = read_json(path)
         try:
-            values = json.loads(text)
             values["machine"] = from_dict(Machine, values["machine"])
             values["metrics"] = {
                 name: from_dict(Metric, metric) for name, metric in values["metrics"].items()
             }
             return from_dict(cls, values)
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"the card lacks an entry: {error}") from error
+        except KeyError as error:
+            raise ValueError(f"{path} is damaged: the card lacks the entry {error}") from error
+        except (AttributeError, TypeError, ValueError) as error:
+            raise ValueError(f"{path} is damaged: {error}") from error
 
     def _rows(self) -> list[tuple[str, str]]:
         return [

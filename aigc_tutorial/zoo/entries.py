@@ -1,22 +1,22 @@
 """Reading and writing the zoo: a folder a model, with weights, configuration and card."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, overload
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from aigc_tutorial.ar.base import AutoregressiveModel
 from aigc_tutorial.ar.models.pixelcnn import PixelCNN
 from aigc_tutorial.ar.models.transformer import Transformer
 from aigc_tutorial.evaluation import DigitClassifier, DigitReference
-from aigc_tutorial.files import replace_folder
+from aigc_tutorial.files import replace_files, sha256_of_file
 from aigc_tutorial.gan import ConvGenerator, MLPGenerator
 from aigc_tutorial.nn import Pretrained
+from aigc_tutorial.nn.pretrained import CONFIG_NAME, WEIGHTS_NAME
+from aigc_tutorial.tensors import load_tensors, require_finite, write_tensors
 from aigc_tutorial.tokenizers import Tokenizer, load_tokenizer
 from aigc_tutorial.zoo.card import Card
 
@@ -26,6 +26,8 @@ WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 CARD_NAME = "card.json"
 REFERENCE_NAME = "reference"
 TOKENIZER_NAME = "tokenizer.json"
+# What `sha256sum --check SHA256SUMS` reads: the sum and the name of every other file.
+SUMS_NAME = "SHA256SUMS"
 
 # Which class a name is loaded with. A file never decides what code runs.
 MODELS: dict[str, type[Pretrained]] = {
@@ -79,6 +81,8 @@ def load(
         ValueError: If they are damaged.
     """
     model_class = _model_class(name)
+    for file in (CONFIG_NAME, WEIGHTS_NAME):
+        _verified(name, file, folder)
     return model_class.from_pretrained(_entry(name, folder), device=device)
 
 
@@ -98,13 +102,8 @@ def card(name: str, *, folder: str | Path = WEIGHTS_FOLDER) -> Card:
         ValueError: If it is damaged, or belongs to another model.
     """
     model_class = _model_class(name)
-    path = _entry(name, folder) / CARD_NAME
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no {path}. {_restore(name)}")
-    try:
-        found = Card.from_json(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is damaged: {error}. {_restore(name)}") from error
+    path = _verified(name, CARD_NAME, folder)
+    found = Card.load(path)
     if (found.name, found.model) != (name, model_class.__name__):
         raise ValueError(
             f"{path} is the card of {found.name} ({found.model}), expected {name} "
@@ -131,13 +130,7 @@ def tokenizer(name: str, *, folder: str | Path = WEIGHTS_FOLDER) -> Tokenizer:
     model_class = _model_class(name)
     if not issubclass(model_class, AutoregressiveModel):
         raise ValueError(f"{name} is a {model_class.__name__}, which reads no text.")
-    path = _entry(name, folder) / TOKENIZER_NAME
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no {path}. {_restore(name)}")
-    try:
-        return load_tokenizer(path)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{path} is damaged: {error}. {_restore(name)}") from error
+    return load_tokenizer(_verified(name, TOKENIZER_NAME, folder))
 
 
 def extra_tensors(
@@ -159,13 +152,8 @@ def extra_tensors(
         ValueError: If it is damaged.
     """
     _model_class(name)
-    path = _entry(name, folder) / f"{file}.safetensors"
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no {path}. {_restore(name)}")
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise ValueError(f"{path} is damaged: {error}. {_restore(name)}") from error
+    tensors, _ = load_tensors(_verified(name, f"{file}.safetensors", folder))
+    return tensors
 
 
 def digit_reference() -> DigitReference:
@@ -175,9 +163,8 @@ def digit_reference() -> DigitReference:
         FileNotFoundError: If the file is missing.
         ValueError: If it is damaged.
     """
-    return DigitReference.load(
-        _entry("mnist-classifier", WEIGHTS_FOLDER) / f"{REFERENCE_NAME}.safetensors"
-    )
+    file = f"{REFERENCE_NAME}.safetensors"
+    return DigitReference.load(_verified("mnist-classifier", file, WEIGHTS_FOLDER))
 
 
 def rounded(model: ModelT) -> ModelT:
@@ -195,9 +182,7 @@ def rounded(model: ModelT) -> ModelT:
         ValueError: If a weight is too large for float16 (above 65,504) or is not finite.
     """
     result = copy.deepcopy(model).half()
-    for name, tensor in result.state_dict().items():
-        if not torch.isfinite(tensor).all():
-            raise ValueError(f"{name} holds values that float16 cannot store.")
+    require_finite(result.state_dict(), f"{type(model).__name__} cannot be stored in float16, with")
     return result.float().eval()
 
 
@@ -210,7 +195,9 @@ def save_entry(
     extra_tensors: Mapping[str, Mapping[str, Tensor]] | None = None,
     folder: str | Path = WEIGHTS_FOLDER,
 ) -> Path:
-    """Write an entry of the zoo: weights in float16, configuration, card. Whole or not at all.
+    """Write an entry of the zoo: weights in float16, configuration, card, and the sums of all.
+
+    All files are complete before the first takes its place; what else is in the folder stays.
 
     Args:
         name: Name of the entry; it must be in ``MODELS``.
@@ -238,17 +225,73 @@ def save_entry(
     n_expected = model.vocab_size if isinstance(model, AutoregressiveModel) else None
     if n_tokens != n_expected:
         raise ValueError(f"{name} has a vocabulary of {n_expected}, its tokenizer of {n_tokens}.")
+    extra = {f"{file}.safetensors": tensors for file, tensors in (extra_tensors or {}).items()}
+    files = [
+        WEIGHTS_NAME,
+        CONFIG_NAME,
+        CARD_NAME,
+        *[TOKENIZER_NAME] * (tokenizer is not None),
+        *extra,
+    ]
     entry = _entry(name, folder)
-    with replace_folder(entry) as temporary:
+    with replace_files(entry, *files, SUMS_NAME) as temporary:
         model.save_pretrained(temporary, dtype=torch.float16)
         (temporary / CARD_NAME).write_text(card.to_json(), encoding="utf-8")
         if tokenizer is not None:
             tokenizer.save(temporary / TOKENIZER_NAME)
-        for file, tensors in (extra_tensors or {}).items():
-            save_file(dict(tensors), temporary / f"{file}.safetensors")
-        for path in temporary.iterdir():
-            path.chmod(0o644)  # safetensors writes files that only their owner can read
+        for file, tensors in extra.items():
+            write_tensors(temporary / file, tensors)
+        (temporary / SUMS_NAME).write_text(sums(temporary, files), encoding="utf-8")
     return entry
+
+
+def sums(folder: Path, files: Sequence[str]) -> str:
+    """SHA-256 of files in the words of the program ``sha256sum``.
+
+    Args:
+        folder: What holds them.
+        files: Their names.
+    """
+    return "".join(f"{sha256_of_file(folder / file)}  {file}\n" for file in sorted(files))
+
+
+def verify(name: str, *, folder: str | Path = WEIGHTS_FOLDER) -> None:
+    """Compare all files of an entry with their sums.
+
+    Args:
+        name: One of :func:`names`.
+        folder: Folder of the zoo; by default the one that comes with the package.
+
+    Raises:
+        KeyError: If the zoo has no model of that name.
+        FileNotFoundError: If a file is missing.
+        ValueError: If one is damaged; the message names it.
+    """
+    _model_class(name)
+    for file in _recorded_sums(name, folder):
+        _verified(name, file, folder)
+
+
+def _verified(name: str, file: str, folder: str | Path) -> Path:
+    """Path of a file whose content is the recorded one."""
+    path = _entry(name, folder) / file
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no {path}. {_restore(name)}")
+    if _recorded_sums(name, folder).get(file) != sha256_of_file(path):
+        raise ValueError(
+            f"{path} is damaged: its content is not the one in {SUMS_NAME}. {_restore(name)}"
+        )
+    return path
+
+
+def _recorded_sums(name: str, folder: str | Path) -> dict[str, str]:
+    """SHA-256 of each file of an entry."""
+    path = _entry(name, folder) / SUMS_NAME
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no {path}. {_restore(name)}")
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    pairs = [line.partition("  ") for line in lines]
+    return {file: digest for digest, _, file in pairs}
 
 
 def _model_class(name: str) -> type[Pretrained]:

@@ -14,7 +14,8 @@ from aigc_tutorial.data import (
     Resource,
     fetch,
 )
-from aigc_tutorial.data.fetch import cache_folder, data_folder, is_offline
+from aigc_tutorial.data.fetch import cache_folder, data_folder
+from aigc_tutorial.environment import is_offline
 
 CONTENT = bytes(range(256)) * 40
 ARCHIVE = gzip.compress(CONTENT, mtime=0)

@@ -1,10 +1,16 @@
 """Saving and loading: strict, complete, never half-written."""
 
+import dataclasses
 import json
+import os
+import shutil
+import threading
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from aigc_tutorial.nn import Pretrained
@@ -13,6 +19,7 @@ from aigc_tutorial.nn import Pretrained
 @dataclass(frozen=True)
 class TinyConfig:
     sizes: tuple[int, ...] = (2, 3)
+    note: str = ""
 
 
 class Tiny(Pretrained):
@@ -42,26 +49,218 @@ def test_failed_saving_leaves_the_old_model_in_place(tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
 
 
-def test_unknown_settings_are_an_error(tmp_path):
+def test_strangers_in_the_folder_stay(tmp_path):
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "HEAD").write_text("ref")
+    (tmp_path / "thesis.tex").write_text("years of work")
+    for _ in range(2):
+        Tiny().save_pretrained(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == [
+        ".git",
+        "config.json",
+        "model.safetensors",
+        "thesis.tex",
+    ]
+    assert (tmp_path / ".git" / "HEAD").read_text() == "ref"
+
+
+def test_the_current_folder_can_be_saved_into(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes").write_text("mine")
+    Tiny().save_pretrained(".")
+    assert (tmp_path / "notes").read_text() == "mine"
+    Tiny.from_pretrained(".")
+
+
+def test_a_file_in_the_way_is_refused_and_stays(tmp_path):
+    (tmp_path / "model").write_text("mine")
+    with pytest.raises(NotADirectoryError, match="model is a file"):
+        Tiny().save_pretrained(tmp_path / "model")
+    assert (tmp_path / "model").read_text() == "mine"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_files_can_be_read_by_whom_the_umask_lets(tmp_path):
+    before = os.umask(0o022)
+    try:
+        Tiny().save_pretrained(tmp_path)
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o644}
+
+
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_weights_that_are_no_numbers_are_neither_saved_nor_loaded(value, tmp_path):
     Tiny().save_pretrained(tmp_path)
-    (tmp_path / "config.json").write_text(json.dumps({"sizes": [2, 3], "witdh": 4}))
-    with pytest.raises(ValueError, match="no setting witdh"):
+    before = (tmp_path / "model.safetensors").read_bytes()
+    model = Tiny()
+    torch.nn.init.constant_(model.layer.bias, float(value))
+    with pytest.raises(ValueError, match=r"Tiny is not saved: it has 3 values in layer\.bias"):
+        model.save_pretrained(tmp_path)
+    assert (tmp_path / "model.safetensors").read_bytes() == before
+    save_file(model.state_dict(), tmp_path / "model.safetensors")
+    with pytest.raises(ValueError, match=r"model\.safetensors holds 3 values in layer\.bias"):
         Tiny.from_pretrained(tmp_path)
 
 
-def test_weights_of_another_size_are_an_error(tmp_path):
-    Tiny().save_pretrained(tmp_path)
-    (tmp_path / "config.json").write_text(json.dumps({"sizes": [4, 3]}))
-    with pytest.raises(ValueError, match="do not fit Tiny"):
-        Tiny.from_pretrained(tmp_path)
+def test_weights_too_large_for_the_stored_type_are_refused(tmp_path):
+    model = Tiny()
+    torch.nn.init.constant_(model.layer.bias, 1e5)
+    with pytest.raises(ValueError, match=r"float16 reaches to 65,504, .* 3 values in layer\.bias"):
+        model.save_pretrained(tmp_path, dtype=torch.float16)
+    assert os.listdir(tmp_path) == []
+    model.save_pretrained(tmp_path, dtype=torch.bfloat16)
+    with pytest.raises(ValueError, match=r"not torch\.int8"):
+        model.save_pretrained(tmp_path, dtype=torch.int8)
 
 
-def test_truncated_weights_are_an_error(tmp_path):
+def test_files_of_two_savings_are_not_mixed(tmp_path):
+    Tiny(TinyConfig(note="first")).save_pretrained(tmp_path / "a")
+    Tiny(TinyConfig(note="second")).save_pretrained(tmp_path / "b")
+    shutil.copy(tmp_path / "a" / "config.json", tmp_path / "b")
+    with pytest.raises(ValueError, match=r"config\.json is not the configuration that"):
+        Tiny.from_pretrained(tmp_path / "b")
+    (tmp_path / "b" / "config.json").unlink()  # as the message says
+    assert Tiny.from_pretrained(tmp_path / "b").config.note == "second"
+
+
+def test_a_reader_during_savings_never_meets_a_mixture(tmp_path):
+    models = [Tiny(TinyConfig(note=str(i))) for i in range(2)]
+    for i, model in enumerate(models):
+        torch.nn.init.constant_(model.layer.bias, i)
+    models[0].save_pretrained(tmp_path)
+
+    def keep_saving():
+        for i in range(40):
+            models[i % 2].save_pretrained(tmp_path)
+
+    thread = threading.Thread(target=keep_saving)
+    thread.start()
+    while thread.is_alive():
+        read = Tiny.from_pretrained(tmp_path)
+        assert read.layer.bias.tolist() == [float(read.config.note)] * 3
+    thread.join()
+
+
+def test_any_damage_to_the_weights_is_found(tmp_path):
     Tiny().save_pretrained(tmp_path)
     path = tmp_path / "model.safetensors"
-    path.write_bytes(path.read_bytes()[:-4])
-    with pytest.raises(ValueError, match="do not fit Tiny"):
+    whole = path.read_bytes()
+    for position in range(0, len(whole), 5):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 0xFF]) + whole[position + 1 :])
+        with pytest.raises(ValueError, match=r"model\.safetensors is damaged"):
+            Tiny.from_pretrained(tmp_path)
+
+
+def test_any_damage_to_the_configuration_is_found(tmp_path):
+    Tiny().save_pretrained(tmp_path)
+    path = tmp_path / "config.json"
+    whole = path.read_bytes()
+    for length in range(len(whole) - 1):  # the last byte ends the line
+        path.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match=r"config\.json"):
+            Tiny.from_pretrained(tmp_path)
+    path.write_bytes(whole.replace(b"2", b"4"))
+    with pytest.raises(ValueError, match=r"config\.json is not the configuration"):
         Tiny.from_pretrained(tmp_path)
+
+
+def as_another_program_saves(model, folder):
+    """Without the copy of the configuration in the weights and the sum of their content."""
+    save_file(model.state_dict(), folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(dataclasses.asdict(model.config)))
+
+
+def test_another_programs_files_are_loaded(tmp_path):
+    model = Tiny()
+    as_another_program_saves(model, tmp_path)
+    assert torch.equal(Tiny.from_pretrained(tmp_path).layer.weight, model.layer.weight)
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"config\.json"):
+        Tiny.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ({"sizes": [2, 3], "witdh": 4}, "no setting witdh"),
+        ({"sizes": [4, 3]}, r"model\.safetensors do not fit Tiny.*layer\.weight"),
+        ([], "expected a JSON object"),
+    ],
+)
+def test_configurations_that_do_not_fit_are_an_error(config, reason, tmp_path):
+    as_another_program_saves(Tiny(), tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=f"(?s){reason}") as error:
+        Tiny.from_pretrained(tmp_path)
+    assert str(tmp_path) in str(error.value)
+
+
+def test_weights_of_another_model_are_an_error(tmp_path):
+    Tiny().save_pretrained(tmp_path)
+    save_file({"layer.weight": torch.ones(3, 2)}, tmp_path / "model.safetensors")
+    with pytest.raises(ValueError, match=r"(?s)do not fit Tiny.*layer\.bias"):
+        Tiny.from_pretrained(tmp_path)
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """Records what is asked for instead of asking; nobody answers."""
+    asked = []
+
+    def download(**request):
+        asked.append(request)
+        raise ConnectionError("nobody answers")
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    for name in ("HF_HUB_OFFLINE", "AIGC_TUTORIAL_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    return asked
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "./typo",
+        "../typo",
+        "typo",
+        "/typo/x",
+        "~/typo",
+        "runs/typo",
+        "a/b/c",
+        "a/b.safetensors",
+        "a/",
+    ],
+)
+def test_a_mistyped_folder_does_not_ask_the_hub(folder, hub, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    for name in (folder, Path("user/model")):
+        with pytest.raises(FileNotFoundError, match="written by save_pretrained"):
+            Tiny.from_pretrained(name)
+    assert hub == []
+
+
+def test_a_repository_is_asked_for_by_name_and_revision(hub):
+    with pytest.raises(FileNotFoundError, match=r"user/model could not be had .*nobody answers"):
+        Tiny.from_pretrained("user/model", revision="v1")
+    assert hub[0]["repo_id"] == "user/model"
+    assert hub[0]["revision"] == "v1"
+    assert not hub[0]["local_files_only"]
+
+
+@pytest.mark.parametrize("variable", ["HF_HUB_OFFLINE", "AIGC_TUTORIAL_OFFLINE"])
+def test_offline_asks_nobody(variable, hub, monkeypatch):
+    monkeypatch.setenv(variable, "1")
+    with pytest.raises(FileNotFoundError, match="offline, so only"):
+        Tiny.from_pretrained("user/model")
+    assert hub[0]["local_files_only"]
+
+
+def test_a_folder_has_no_revisions(tmp_path):
+    Tiny().save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="revision is of repositories"):
+        Tiny.from_pretrained(tmp_path, revision="main")
 
 
 def test_missing_folder_says_what_was_expected(tmp_path):

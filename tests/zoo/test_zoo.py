@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import shutil
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -19,7 +20,8 @@ from aigc_tutorial.evaluation import (
     predict,
 )
 from aigc_tutorial.nn import count_parameters
-from aigc_tutorial.zoo.entries import MODELS, WEIGHTS_FOLDER
+from aigc_tutorial.zoo.card import Card
+from aigc_tutorial.zoo.entries import MODELS, SUMS_NAME, WEIGHTS_FOLDER, sums, verify
 from aigc_tutorial.zoo.training.__main__ import TRAINERS
 
 NAME = "mnist-classifier"
@@ -48,6 +50,13 @@ def test_every_entry_loads_and_agrees_with_its_card(name):
     assert card.metrics
     assert f"aigc_tutorial.zoo.training {name}" in card.command
     assert name in TRAINERS
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_every_file_of_an_entry_is_the_recorded_one(name):
+    verify(name)
+    recorded = (WEIGHTS_FOLDER / name / SUMS_NAME).read_text().split()[1::2]
+    assert recorded == sorted({p.name for p in (WEIGHTS_FOLDER / name).iterdir()} - {SUMS_NAME})
 
 
 def test_nothing_lies_in_the_zoo_that_has_no_name():
@@ -154,24 +163,53 @@ class TestErrors:
         with pytest.raises(FileNotFoundError, match=r"reference\.safetensors"):
             zoo.extra_tensors(NAME, "reference", folder=tmp_path)
 
-    def test_truncated_files(self, copied):
-        for file in ("model", "reference"):
-            path = copied / NAME / f"{file}.safetensors"
-            path.write_bytes(path.read_bytes()[:5000])
-        with pytest.raises(ValueError, match=r"model\.safetensors"):
-            zoo.load(NAME, folder=copied)
-        with pytest.raises(ValueError, match=r"reference\.safetensors is damaged"):
-            zoo.extra_tensors(NAME, "reference", folder=copied)
+    def test_damaged_files(self, copied):
+        """Whatever the damage, the file is named and the way back told."""
+        calls: dict[str, Callable[..., object]] = {
+            "model.safetensors": zoo.load,
+            "config.json": zoo.load,
+            "card.json": zoo.card,
+            "reference.safetensors": lambda name, folder: zoo.extra_tensors(
+                name, "reference", folder=folder
+            ),
+        }
+        for file, call in calls.items():
+            path = copied / NAME / file
+            whole = path.read_bytes()
+            half = len(whole) // 2
+            for damaged in (
+                b"",
+                whole[:half],
+                whole[:half] + bytes([whole[half] ^ 1]) + whole[half + 1 :],
+                b"[1]",
+            ):
+                path.write_bytes(damaged)
+                with pytest.raises(ValueError, match=rf"{file} is damaged.*Reinstall the package"):
+                    call(NAME, folder=copied)
+                with pytest.raises(ValueError, match=f"{file} is damaged"):
+                    verify(NAME, folder=copied)
+            path.write_bytes(whole)
+            call(NAME, folder=copied)
 
-    @pytest.mark.parametrize("text", ["{", "{}", '{"machine": {"cores": 2}}', "[1]"])
-    def test_damaged_card(self, copied, text):
-        (copied / NAME / "card.json").write_text(text)
+    def test_files_without_their_sums_are_not_trusted(self, copied):
+        (copied / NAME / SUMS_NAME).unlink()
+        with pytest.raises(FileNotFoundError, match=SUMS_NAME):
+            zoo.load(NAME, folder=copied)
+
+    @pytest.mark.parametrize(
+        "text", ["{", "{}", '{"machine": {"cores": 2}}', "[1]", '{"machine": {}, "metrics": 1}']
+    )
+    def test_damaged_card(self, tmp_path, text):
+        path = tmp_path / "card.json"
+        path.write_text(text)
         with pytest.raises(ValueError, match=r"card\.json is damaged"):
-            zoo.card(NAME, folder=copied)
+            Card.load(path)
 
     def test_card_of_another_model(self, copied):
         card = dataclasses.replace(zoo.card(NAME), name="mnist-dreamer")
         (copied / NAME / "card.json").write_text(card.to_json(), encoding="utf-8")
+        files = [p.name for p in (copied / NAME).iterdir() if p.name != SUMS_NAME]
+        (copied / NAME / SUMS_NAME).write_text(sums(copied / NAME, files))
         with pytest.raises(ValueError, match="card of mnist-dreamer"):
             zoo.card(NAME, folder=copied)
 
@@ -188,12 +226,19 @@ class TestSaving:
             "config.json",
             "card.json",
             "numbers.safetensors",
+            "SHA256SUMS",
         }
+        verify(NAME, folder=tmp_path)
         assert zoo.card(NAME, folder=tmp_path) == card
         squares = zoo.extra_tensors(NAME, "numbers", folder=tmp_path)["squares"]
         assert squares.tolist() == [0, 1, 4, 9, 16]
         for name, tensor in zoo.load(NAME, folder=tmp_path).state_dict().items():
             assert torch.equal(tensor, classifier.state_dict()[name])
+
+    def test_strangers_in_the_folder_stay(self, classifier, copied):
+        (copied / NAME / "notes").write_text("mine")
+        zoo.save_entry(NAME, classifier, zoo.card(NAME), folder=copied)
+        assert (copied / NAME / "notes").read_text() == "mine"
 
     def test_a_failure_leaves_the_old_entry(self, classifier, copied):
         before = (copied / NAME / "card.json").read_bytes()

@@ -1,0 +1,105 @@
+"""Tensors in a file: all kinds come back, all damage is found."""
+
+import os
+import random
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from aigc_tutorial.tensors import load_tensors, require_finite, save_tensors
+
+TENSORS = {
+    "matrix": torch.arange(6.0).view(2, 3).T,
+    "empty": torch.zeros(0, 4),
+    "number": torch.tensor(2.5, dtype=torch.float64),
+    "brain": torch.tensor([1.0, 2.0], dtype=torch.bfloat16),
+    "half": torch.tensor([1.0, float("inf")], dtype=torch.float16),
+    "truth": torch.tensor([True, False]),
+    "counts": torch.tensor([2**60, -1]),
+}
+
+
+def test_tensors_and_texts_come_back(tmp_path):
+    path = tmp_path / "t.safetensors"
+    save_tensors(path, TENSORS, {"note": "诗"})
+    tensors, texts = load_tensors(path)
+    assert texts == {"note": "诗"}
+    assert tensors.keys() == TENSORS.keys()
+    for name, tensor in tensors.items():
+        assert tensor.dtype == TENSORS[name].dtype
+        assert torch.equal(tensor, TENSORS[name])
+
+
+def test_another_programs_file_is_read(tmp_path):
+    path = tmp_path / "t.safetensors"
+    save_file({"a": torch.ones(2)}, path, metadata={"format": "pt"})
+    tensors, texts = load_tensors(path)
+    assert torch.equal(tensors["a"], torch.ones(2))
+    assert texts == {"format": "pt"}
+
+
+def test_any_damage_is_an_error_that_names_the_file(tmp_path):
+    path = tmp_path / "t.safetensors"
+    # But for truth, where any byte that is not 0 has the same meaning.
+    save_tensors(path, {n: t for n, t in TENSORS.items() if n != "truth"}, {"note": "a text"})
+    whole = path.read_bytes()
+    randomness = random.Random(0)
+    for position in randomness.sample(range(8 * len(whole)), 400):
+        damaged = bytearray(whole)
+        damaged[position // 8] ^= 1 << position % 8
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"t\.safetensors is damaged"):
+            load_tensors(path)
+    for length in (0, 7, 8, 100, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match=r"t\.safetensors is damaged"):
+            load_tensors(path)
+    path.write_bytes(whole + b"\0")
+    with pytest.raises(ValueError, match=r"t\.safetensors is damaged"):
+        load_tensors(path)
+    path.write_bytes(whole)
+    assert load_tensors(path)[1] == {"note": "a text"}
+
+
+def test_the_content_of_one_file_is_not_taken_for_anothers(tmp_path):
+    """The sum covers the names, too: the same numbers in another place are another content."""
+    save_tensors(tmp_path / "a", {"x": torch.ones(2), "y": torch.zeros(2)})
+    save_tensors(tmp_path / "b", {"y": torch.ones(2), "x": torch.zeros(2)})
+    from safetensors import safe_open
+
+    sums = []
+    for name in "ab":
+        with safe_open(tmp_path / name, framework="pt") as file:
+            sums.append(file.metadata()["aigc_tutorial.sha256"])
+    assert sums[0] != sums[1]
+
+
+def test_nothing_stays_mapped_after_loading(tmp_path):
+    path = tmp_path / "t.safetensors"
+    save_tensors(path, {"a": torch.ones(3)})
+    tensors, _ = load_tensors(path)
+    with path.open("r+b") as file:  # in place, as no writer of ours does
+        file.write(b"\xff" * path.stat().st_size)
+    assert torch.equal(tensors["a"], torch.ones(3))
+
+
+def test_refusals(tmp_path):
+    with pytest.raises(FileNotFoundError, match="there is no file"):
+        load_tensors(tmp_path / "nothing")
+    with pytest.raises(ValueError, match="eye is sparse"):
+        save_tensors(tmp_path / "t", {"eye": torch.eye(3).to_sparse()})
+    shared = torch.ones(3)
+    with pytest.raises(RuntimeError, match="share"):
+        save_tensors(tmp_path / "t", {"a": shared, "b": shared})
+    assert os.listdir(tmp_path) == []
+
+
+def test_finite_is_finite():
+    require_finite({"large": torch.full((9,), 60_000.0, dtype=torch.float16)}, "here are")
+    require_finite({"whole": torch.tensor([1])}, "here are")
+    for value in ("nan", "inf", "-inf"):
+        with pytest.raises(ValueError, match="here are 1 values in w that are NaN or infinite"):
+            require_finite({"w": torch.tensor([1.0, float(value)])}, "here are")
+    with pytest.raises(ValueError, match="2 values in w"):
+        require_finite({"w": torch.tensor([float("inf"), -float("inf")])}, "here are")
