@@ -5,13 +5,14 @@ PYTHON  ?= python3
 VENV    := .venv
 BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.installed
+NAME_ANOTHER := Name another one: make PYTHON=python3.12
 HTML    := _build/html/index.html
 PORT    ?= 8000
 # Passed to pytest: make unit PYTEST_ARGS="-k frechet"
 PYTEST_ARGS ?=
 
 # Notebooks run as on a stranger's machine: no download, no data folder, an empty data cache.
-STRANGER := env -u AIGC_TUTORIAL_DATA AIGC_TUTORIAL_OFFLINE=1 AIGC_TUTORIAL_CACHE=$(CURDIR)/.cache/stranger
+STRANGER := env -u AIGC_TUTORIAL_DATA AIGC_TUTORIAL_OFFLINE=1 AIGC_TUTORIAL_CACHE="$(CURDIR)/.cache/stranger"
 
 .DEFAULT_GOAL := help
 .PHONY: help install book test lab serve format lint unit notebooks built budgets pictures lock clean
@@ -28,14 +29,17 @@ help: ## Print this list
 install: $(STAMP) ## Make the virtual environment .venv (3 minutes; nothing when it is up to date)
 
 $(STAMP): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit( \
-	  "Python 3.11 or newer is needed, and $(PYTHON) is " + sys.version.split()[0] + \
-	  ". Name another one: make PYTHON=python3.12")'
-	@test -x $(BIN)/python || echo "Making a virtual environment in $(VENV)"
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
-	  echo "Could not make it. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@test -w . || { echo "$(CURDIR) cannot be written, and $(VENV) is made in it."; exit 1; }
+	@test -x $(BIN)/python || { \
+	  command -v "$(PYTHON)" >/dev/null || { echo "There is no $(PYTHON). $(NAME_ANOTHER)"; exit 1; }; \
+	  "$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+	    echo "Python 3.11 to 3.13 is needed, and $(PYTHON) is $$("$(PYTHON)" -V). $(NAME_ANOTHER)"; \
+	    exit 1; }; \
+	  echo "Making a virtual environment in $(VENV)"; \
+	  "$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); \
+	    echo "Could not make it. On Debian and Ubuntu: apt install python3-venv"; exit 1; }; }
 	@echo "Installing the packages of constraints.txt (about 3 minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[book,test,track]'
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[book,chinese,test,track]'
 	@touch $@
 
 book: $(STAMP) ## Execute the notebooks and render the book to _build/html (at most 15 minutes; under 1 minute when nothing changed)

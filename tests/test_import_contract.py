@@ -1,4 +1,4 @@
-"""Importing the package is cheap, and an import inside it goes down the floors only."""
+"""Importing the package is cheap, and what it imports is declared."""
 
 import json
 import re
@@ -13,13 +13,11 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
 PROBE = """
-import json, sys, time
+import json, sys
 import numpy, torch
 before = set(sys.modules)
-start = time.perf_counter()
 import aigc_tutorial
-seconds = time.perf_counter() - start
-print(json.dumps([seconds, sorted(set(sys.modules) - before)]))
+print(json.dumps(sorted(set(sys.modules) - before)))
 """
 # Loaded where they are used, never by `import aigc_tutorial`.
 HEAVY = {
@@ -39,32 +37,13 @@ HEAVY = {
 }
 
 
-def probe() -> tuple[float, list[str]]:
-    """Return how long the import takes after torch's, and the modules it loads."""
+def test_import_loads_no_heavy_package_and_no_subpackage() -> None:
     result = subprocess.run(
         [sys.executable, "-c", PROBE], capture_output=True, text=True, check=True, cwd=ROOT
     )
-    seconds, modules = json.loads(result.stdout)
-    return seconds, modules
-
-
-def test_import_adds_less_than_a_fifth_of_a_second_to_torch() -> None:
-    # The least of three: another program on the machine can only make it slower.
-    assert min(probe()[0] for _ in range(3)) < 0.2
-
-
-def test_import_loads_no_heavy_package_and_no_subpackage() -> None:
-    _, modules = probe()
+    modules = json.loads(result.stdout)
     assert HEAVY.isdisjoint(name.partition(".")[0] for name in modules)
     assert [name for name in modules if name.startswith("aigc_tutorial.")] == []
-
-
-def test_floors_hold() -> None:
-    linter = Path(sys.executable).with_name("lint-imports")
-    result = subprocess.run(
-        [str(linter), "--no-cache"], capture_output=True, text=True, check=False, cwd=ROOT
-    )
-    assert result.returncode == 0, result.stdout
 
 
 def test_every_import_of_the_package_is_declared() -> None:

@@ -1,5 +1,7 @@
 """What stands in several places of the repository is the same in all of them."""
 
+import contextlib
+import importlib.metadata
 import re
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import pytest
 import yaml
 from aigc_book import repository
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from aigc_tutorial.pages import source
 
@@ -115,20 +118,53 @@ def test_makefile_describes_every_target() -> None:
 
 
 def test_supported_pythons_agree() -> None:
-    lowest = PROJECT["requires-python"].removeprefix(">=")
+    """What is claimed in one place is claimed in all, and each version is tested."""
     versions = [
         line.rpartition(" ")[2] for line in PROJECT["classifiers"] if re.search(r":: 3\.\d+$", line)
     ]
-    assert versions[0] == lowest
+    lowest, highest = versions[0], versions[-1]
+    after = f"3.{int(highest.removeprefix('3.')) + 1}"
+    assert PROJECT["requires-python"] == f">={lowest},<{after}"
     document = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert document["tool"]["ruff"]["target-version"] == "py" + lowest.replace(".", "")
     workflow = yaml.safe_load((ROOT / ".github/workflows/tests.yml").read_text(encoding="utf-8"))
     assert workflow["jobs"]["unit"]["strategy"]["matrix"]["python"] == versions
+    ends = [tuple(int(part) for part in end.split(".")) for end in (lowest, highest)]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert f"{ends[0]} <= sys.version_info[:2] <= {ends[1]}" in makefile
+    assert f"Python {lowest} to {highest} is needed" in makefile
+    english = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert " or ".join([", ".join(versions[:-1]), highest]) in english
+    chinese = (ROOT / "README.zh.md").read_text(encoding="utf-8")
+    assert f"Python {'、'.join(versions[:-1])} 或 {highest}" in chinese
+
+
+def test_every_pin_runs_on_the_first_and_the_last_supported_python() -> None:
+    pins = re.findall(r"^([a-z0-9.-]+)==(.+)$", lock.CONSTRAINTS.read_text("utf-8"), re.MULTILINE)
+    installed = {}
+    for name, pinned in pins:
+        # Elsewhere than in `make`'s environment other versions may be installed, or nothing.
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            version = importlib.metadata.version(name)
+            if Version(version).public == pinned:
+                installed[name] = pinned
+    assert lock.unfit(installed, lock.python_ends(PROJECT)) == []
+
+
+def test_a_pin_that_needs_a_newer_python_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert lock.python_ends(PROJECT) == [Version("3.11.0"), Version("3.13.0")]
+    monkeypatch.setattr(
+        importlib.metadata, "metadata", lambda name: {"Requires-Python": ">=3.11.5"}
+    )
+    assert lock.unfit({"sieve": "4.1"}, lock.python_ends(PROJECT)) == [
+        "sieve 4.1 needs Python >=3.11.5, and requires-python admits 3.11.0: "
+        "install another sieve, or change requires-python."
+    ]
 
 
 def test_oldest_torch_is_tested() -> None:
     lowest = next(r for r in lock.requirements(PROJECT) if r.name == "torch").specifier
-    oldest = str(lowest).removeprefix(">=")
+    (oldest,) = (bound.version for bound in lowest if bound.operator == ">=")
     workflow = (ROOT / ".github/workflows/tests.yml").read_text(encoding="utf-8")
     assert f"torch=={oldest}.*" in workflow
 

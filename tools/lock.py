@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -68,6 +69,30 @@ def resolve(wanted: list[Requirement]) -> dict[str, str]:
     return versions
 
 
+def python_ends(project: dict[str, Any]) -> list[Version]:
+    """Return the lowest Python that ``requires-python`` admits, and the first of its last series.
+
+    The lowest is the first patch release: Debian keeps the one it was released with for years.
+    """
+    bounds = {s.operator: Version(s.version) for s in SpecifierSet(project["requires-python"])}
+    first, after = bounds[">="], bounds["<"]
+    return [Version(f"{first}.0"), Version(f"{after.major}.{after.minor - 1}.0")]
+
+
+def unfit(versions: dict[str, str], pythons: list[Version]) -> list[str]:
+    """Return a sentence for each installed package that does not run on one of the Pythons."""
+    sentences = []
+    for name, version in versions.items():
+        needed = importlib.metadata.metadata(name).get("Requires-Python")
+        for python in pythons:
+            if needed and python not in SpecifierSet(needed):
+                sentences.append(
+                    f"{name} {version} needs Python {needed}, and requires-python admits {python}: "
+                    f"install another {name}, or change requires-python."
+                )
+    return sentences
+
+
 def constraints_text(versions: dict[str, str]) -> str:
     """Return the content of constraints.txt."""
     return HEADER + "".join(f"{name}=={versions[name]}\n" for name in sorted(versions))
@@ -92,10 +117,16 @@ def environment_text(project: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Write both files."""
+    """Write both files.
+
+    Raises:
+        SystemExit: Something is not installed, or does not run on every supported Python.
+    """
     argparse.ArgumentParser(description=__doc__).parse_args()
     project = read_project()
     versions = resolve(requirements(project))
+    if sentences := unfit(versions, python_ends(project)):
+        sys.exit("\n".join(sentences))
     CONSTRAINTS.write_text(constraints_text(versions), encoding="utf-8")
     ENVIRONMENT.write_text(environment_text(project), encoding="utf-8")
     print(f"{CONSTRAINTS.name}: {len(versions)} packages; {ENVIRONMENT.name}: from pyproject.toml")

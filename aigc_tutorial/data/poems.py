@@ -229,7 +229,7 @@ def _without_duplicates(poems: Iterable[Poem], source: Source) -> PoemDataset:
 
 def _simplified(dataset: PoemDataset) -> PoemDataset:
     """The same poems in simplified characters; those that become equal are merged."""
-    converter = require("opencc", extra="book").OpenCC("t2s")
+    converter = require("opencc", extra="chinese").OpenCC("t2s")
     poems = (
         Poem(
             converter.convert(poem.title),
