@@ -63,7 +63,7 @@ def imported(source: str) -> set[str]:
 def unused(declared: set[str], modules: set[str]) -> set[str]:
     """Return the distributions that nothing imports and nothing starts."""
     distributions = packages_distributions()
-    used = {canonicalize_name(d) for m in modules for d in distributions.get(m, [m])}
+    used: set[str] = {canonicalize_name(d) for m in modules for d in distributions.get(m, [m])}
     # The types of a module are used where the module is.
     used |= {f"types-{m}" for m in modules} | {f"types-{d}" for d in used}
     return declared - used - STARTED.keys()
@@ -75,8 +75,8 @@ def modules() -> set[str]:
 
 
 def test_every_dependency_is_used(modules: set[str]) -> None:
-    declared = {canonicalize_name(r.name) for r in lock.requirements(lock.read_project())}
-    assert unused(declared, modules) == set()
+    names = (r.name for r in lock.requirements(lock.read_project()))
+    assert unused({str(canonicalize_name(name)) for name in names}, modules) == set()
 
 
 def test_an_unused_dependency_is_found(modules: set[str]) -> None:

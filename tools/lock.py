@@ -83,9 +83,10 @@ def unfit(versions: dict[str, str], pythons: list[Version]) -> list[str]:
     """Return a sentence for each installed package that does not run on one of the Pythons."""
     sentences = []
     for name, version in versions.items():
-        needed = importlib.metadata.metadata(name).get("Requires-Python")
+        metadata = importlib.metadata.metadata(name)
+        needed = metadata["Requires-Python"] if "Requires-Python" in metadata else ""
         for python in pythons:
-            if needed and python not in SpecifierSet(needed):
+            if python not in SpecifierSet(needed):
                 sentences.append(
                     f"{name} {version} needs Python {needed}, and requires-python admits {python}: "
                     f"install another {name}, or change requires-python."
