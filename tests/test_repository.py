@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from email.message import Message
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -153,9 +154,9 @@ def test_every_pin_runs_on_the_first_and_the_last_supported_python() -> None:
 
 def test_a_pin_that_needs_a_newer_python_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lock.python_ends(PROJECT) == [Version("3.11.0"), Version("3.13.0")]
-    monkeypatch.setattr(
-        importlib.metadata, "metadata", lambda name: {"Requires-Python": ">=3.11.5"}
-    )
+    metadata = Message()
+    metadata["Requires-Python"] = ">=3.11.5"
+    monkeypatch.setattr(importlib.metadata, "metadata", lambda name: metadata)
     assert lock.unfit({"sieve": "4.1"}, lock.python_ends(PROJECT)) == [
         "sieve 4.1 needs Python >=3.11.5, and requires-python admits 3.11.0: "
         "install another sieve, or change requires-python."

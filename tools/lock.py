@@ -83,8 +83,7 @@ def unfit(versions: dict[str, str], pythons: list[Version]) -> list[str]:
     """Return a sentence for each installed package that does not run on one of the Pythons."""
     sentences = []
     for name, version in versions.items():
-        metadata = importlib.metadata.metadata(name)
-        needed = metadata["Requires-Python"] if "Requires-Python" in metadata else ""
+        (needed,) = importlib.metadata.metadata(name).get_all("Requires-Python", [""])
         for python in pythons:
             if python not in SpecifierSet(needed):
                 sentences.append(
