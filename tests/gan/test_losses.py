@@ -13,7 +13,13 @@ from aigc_tutorial.gan import losses
 logits = st.lists(st.floats(-20, 20, width=32, allow_subnormal=False), min_size=1, max_size=8).map(
     torch.tensor
 )
-PAIRED = [losses.MINIMAX, losses.NON_SATURATING, losses.LEAST_SQUARES, losses.HINGE]
+PAIRED = [
+    losses.MINIMAX,
+    losses.NON_SATURATING,
+    losses.LEAST_SQUARES,
+    losses.HINGE,
+    losses.WASSERSTEIN,
+]
 
 
 @given(logits)
@@ -74,11 +80,33 @@ def test_relativistic_loss_pairs_samples_and_does_not_average_first():
 
 def test_hinge_ignores_scores_beyond_the_margin():
     assert losses.hinge_discriminator_loss(torch.tensor([5.0]), torch.tensor([-5.0])) == 0
+    assert losses.hinge_discriminator_loss(torch.tensor([1.0]), torch.tensor([-1.0])) == 0
+
+
+@given(logits)
+def test_hinge_is_its_formula(a):
+    real, fake = a, a.flip(0) - 1
+    expected = [max(0, 1 - r) + max(0, 1 + f) for r, f in zip(real, fake, strict=True)]
+    actual = losses.hinge_discriminator_loss(real, fake).item()
+    assert actual == pytest.approx(sum(float(e) for e in expected) / len(a), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "loss", [losses.hinge_generator_loss, losses.wasserstein_generator_loss], ids=["hinge", "w1"]
+)
+def test_generator_of_hinge_and_wasserstein_pulls_the_mean_score_up(loss):
+    assert loss(torch.tensor([2.0, 4.0])).item() == pytest.approx(-3.0)
 
 
 def test_wasserstein_critic_estimates_a_difference_of_means():
     real, fake = torch.tensor([2.0, 4.0]), torch.tensor([1.0, 1.0])
     assert losses.wasserstein_critic_loss(real, fake).item() == pytest.approx(-2.0)
+
+
+def test_least_squares_weighs_both_halves_by_one_half():
+    real, fake = torch.tensor([3.0, 1.0]), torch.tensor([2.0, 4.0])
+    expected = 0.5 * (4 + 0) / 2 + 0.5 * (4 + 16) / 2
+    assert losses.least_squares_discriminator_loss(real, fake).item() == pytest.approx(expected)
 
 
 def test_least_squares_targets_are_one_and_zero():

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 
 from aigc_tutorial import gan
 from aigc_tutorial.gan.penalties import input_gradient
@@ -98,8 +99,31 @@ def test_spectral_norm_bounds_every_layer():
     x = torch.randn(2, 1, 28, 28, generator=seeded())
     for _ in range(200):  # one power iteration a pass
         discriminator(x)
-    last = discriminator.layers[-1].weight
-    assert torch.linalg.matrix_norm(last, 2).item() == pytest.approx(1, abs=1e-3)
+    weighted = [layer for layer in discriminator.layers if hasattr(layer, "weight")]
+    assert len(weighted) == 4
+    for layer in weighted:
+        norm = torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item()
+        assert norm == pytest.approx(1, abs=1e-2), layer
+
+
+@pytest.mark.parametrize(
+    "model",
+    [gan.ConvGenerator, gan.ConvDiscriminator],
+    ids=["generator", "discriminator"],
+)
+def test_convolutions_begin_as_dcgan_draws_them(model):
+    """From N(0, 0.02²), with zero bias; from N(0, 0.05²) where there is one input channel."""
+    torch.manual_seed(0)
+    convolutions = [layer for layer in model().modules() if isinstance(layer, nn.Conv2d)]
+    assert convolutions
+    for layer in convolutions:
+        wanted = 0.05 if layer.in_channels == 1 else 0.02
+        deviation = layer.weight.std().item()
+        # Six standard errors of a standard deviation from so many weights.
+        assert deviation == pytest.approx(wanted, rel=6 / (2 * layer.weight.numel()) ** 0.5)
+        assert layer.weight.mean().abs().item() < 6 * wanted / layer.weight.numel() ** 0.5
+        assert layer.bias is not None
+        assert layer.bias.eq(0).all()
 
 
 @pytest.mark.parametrize("model", [*GENERATORS, *DISCRIMINATORS])

@@ -25,6 +25,34 @@ def test_linear_critic_has_the_penalty_of_its_norm(random):
     assert penalty.item() == pytest.approx((weight.norm().item() - 1) ** 2, rel=1e-5)
 
 
+def quadratic(x):
+    """A critic whose gradient is where it is taken."""
+    return 0.5 * x.square().flatten(1).sum(1)
+
+
+def test_the_point_between_is_drawn_for_each_pair_from_the_generator(random):
+    """At ``u x + (1 − u) G(z)`` the quadratic critic's gradient has the norm of that point."""
+    x_real, x_fake = torch.randn(2, 5, *SHAPE, generator=random)
+    penalty = gradient_penalty(
+        quadratic, x_real, x_fake, generator=torch.Generator().manual_seed(1)
+    )
+    u = torch.rand(5, 1, 1, 1, generator=torch.Generator().manual_seed(1))
+    between = (u * x_real + (1 - u) * x_fake).flatten(1)
+    expected = (between.norm(dim=1) - 1).square().mean()
+    assert penalty.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_the_penalty_is_two_sided_unless_asked_otherwise(random):
+    x = torch.randn(5, *SHAPE, generator=random)
+    flat = linear(torch.full((16,), 0.1))
+    assert gradient_penalty(flat, x, x, generator=random).item() == pytest.approx(0.36)
+
+
+def test_the_penalty_takes_its_precision_from_the_samples(random):
+    x_real, x_fake = torch.randn(2, 5, *SHAPE, generator=random, dtype=torch.float64)
+    assert gradient_penalty(quadratic, x_real, x_fake, generator=random).dtype == torch.float64
+
+
 def test_one_sided_penalty_spares_flat_critics(random):
     x_real, x_fake = torch.randn(2, 5, *SHAPE, generator=random)
     flat, steep = torch.full((16,), 0.1), torch.full((16,), 1.0)
