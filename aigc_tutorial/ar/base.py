@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
-from torch import Tensor
+from torch import Tensor, nn
 
 from aigc_tutorial.ar.generation.reader import window_start
 from aigc_tutorial.ar.generation.sampling import SamplingConfig, sample
@@ -22,6 +22,20 @@ class AutoregressiveModel(GenerationMixin):
     How a model is carried from token to token is said in
     :class:`aigc_tutorial.ar.interface.SequenceModel`.
     """
+
+    def symbol_layers(self) -> tuple[nn.Module, ...]:
+        """Layers, besides embeddings, with a row or a column for each token: mostly the head.
+
+        By this an optimizer tells them from the hidden layers
+        (:func:`aigc_tutorial.optim.split_parameters`).
+
+        Raises:
+            NotImplementedError: if the model's class does not say it.
+        """
+        raise NotImplementedError(
+            f"to be trained, {type(self).__name__} must say which layer makes its logits: define "
+            "symbol_layers, which returns a tuple of layers, () if the embedding is the head too"
+        )
 
     def nll(
         self, tokens: Int64[Tensor, "B T"], mask: Bool[Tensor, "B T"] | None = None

@@ -15,10 +15,7 @@ from aigc_tutorial.ar.models.pixelcnn import PixelCNN
 from aigc_tutorial.data.batches.rows import ShuffledBatches, ShuffledTuples
 from aigc_tutorial.data.batches.tokens import TokenWindows
 from aigc_tutorial.nn import EMA
-from aigc_tutorial.optim import warmup_flat_decay
-from aigc_tutorial.optim.filter_muon import FilterMuon
-from aigc_tutorial.optim.groups import JointOptimizer, split_parameters
-from aigc_tutorial.optim.muon import StackedMuon
+from aigc_tutorial.optim import JointOptimizer, Muon, split_parameters, warmup_flat_decay
 from aigc_tutorial.training import Engine, History, Tracker, run
 from aigc_tutorial.training.loop import Batch, Batches
 
@@ -179,25 +176,16 @@ def make_optimizer(
     model: AutoregressiveModel | PixelCNN, config: ARTrainingConfig
 ) -> JointOptimizer:
     """Muon or AdamW for hidden matrices and filters, AdamW for everything else."""
-    n_symbols = (
-        model.vocab_size if isinstance(model, AutoregressiveModel) else model.config.n_levels
-    )
-    matrices, others = split_parameters(model, n_symbols)
-    rate = config.learning_rate_matrices
+    matrices, others = split_parameters(model)
+    rate, decay = config.learning_rate_matrices, config.weight_decay
     adamw = [{"params": others, "lr": config.learning_rate_others, "weight_decay": 0.0}]
     optimizers: list[torch.optim.Optimizer] = []
     if config.optimizer == "adamw":
-        adamw.append({"params": matrices, "lr": rate, "weight_decay": config.weight_decay})
-    else:
-        muon = StackedMuon if all(matrix.ndim == 2 for matrix in matrices) else FilterMuon
+        adamw.append({"params": matrices, "lr": rate, "weight_decay": decay})
+    elif matrices:
+        momentum, n_steps = config.momentum, config.newton_schulz_steps
         optimizers.append(
-            muon(
-                matrices,
-                lr=rate,
-                momentum=config.momentum,
-                weight_decay=config.weight_decay,
-                ns_steps=config.newton_schulz_steps,
-            )
+            Muon(matrices, rate, momentum=momentum, weight_decay=decay, ns_steps=n_steps)
         )
     optimizers.append(torch.optim.AdamW(adamw, betas=config.betas, fused=True))
     return JointOptimizer(*optimizers, max_norm=config.max_gradient_norm)

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
 from aigc_tutorial.data import ShuffledBatches
@@ -17,7 +17,12 @@ from aigc_tutorial.gan.base import Discriminator, Generator
 from aigc_tutorial.gan.losses import RELATIVISTIC, AdversarialLoss
 from aigc_tutorial.gan.penalties import gradient_penalty, r1_penalty, r2_penalty
 from aigc_tutorial.nn import EMA
-from aigc_tutorial.optim import SpectralDescent, warmup_flat_decay
+from aigc_tutorial.optim import (
+    JointOptimizer,
+    layer_weights,
+    spectral_descent,
+    warmup_flat_decay,
+)
 from aigc_tutorial.training import Engine, History, Tracker, run
 
 
@@ -34,7 +39,7 @@ class GANTrainingConfig:
         learning_rate_generator: Adam's step size at the top of the schedule.
         learning_rate_discriminator: the same for the discriminator.
         learning_rate_kernels: step size of the discriminator's convolution kernels, which
-            :class:`aigc_tutorial.training.SpectralDescent` moves; 0 leaves them to Adam.
+            :func:`aigc_tutorial.optim.spectral_descent` moves; 0 leaves them to Adam.
         betas: Adam's two decay rates.
         warmup_images: over how many images the learning rates rise from 0.
         flat_until: share of the budget at which they start to fall linearly.
@@ -101,23 +106,9 @@ class GANTrainer:
         self.generator = generator.to(engine.device).train()
         self.discriminator = discriminator.to(engine.device).train()
         self.loss, self.config, self.random, self.engine = loss, config, random, engine
-        parameters = list(discriminator.parameters())
-        self.optimizer_generator = torch.optim.Adam(
-            generator.parameters(),
-            lr=config.learning_rate_generator,
-            betas=config.betas,
-            fused=True,
+        self.optimizer_generator, self.optimizer_discriminator = make_optimizers(
+            generator, discriminator, config
         )
-        is_kernel = {p: p.ndim == 4 and config.learning_rate_kernels > 0 for p in parameters}
-        self.optimizer_discriminator = torch.optim.Adam(
-            [p for p in parameters if not is_kernel[p]],
-            lr=config.learning_rate_discriminator,
-            betas=config.betas,
-            fused=True,
-        )
-        self.optimizers_kernels: list[SpectralDescent] = []  # none in a network without kernels
-        if kernels := [p for p in parameters if is_kernel[p]]:
-            self.optimizers_kernels = [SpectralDescent(kernels, lr=config.learning_rate_kernels)]
         self.ema = EMA(
             generator,
             half_life=config.ema_half_life_images,
@@ -153,8 +144,7 @@ class GANTrainer:
             # Real and generated samples in one pass: one large product instead of two small ones.
             logits_real, logits_fake = self.discriminator(torch.cat([x_real, x_fake])).chunk(2)
             loss = self.loss.discriminator(logits_real, logits_fake)
-        optimizers = (self.optimizer_discriminator, *self.optimizers_kernels)
-        self.engine.minimise(loss + self._penalty(x_real, x_fake), *optimizers)
+        self.engine.minimise(loss + self._penalty(x_real, x_fake), self.optimizer_discriminator)
         scalars = {
             "loss_discriminator": loss.detach(),
             "probability_real": logits_real.detach().sigmoid().mean(),
@@ -197,12 +187,8 @@ class GANTrainer:
             flat_until=config.flat_until,
             final=config.final_learning_rate,
         )
-        self.optimizer_generator.param_groups[0]["lr"] = factor * config.learning_rate_generator
-        self.optimizer_discriminator.param_groups[0]["lr"] = (
-            factor * config.learning_rate_discriminator
-        )
-        for optimizer in self.optimizers_kernels:
-            optimizer.param_groups[0]["lr"] = factor * config.learning_rate_kernels
+        self.optimizer_generator.scale_learning_rates(factor)
+        self.optimizer_discriminator.scale_learning_rates(factor)
 
     def averaged_generator(self, n_latents: int = 5_000) -> Generator:
         """Return a copy of the averaged generator that is ready to sample.
@@ -257,6 +243,24 @@ class GANTrainer:
             "optimizer_discriminator": self.optimizer_discriminator,
             "ema": self.ema,
         }
+
+
+def make_optimizers(
+    generator: nn.Module, discriminator: nn.Module, config: GANTrainingConfig
+) -> tuple[JointOptimizer, JointOptimizer]:
+    """Adam for each network; the discriminator's convolution kernels go by spectral descent."""
+    kernels = layer_weights(discriminator, nn.Conv2d) if config.learning_rate_kernels else []
+    moved = {id(kernel) for kernel in kernels}
+    others = [p for p in discriminator.parameters() if id(p) not in moved]
+    of_generator = torch.optim.Adam(
+        generator.parameters(), config.learning_rate_generator, config.betas, fused=True
+    )
+    of_discriminator: list[torch.optim.Optimizer] = [
+        torch.optim.Adam(others, config.learning_rate_discriminator, config.betas, fused=True)
+    ]
+    if kernels:
+        of_discriminator.append(spectral_descent(kernels, config.learning_rate_kernels))
+    return JointOptimizer(of_generator), JointOptimizer(*of_discriminator)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
-"""Muon for a model whose layers are alike: matrices of one shape are made orthogonal together."""
+"""Muon for weights of any number of dimensions; without momentum it is spectral descent."""
 
 import math
+from collections.abc import Iterable
 from typing import Any, cast
 
 import torch
@@ -9,20 +10,82 @@ from torch import Tensor
 
 from aigc_tutorial.cpu import fast_precision
 
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+"""a, b and c of the Newton-Schulz iteration, chosen for steepness at 0 (Jordan et al., 2024)."""
 
-class StackedMuon(torch.optim.Muon):
-    """Moves every matrix as :class:`torch.optim.Muon` does, in fewer and larger products.
 
-    The layers of a Transformer have matrices of the same few shapes. Torch takes them one by one,
-    and small products keep a processor busy with everything but multiplying: in a stack they take a
-    fifth less time on one thread. The state is torch's, so that the two can continue each other.
+class Muon(torch.optim.Optimizer):
+    r"""Moves each matrix against the orthogonal factor of its averaged gradient.
+
+    .. math::
+        M &\leftarrow \mu M + (1 - \mu)\, G, \qquad (1 - \mu)\, G + \mu M = U \Sigma V^\top \\
+        \theta &\leftarrow (1 - \eta \lambda)\, \theta - \eta\, s\, U V^\top,
+            \qquad s = \sqrt{\max(1, R / C)}
+
+    R and C are the numbers of rows and columns. :math:`U V^\top` comes from :func:`orthogonalise`,
+    about. On matrices this equals :class:`torch.optim.Muon`, and can go on from its state. Two
+    things are added.
+
+    A weight with more axes is a bank of filters and counts as the matrix (maps out, maps in ·
+    kernel height · kernel width) by which a convolution multiplies the patch under its kernel.
+
+    Matrices of one shape are made orthogonal together: the layers of a Transformer have matrices of
+    the same few shapes, and small products one by one keep a processor busy with everything but
+    multiplying.
 
     Source: Jordan et al. (2024), kellerjordan.github.io/posts/muon.
     """
 
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        lr: float,
+        *,
+        momentum: float = 0.95,
+        weight_decay: float = 0.1,
+        ns_steps: int = 5,
+        eps: float = 1e-7,
+        scale_by_shape: bool = True,
+        bfloat16: bool = True,
+    ) -> None:
+        r"""Take parameters.
+
+        Args:
+            parameters: each with two axes or more; the first counts the outputs.
+            lr: the learning rate :math:`\eta`: about the step's spectral norm, where s is 1.
+            momentum: :math:`\mu`; with 0 nothing is remembered.
+            weight_decay: :math:`\lambda`.
+            ns_steps: iterations of :func:`orthogonalise`.
+            eps: least norm of a gradient that is scaled up to an orthogonal factor.
+            scale_by_shape: False for s = 1.
+            bfloat16: compute the factor of float32 weights in bfloat16 where that is fast, since it
+                need not be exact; False for the weight's own type everywhere.
+
+        Raises:
+            ValueError: if a parameter is a vector, or a setting is out of its range.
+        """
+        if not 0 < lr < math.inf:
+            raise ValueError(f"the learning rate must be above 0, got {lr}")
+        if not 0 <= momentum < 1:
+            raise ValueError(f"momentum must be at least 0 and below 1, got {momentum}")
+        if not 0 <= weight_decay < math.inf:
+            raise ValueError(f"weight_decay must be at least 0, got {weight_decay}")
+        if ns_steps < 1:
+            raise ValueError(f"ns_steps must be at least 1, got {ns_steps}")
+        settings = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
+        super().__init__(parameters, settings | {"ns_steps": ns_steps, "eps": eps})
+        self.scale_by_shape, self.bfloat16 = scale_by_shape, bfloat16
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.ndim < 2:
+                    raise ValueError(
+                        "only matrices and filters have singular values, got a parameter of "
+                        f"shape {tuple(parameter.shape)}; let AdamW move it"
+                    )
+
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """Take a step.
+        """Move every parameter that has a gradient.
 
         Raises:
             ValueError: if a closure is given: the gradient is taken once, from ``parameter.grad``.
@@ -30,62 +93,100 @@ class StackedMuon(torch.optim.Muon):
         if closure is not None:
             raise ValueError("this optimizer takes no closure: call backward() before step()")
         for group in self.param_groups:
-            stacks: dict[torch.Size, list[Tensor]] = {}
+            stacks: dict[Any, list[Tensor]] = {}
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    stacks.setdefault(parameter.shape, []).append(parameter)
+                    alike = (parameter.shape, parameter.dtype, parameter.device)
+                    stacks.setdefault(alike, []).append(parameter)
             for parameters in stacks.values():
                 self._move(parameters, group)
 
     def _move(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
-        """Move parameters of one shape; the formulas are those of torch's optimizer."""
-        rate, momentum = group["lr"], group["momentum"]
-        for parameter in parameters:
-            if "momentum_buffer" not in self.state[parameter]:
-                self.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
-        averages = [self.state[parameter]["momentum_buffer"] for parameter in parameters]
+        """Move parameters of one shape."""
+        updates = self._averages(parameters, group["momentum"])
+        # A filter bank in the order of its axes, in whatever order it lies in memory.
+        matrices = torch.stack([update.flatten(1) for update in updates])
+        fast = matrices.bfloat16() if self.bfloat16 and _is_fast_rounded(matrices) else matrices
+        factors = orthogonalise(fast, group["ns_steps"], group["eps"])
+        rate, (n_rows, n_columns) = group["lr"], matrices.shape[1:]
+        if group["weight_decay"]:
+            torch._foreach_mul_(parameters, 1 - rate * group["weight_decay"])
+        if self.scale_by_shape:
+            rate *= math.sqrt(max(1.0, n_rows / n_columns))
+        steps = factors.to(matrices.dtype).unflatten(2, parameters[0].shape[1:])
+        torch._foreach_add_(parameters, list(steps), alpha=-rate)
+
+    def _averages(self, parameters: list[Tensor], momentum: float) -> list[Tensor]:
+        """Move the averages of the gradients; return them, looking one step ahead."""
         gradients = [cast(Tensor, parameter.grad) for parameter in parameters]
+        if momentum == 0:
+            return gradients
+        states = [self.state[parameter] for parameter in parameters]
+        for parameter, state in zip(parameters, states, strict=True):
+            if "momentum_buffer" not in state:
+                state["momentum_buffer"] = torch.zeros_like(parameter)
+        averages = [state["momentum_buffer"] for state in states]
         torch._foreach_lerp_(averages, gradients, 1 - momentum)
-        updates = torch._foreach_lerp(gradients, averages, momentum)
-        directions = orthogonalise(
-            torch.stack(updates), group["ns_coefficients"], group["ns_steps"], group["eps"]
-        )
-        n_rows, n_columns = parameters[0].shape
-        torch._foreach_mul_(parameters, 1 - rate * group["weight_decay"])
-        torch._foreach_add_(
-            parameters,
-            list(directions.to(parameters[0].dtype)),
-            alpha=-rate * math.sqrt(max(1.0, n_rows / n_columns)),
-        )
+        return list(torch._foreach_lerp(gradients, averages, momentum))
+
+
+def spectral_descent(parameters: Iterable[Tensor], lr: float) -> Muon:
+    r"""Muon without momentum, decay and scaling: steepest descent in the spectral norm.
+
+    .. math:: G = U \Sigma V^\top, \qquad \theta \leftarrow \theta - \eta\, U V^\top
+
+    Among all steps that change the product of the matrix with a unit vector by at most
+    :math:`\eta`, this one goes down fastest (Carlson et al., 2015). The gradient of a layer has a
+    few large singular values and many small ones; here the directions of the small ones, which
+    plain descent and Adam leave behind, are learned as fast as the others.
+
+    Args:
+        parameters: each with two axes or more.
+        lr: :math:`\eta`, the step's spectral norm, about, however small the gradient is.
+    """
+    settings: dict[str, Any] = {"scale_by_shape": False, "bfloat16": False}
+    return Muon(parameters, lr, momentum=0.0, weight_decay=0.0, eps=1e-30, **settings)
 
 
 def orthogonalise(
-    matrices: Float[Tensor, "S R C"],
-    coefficients: tuple[float, float, float],
-    n_steps: int,
-    epsilon: float = 1e-7,
+    matrices: Float[Tensor, "S R C"], n_steps: int = 5, eps: float = 1e-7
 ) -> Float[Tensor, "S R C"]:
-    r"""Bring all singular values of each matrix near 1, by a Newton-Schulz iteration.
+    r"""Bring all singular values of each matrix near 1 and keep its singular vectors.
 
-    .. math:: X \leftarrow a X + b\,(X X^\top) X + c\,(X X^\top)^2 X
+    A Newton-Schulz iteration, which begins with X of Frobenius norm 1,
 
-    It begins with X of Frobenius norm 1 and is computed in bfloat16 where that is fast: the result
-    need not be exact.
+    .. math:: X \leftarrow P X, \qquad P = a + b\,X X^\top + c\,(X X^\top)^2 ,
+
+    leaves them after five steps between about 0.7 and 1.2, close enough for a direction. Since P is
+    a polynomial in :math:`X X^\top`, the steps can be taken on this one matrix, and X is multiplied
+    once, at the end. That is less work where X is wide. In half precision it is not done: the
+    rounded :math:`X X^\top` has negative eigenvalues, which the steps make large.
 
     Args:
-        matrices: a stack of them.
-        coefficients: a, b and c.
+        matrices: a stack of them. A matrix of zeros stays zero.
         n_steps: iterations.
-        epsilon: least norm that is divided by.
+        eps: least norm that is divided by.
     """
-    imitated = matrices.device.type == "cpu" and fast_precision() == "no"
-    x = matrices if imitated else matrices.bfloat16()
-    is_tall = matrices.shape[1] > matrices.shape[2]
-    if is_tall:
-        x = x.mT
-    x = x / torch.linalg.matrix_norm(x, keepdim=True).clamp(min=epsilon)
-    a, b, c = coefficients
+    n_rows, n_columns = matrices.shape[1:]
+    if n_rows > n_columns:
+        return orthogonalise(matrices.mT, n_steps, eps).mT
+    x = matrices / torch.linalg.matrix_norm(matrices, keepdim=True).clamp(min=eps)
+    a, b, c = COEFFICIENTS
+    if n_columns < 1.5 * n_rows or torch.finfo(x.dtype).bits < 32:
+        for _ in range(n_steps):
+            gram = x @ x.mT
+            x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+        return x
+    gram, product = x @ x.mT, torch.eye(n_rows, dtype=x.dtype, device=x.device)
     for _ in range(n_steps):
-        gram = x @ x.mT
-        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x.mT if is_tall else x
+        polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        polynomial.diagonal(dim1=1, dim2=2).add_(a)
+        product = polynomial @ product
+        gram = polynomial @ gram @ polynomial
+    return product @ x
+
+
+def _is_fast_rounded(matrices: Tensor) -> bool:
+    """Whether these are float32 and this machine multiplies faster in bfloat16."""
+    imitated = matrices.device.type == "cpu" and fast_precision() == "no"
+    return matrices.dtype == torch.float32 and not imitated

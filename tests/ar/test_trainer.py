@@ -35,6 +35,9 @@ class PairModel(AutoregressiveModel):
         self.hidden = nn.Linear(config.width, config.width)
         self.head = nn.Linear(config.width, config.vocab_size, bias=False)
 
+    def symbol_layers(self):
+        return (self.head,)
+
     def forward(self, tokens):
         return self.head(self.hidden(self.embedding(tokens)).relu())
 

@@ -11,7 +11,7 @@ from torch import nn
 from aigc_tutorial import data, evaluation, gan
 from aigc_tutorial.gan import losses, penalties
 from aigc_tutorial.nn import EMA
-from aigc_tutorial.optim import SpectralDescent
+from aigc_tutorial.optim import spectral_descent
 
 logits = st.lists(st.floats(-15, 15, width=32, allow_subnormal=False), min_size=2, max_size=8).map(
     lambda values: torch.tensor(values, dtype=torch.float64)
@@ -149,7 +149,7 @@ def test_a_step_without_the_singular_values():
     theta = kernel.detach().flatten(1).clone()
     kernel.grad = torch.randn(kernel.shape, generator=random(1), dtype=torch.float64)
     left, _, right = torch.linalg.svd(kernel.grad.flatten(1), full_matrices=False)
-    SpectralDescent([kernel], lr=rate).step()
+    spectral_descent([kernel], rate).step()
     step = theta - kernel.detach().flatten(1)
     along = (left.T @ step @ right.T) / rate
     assert (along - along.diagonal().diag()).abs().max() < 1e-6

@@ -91,6 +91,10 @@ class GPT2(AutoregressiveModel):
         """How many tokens the model takes: as many as there are learned positions."""
         return self.config.context
 
+    def symbol_layers(self) -> tuple[nn.Module, ...]:
+        """None besides the embeddings, one of which is the head too."""
+        return ()
+
     def forward(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T V"]:
         """Logits of the token after each, all positions in one pass."""
         check_tokens(tokens, self.vocab_size, self.context)

@@ -99,6 +99,10 @@ class PixelCNN(SamplingMixin):
             nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, config.n_levels)
         )
 
+    def symbol_layers(self) -> tuple[nn.Module, ...]:
+        """The convolutions that read a map for each level, and the layer that makes the logits."""
+        return self.first_vertical, self.first_horizontal, self.head[-1]
+
     def forward(
         self, levels: Int64[Tensor, "B H W"], labels: Int64[Tensor, " B"] | None = None
     ) -> Float[Tensor, "B H W V"]:

@@ -67,6 +67,10 @@ class RecurrentModel(AutoregressiveModel):
         )
         self.output = nn.Linear(config.hidden_dim, config.vocab_size)
 
+    def symbol_layers(self) -> tuple[nn.Module, ...]:
+        """The output layer."""
+        return (self.output,)
+
     def forward(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T V"]:
         """Logits of the token after each, from a state of zeros at the beginning."""
         logits, _ = self.advance(tokens, self.initial_state(tokens.shape[0]))

@@ -120,6 +120,10 @@ class Transformer(AutoregressiveModel):
         """How many tokens the model takes."""
         return self.config.context
 
+    def symbol_layers(self) -> tuple[nn.Module, ...]:
+        """The head, if it has a matrix of its own."""
+        return () if self.head is None else (self.head,)
+
     def forward(
         self, tokens: Int64[Tensor, "B T"], segments: Int64[Tensor, "B T"] | None = None
     ) -> Float[Tensor, "B T V"]:

@@ -71,6 +71,10 @@ class WaveNet(AutoregressiveModel):
         self.layers = nn.ModuleList(DilatedLayer(width) for _ in range(config.n_layers))
         self.output = nn.Linear(width, config.vocab_size)
 
+    def symbol_layers(self) -> tuple[nn.Module, ...]:
+        """The output layer."""
+        return (self.output,)
+
     def forward(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T V"]:
         """Logits of the token after each."""
         logits, _ = self.advance(tokens, self.initial_state(tokens.shape[0]))

@@ -60,6 +60,10 @@ class WindowModel(AutoregressiveModel):
         self.hidden = nn.Linear(config.window * config.embedding_dim, config.hidden_dim)
         self.output = nn.Linear(config.hidden_dim, config.vocab_size)
 
+    def symbol_layers(self) -> tuple[nn.Module, ...]:
+        """The output layer."""
+        return (self.output,)
+
     def forward(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T V"]:
         """Logits of the token after each, all positions at once."""
         check_tokens(tokens, self.vocab_size)
