@@ -14,8 +14,13 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from aigc_tutorial.evaluation._checks import require_finite, require_same_length
-from aigc_tutorial.nn import Pretrained
+from aigc_tutorial.data.checks import (
+    Samples,
+    as_classes,
+    as_images,
+    require_same_length,
+)
+from aigc_tutorial.nn import Pretrained, evaluation_mode
 
 
 @dataclass(frozen=True)
@@ -122,52 +127,56 @@ class Prediction:
 
 
 @torch.no_grad()
-def predict(
-    classifier: DigitClassifier, images: Float[Tensor, "N C H W"], *, batch_size: int = 500
-) -> Prediction:
+def predict(classifier: DigitClassifier, images: Samples, *, batch_size: int = 500) -> Prediction:
     """Features and logits of many images, in evaluation mode and without gradients.
 
     Args:
         classifier: The network. It is set to evaluation mode for the call and set back after it.
-        images: Images in [-1, 1], float32, on any device.
+        images: Images in [-1, 1] (N, C, H, W), on any device. Each batch is moved to the
+            network's.
         batch_size: Images in one pass.
 
     Returns:
         Features and logits on the CPU.
 
     Raises:
-        ValueError: If there is no image, or an image holds NaN or infinity.
+        ValueError: If there is no image, or an image holds NaN or infinity or is not in [-1, 1].
     """
-    if len(images) == 0:
-        raise ValueError("predict needs at least one image, got none.")
-    require_finite(images, "images")
-    device = classifier.device
-    was_training = classifier.training
-    classifier.eval()
-    try:
-        features = [classifier.features(x.to(device)) for x in images.split(batch_size)]
-        logits = [classifier.head(f).cpu() for f in features]
-    finally:
-        classifier.train(was_training)
-    return Prediction(torch.cat([f.cpu() for f in features]), torch.cat(logits))
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
+    like = next(classifier.parameters())
+    features, logits = [], []
+    with evaluation_mode(classifier):
+        for x in as_images(images).split(batch_size):
+            found = classifier.features(x.to(like))
+            features.append(found.float().cpu())
+            logits.append(classifier.head(found).float().cpu())
+    return Prediction(torch.cat(features), torch.cat(logits))
 
 
 def accuracy(
     classifier: DigitClassifier,
-    images: Float[Tensor, "N C H W"],
-    labels: Int64[Tensor, " N"],
+    images: Samples,
+    labels: Samples,
 ) -> float:
     """Share of the images that the classifier names as their labels do.
 
     Args:
         classifier: The network.
-        images: Images in [-1, 1], float32.
-        labels: Their classes.
+        images: Images in [-1, 1] (N, C, H, W).
+        labels: Their classes (N,).
 
     Returns:
         A number from 0 to 1.
+
+    Raises:
+        ValueError: If the images are none, if the numbers of images and labels differ, or if a
+            label is no class of the classifier.
     """
-    return (predict(classifier, images).labels == labels.cpu()).double().mean().item()
+    named = predict(classifier, images).labels
+    classes = as_classes(labels, classifier.config.n_classes).cpu()
+    require_same_length(named, classes, "images", "labels")
+    return (named == classes).double().mean().item()
 
 
 @dataclass(frozen=True)
@@ -201,15 +210,14 @@ def random_affine(
     Args:
         x: Images in [-1, 1], where -1 is the background.
         config: Largest shift, rotation and zoom.
-        generator: Source of the random amounts.
+        generator: Source of the random amounts, on the CPU or on the device of the images.
 
     Returns:
         Images of the same shape. What comes in from outside the image is background.
     """
     height, width = x.shape[-2:]
-    shift_x, shift_y, turn, zoom = (
-        2 * torch.rand(4, len(x), generator=generator, device=x.device) - 1
-    )
+    amounts = torch.rand(4, len(x), generator=generator, device=generator.device, dtype=x.dtype)
+    shift_x, shift_y, turn, zoom = 2 * amounts.to(x.device) - 1
     angle = turn * math.radians(config.max_rotation)
     scale = 1 + zoom * config.max_zoom
     cos, sin = angle.cos() / scale, angle.sin() / scale
@@ -223,8 +231,8 @@ def random_affine(
 
 
 def train_classifier(
-    images: Float[Tensor, "N C H W"],
-    labels: Int64[Tensor, " N"],
+    images: Samples,
+    labels: Samples,
     *,
     seed: int,
     config: ClassifierTrainingConfig = ClassifierTrainingConfig(),
@@ -237,9 +245,9 @@ def train_classifier(
     2019), and a feature space for distances has to keep the differences within a class.
 
     Args:
-        images: Training images in [-1, 1], float32. They stay on their device, and the network
-            is trained there.
-        labels: Their classes, from 0 to ``model_config.n_classes - 1``.
+        images: Training images in [-1, 1] (N, C, H, W). They stay on their device, and the
+            network is trained there.
+        labels: Their classes (N,), from 0 to ``model_config.n_classes - 1``.
         seed: Seed of the initial weights, the order of the images and their movements. The same
             seed on the same machine with the same number of threads gives the same weights.
         config: Length and rates of the training.
@@ -251,20 +259,23 @@ def train_classifier(
 
     Raises:
         ValueError: If there are fewer images than one batch, if the numbers of images and labels
-            differ, or if an image holds NaN or infinity.
+            differ, if an image holds NaN or infinity or is not in [-1, 1], or if a label is no
+            class.
     """
-    require_same_length(images, labels, "images", "labels")
-    if len(images) < config.batch_size:
+    x_all = as_images(images)
+    classes = as_classes(labels, model_config.n_classes).to(x_all.device)
+    require_same_length(x_all, classes, "images", "labels")
+    if len(x_all) < config.batch_size:
         raise ValueError(
-            f"Training needs at least one batch of {config.batch_size} images, got {len(images)}. "
+            f"Training needs at least one batch of {config.batch_size} images, got {len(x_all)}. "
             "Give more images or a smaller ClassifierTrainingConfig.batch_size."
         )
-    require_finite(images, "images")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = DigitClassifier(model_config)
-    model = model.to(images.device).to(memory_format=torch.channels_last).train()
-    generator = torch.Generator(images.device).manual_seed(seed)
+    model = model.to(x_all).to(memory_format=torch.channels_last).train()
+    # Drawn on the CPU: the same order and the same movements on every device.
+    generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
     )
@@ -275,14 +286,14 @@ def train_classifier(
         return min(10 * share + 1e-3, (1 - share) / 0.9)
 
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
-    order = torch.empty(0, dtype=torch.int64, device=images.device)
+    order = torch.empty(0, dtype=torch.int64, device=x_all.device)
     for step in range(1, n_steps + 1):
         if len(order) < config.batch_size:
-            order = torch.randperm(len(images), generator=generator, device=images.device)
+            order = torch.randperm(len(x_all), generator=generator).to(x_all.device)
         chosen, order = order[: config.batch_size], order[config.batch_size :]
-        x = random_affine(images[chosen], config, generator=generator)
+        x = random_affine(x_all[chosen], config, generator=generator)
         loss = F.cross_entropy(
-            model(x.contiguous(memory_format=torch.channels_last)), labels[chosen]
+            model(x.contiguous(memory_format=torch.channels_last)), classes[chosen]
         )
         optimizer.zero_grad()
         loss.backward()

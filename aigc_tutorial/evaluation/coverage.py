@@ -4,18 +4,26 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float64
 from torch import Tensor
 
+from aigc_tutorial.data.checks import (
+    Samples,
+    as_classes,
+    as_samples,
+    as_tensor,
+    require_finite,
+    require_samples,
+)
 from aigc_tutorial.data.synthetic.toy import ToyDistribution
-from aigc_tutorial.evaluation._checks import require_finite, require_samples
 
 
-def class_shares(labels: Int64[Tensor, " N"], n_classes: int = 10) -> Float64[Tensor, " K"]:
+def class_shares(labels: Samples, n_classes: int = 10) -> Float64[Tensor, " K"]:
     """Share of each class among the labels.
 
     Args:
-        labels: Classes from 0 to ``n_classes - 1``, for example what a classifier calls samples.
+        labels: Classes (N,) from 0 to ``n_classes - 1``, for example what a classifier calls
+            samples.
         n_classes: Number K of classes.
 
     Returns:
@@ -24,21 +32,19 @@ def class_shares(labels: Int64[Tensor, " N"], n_classes: int = 10) -> Float64[Te
     Raises:
         ValueError: If there are fewer than ten labels a class, or a label is out of range.
     """
+    if n_classes < 1:
+        raise ValueError(f"n_classes must be at least 1, got {n_classes}.")
+    classes = as_classes(labels, n_classes).cpu()
     require_samples(
-        labels,
+        classes,
         10 * n_classes,
         "labels",
         f"ten a class for {n_classes} classes; with fewer, shares are chance",
     )
-    if labels.min() < 0 or labels.max() >= n_classes:
-        raise ValueError(
-            f"Labels must lie between 0 and {n_classes - 1}, got "
-            f"{int(labels.min())} to {int(labels.max())}."
-        )
-    return torch.bincount(labels, minlength=n_classes).double() / len(labels)
+    return torch.bincount(classes, minlength=n_classes).double() / len(classes)
 
 
-def kl_to_uniform(shares: Float[Tensor, " K"]) -> float:
+def kl_to_uniform(shares: Samples) -> float:
     """Kullback-Leibler divergence of the shares from equal shares, in nats.
 
         KL = Σ pₖ log(K pₖ)
@@ -47,7 +53,7 @@ def kl_to_uniform(shares: Float[Tensor, " K"]) -> float:
     samples of a uniform distribution give (K - 1) / 2N on average, not 0.
 
     Args:
-        shares: Shares of K classes that add up to 1.
+        shares: Shares (K,) of K classes that add up to 1.
 
     Returns:
         The divergence, from 0 to log K.
@@ -55,14 +61,17 @@ def kl_to_uniform(shares: Float[Tensor, " K"]) -> float:
     Raises:
         ValueError: If a share is negative or NaN, or their sum is not 1.
     """
+    shares = as_tensor(shares, "shares").cpu().double()
+    if shares.ndim != 1 or len(shares) == 0:
+        raise ValueError(f"shares must have the shape (K,), got {tuple(shares.shape)}.")
     require_finite(shares, "shares")
-    total = shares.double().sum().item()
+    total = shares.sum().item()
     if shares.min() < 0 or abs(total - 1) > 1e-4:
         raise ValueError(
             f"Shares must not be negative and must add up to 1, got a smallest share of "
             f"{shares.min().item():.4g} and a sum of {total:.6g}. Divide counts by their sum."
         )
-    shares = shares.double() / total
+    shares = shares / total
     return max(0.0, torch.special.xlogy(shares, shares * len(shares)).sum().item())
 
 
@@ -96,7 +105,7 @@ class ModeCoverage:
 
 
 def mode_coverage(
-    samples: Float[Tensor, "N 2"], distribution: ToyDistribution, *, min_share: float = 0.1
+    samples: Samples, distribution: ToyDistribution, *, min_share: float = 0.1
 ) -> ModeCoverage:
     """Count the modes that samples reach, and the samples that reach a mode.
 
@@ -105,7 +114,7 @@ def mode_coverage(
     of its due, so that the answer does not depend on a few strays or on N.
 
     Args:
-        samples: Points of the plane.
+        samples: Points of the plane (N, 2), on any device.
         distribution: A distribution with modes, for example ``data.ring()``.
         min_share: A mode is found if its high-quality samples are at least this share of
             ``N / n_modes``, and at least one.
@@ -114,21 +123,28 @@ def mode_coverage(
         The coverage.
 
     Raises:
-        ValueError: If there are fewer than ten samples a mode, or a coordinate is NaN.
+        ValueError: If there are fewer than ten samples a mode, or they are no points of the plane,
+            or a coordinate is NaN, or ``min_share`` is not between 0 and 1.
     """
+    if not 0 <= min_share <= 1:
+        raise ValueError(f"min_share must lie between 0 and 1, got {min_share}.")
     n_modes = distribution.n_modes
-    require_samples(samples, 10 * n_modes, "samples", f"ten a mode for {n_modes} modes")
-    require_finite(samples, "samples")
-    good = distribution.is_high_quality(samples)
-    counts = torch.bincount(distribution.assign_modes(samples[good]), minlength=n_modes)
+    points = as_samples(samples, "samples").cpu()
+    if points.shape[1:] != (2,):
+        raise ValueError(
+            f"samples must be points of the plane, of shape (N, 2), got {tuple(points.shape)}."
+        )
+    require_samples(points, 10 * n_modes, "samples", f"ten a mode for {n_modes} modes")
+    good = distribution.is_high_quality(points)
+    counts = torch.bincount(distribution.assign_modes(points[good]), minlength=n_modes)
     n_good = int(counts.sum())
     shares = counts.double() / max(1, n_good)
-    needed = max(1, math.ceil(min_share * len(samples) / n_modes))
+    needed = max(1, math.ceil(min_share * len(points) / n_modes))
     return ModeCoverage(
-        n_samples=len(samples),
+        n_samples=len(points),
         n_modes=n_modes,
         n_found=int((counts >= needed).sum()),
-        share_high_quality=n_good / len(samples),
+        share_high_quality=n_good / len(points),
         shares=tuple(shares.tolist()),
         kl_to_uniform=kl_to_uniform(shares) if n_good else math.inf,
     )

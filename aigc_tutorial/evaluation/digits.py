@@ -8,7 +8,13 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from aigc_tutorial.evaluation._checks import require_same_length, require_samples
+from aigc_tutorial.data.checks import (
+    Samples,
+    as_classes,
+    as_images,
+    require_same_length,
+    require_samples,
+)
 from aigc_tutorial.evaluation.classifier import DigitClassifier, predict
 from aigc_tutorial.evaluation.coverage import class_shares, kl_to_uniform
 from aigc_tutorial.evaluation.frechet import (
@@ -46,26 +52,28 @@ class DigitReference:
     def from_images(
         cls,
         classifier: DigitClassifier,
-        images: Float[Tensor, "N C H W"],
-        labels: Int64[Tensor, " N"],
+        images: Samples,
+        labels: Samples,
     ) -> "DigitReference":
         """Compute the reference of real digits.
 
         Args:
             classifier: The feature extractor.
-            images: Real digits in [-1, 1].
-            labels: Their classes.
+            images: Real digits in [-1, 1] (N, C, H, W).
+            labels: Their classes (N,).
 
         Returns:
             Features rounded to float16 as they would be after saving and loading.
 
         Raises:
-            ValueError: If there are not more digits than features, or the numbers of images and
-                labels differ.
+            ValueError: If there are not more digits than features, if the numbers of images and
+                labels differ, if images hold NaN or are not in [-1, 1], or if a label is no class.
         """
-        require_same_length(images, labels, "images", "labels")
-        features = predict(classifier, images).features
-        return cls(features.half().float(), labels.cpu(), feature_statistics(features))
+        digits = as_images(images)
+        classes = as_classes(labels, classifier.config.n_classes).cpu()
+        require_same_length(digits, classes, "images", "labels")
+        features = predict(classifier, digits).features
+        return cls(features.half().float(), classes, feature_statistics(features))
 
     def tensors(self) -> dict[str, Tensor]:
         """The reference as named tensors, ready for safetensors: features in float16."""
@@ -168,7 +176,7 @@ class DigitReport:
 
 
 def evaluate_digits(
-    images: Float[Tensor, "N C H W"],
+    images: Samples,
     classifier: DigitClassifier,
     reference: DigitReference,
     *,
@@ -181,7 +189,7 @@ def evaluate_digits(
     generated digits as the reference has, 10,000, wherever numbers are compared.
 
     Args:
-        images: Generated digits in [-1, 1].
+        images: Generated digits in [-1, 1] (N, C, H, W), on any device.
         classifier: The feature extractor that the reference was computed with.
         reference: Features of real digits, for example ``zoo.digit_reference()``.
         generator: Source of randomness for the subsets of the kernel distance. By default one
@@ -195,24 +203,19 @@ def evaluate_digits(
         ValueError: If there are not more images than features, or fewer than ten a class, or if
             they hold NaN or are not in [-1, 1].
     """
+    digits = as_images(images)
     _, n_features = reference.features.shape
     require_samples(
-        images,
+        digits,
         max(n_features + 1, 10 * classifier.config.n_classes),
         "images",
         f"more than the {n_features} features and ten a class. Ten thousand are usual",
     )
-    prediction = predict(classifier, images)
-    low, high = images.min().item(), images.max().item()
-    if low < -1.001 or high > 1.001 or low >= 0:
-        raise ValueError(
-            f"Pixels must lie in [-1, 1] with -1 as background, got {low:.4g} to {high:.4g}. "
-            "Images in [0, 1] become so by 2 * images - 1."
-        )
+    prediction = predict(classifier, digits)
     shares = class_shares(prediction.labels, classifier.config.n_classes)
     overlap = precision_recall(reference.features, prediction.features)
     return DigitReport(
-        n_samples=len(images),
+        n_samples=len(digits),
         n_reference=len(reference),
         frechet=frechet_distance(feature_statistics(prediction.features), reference.statistics),
         kernel=kernel_distance(
@@ -220,7 +223,7 @@ def evaluate_digits(
             prediction.features,
             generator=generator or torch.Generator().manual_seed(0),
             n_subsets=n_subsets,
-            subset_size=min(1000, len(images), len(reference)),
+            subset_size=min(1000, len(digits), len(reference)),
         ),
         precision=overlap.precision,
         recall=overlap.recall,

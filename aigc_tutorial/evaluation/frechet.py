@@ -16,11 +16,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from aigc_tutorial.evaluation._checks import (
+from aigc_tutorial.data.checks import (
+    Samples,
+    as_samples,
     require_finite,
-    require_same_width,
-    require_samples,
+    require_same_shape,
+    require_vectors,
 )
+
+_ROWS_AT_A_TIME = 4096
 
 
 @dataclass(frozen=True)
@@ -38,32 +42,51 @@ class FeatureStatistics:
     n_samples: int
 
 
-def feature_statistics(features: Float[Tensor, "N F"]) -> FeatureStatistics:
-    """Mean and covariance of features, computed in float64.
+def feature_statistics(features: Samples) -> FeatureStatistics:
+    """Mean and covariance of features, computed in float64 on the CPU.
 
     Args:
-        features: One sample a row, of any floating point type.
+        features: One sample a row (N, F), of any floating point type, on any device.
 
     Returns:
-        The statistics, on the device of the features.
+        The statistics, on the CPU.
 
     Raises:
         ValueError: If N does not exceed F (the covariance would be singular, and the distance
             would measure the number of samples), or an entry is NaN or infinite.
     """
-    n_features = features.shape[1]
-    require_samples(
-        features,
-        n_features + 1,
-        "features",
-        f"the number of samples must exceed the {n_features} features, otherwise their covariance "
-        "is singular. Ten thousand are usual",
-    )
-    require_finite(features, "features")
-    features = features.double()
-    mean = features.mean(dim=0)
-    centred = features - mean
-    return FeatureStatistics(mean, centred.T @ centred / (len(features) - 1), len(features))
+    features = as_samples(features, "features")
+    require_vectors(features, "features")
+    require_enough_samples(len(features), features.shape[1], "features")
+    # To the CPU before float64, which not every accelerator has; a part at a time, since the
+    # copies would be several times the features.
+    parts = features.split(_ROWS_AT_A_TIME)
+    mean = sum((part.cpu().double().sum(dim=0) for part in parts), torch.zeros(()).double())
+    mean = mean / len(features)
+    scatter = torch.zeros(features.shape[1], features.shape[1], dtype=torch.float64)
+    for part in parts:
+        centred = part.cpu().double() - mean
+        scatter.addmm_(centred.T, centred)
+    return FeatureStatistics(mean, scatter / (len(features) - 1), len(features))
+
+
+def require_enough_samples(n_samples: int, n_features: int, name: str) -> None:
+    """Refuse so few samples that the covariance of their features is singular.
+
+    Args:
+        n_samples: N, the number of samples.
+        n_features: F, the size of a feature vector.
+        name: What to call the set in the message.
+
+    Raises:
+        ValueError: If N does not exceed F.
+    """
+    if n_samples <= n_features:
+        raise ValueError(
+            f"{name}: got {n_samples} samples, need at least {n_features + 1}: the number of "
+            f"samples must exceed the {n_features} features, otherwise their covariance is "
+            "singular. Ten thousand are usual."
+        )
 
 
 def frechet_distance(a: FeatureStatistics, b: FeatureStatistics) -> float:
@@ -85,13 +108,17 @@ def frechet_distance(a: FeatureStatistics, b: FeatureStatistics) -> float:
     Raises:
         ValueError: If the statistics have different numbers of features or hold NaN.
     """
-    require_same_width(a.covariance, b.covariance, "a", "b")
+    require_same_shape(a.covariance, b.covariance, "a", "b")
     for statistics, name in ((a, "a"), (b, "b")):
         require_finite(statistics.mean, f"{name}.mean")
         require_finite(statistics.covariance, f"{name}.covariance")
     # Rounding moves eigenvalues near zero off the real line or below zero: real, then clamp.
-    eigenvalues = torch.linalg.eigvals(a.covariance @ b.covariance).real.clamp(min=0)
-    squared_shift = (a.mean - b.mean).square().sum()
-    traces = a.covariance.trace() + b.covariance.trace()
+    (mean_a, covariance_a), (mean_b, covariance_b) = (
+        (statistics.mean.cpu().double(), statistics.covariance.cpu().double())
+        for statistics in (a, b)
+    )
+    eigenvalues = torch.linalg.eigvals(covariance_a @ covariance_b).real.clamp(min=0)
+    squared_shift = (mean_a - mean_b).square().sum()
+    traces = covariance_a.trace() + covariance_b.trace()
     distance = squared_shift + traces - 2 * eigenvalues.sqrt().sum()
     return max(0.0, distance.item())

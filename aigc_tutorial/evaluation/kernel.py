@@ -9,11 +9,19 @@ import warnings
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
+from aigc_tutorial.data.checks import (
+    Samples,
+    as_samples,
+    require_same_shape,
+    require_samples,
+    require_vectors,
+)
 from aigc_tutorial.environment import require
-from aigc_tutorial.evaluation._checks import require_finite, require_same_width, require_samples
+
+_ROWS_AT_A_TIME = 1024
 
 
 @dataclass(frozen=True)
@@ -39,8 +47,8 @@ class KernelDistance:
 
 
 def kernel_distance(
-    features_real: Float[Tensor, "N F"],
-    features_fake: Float[Tensor, "M F"],
+    features_real: Samples,
+    features_fake: Samples,
     *,
     generator: torch.Generator,
     n_subsets: int = 100,
@@ -49,8 +57,8 @@ def kernel_distance(
     """Mean of the squared MMD over random subsets, with the cubic kernel, through torchmetrics.
 
     Args:
-        features_real: Features of one set.
-        features_fake: Features of the other, from the same extractor.
+        features_real: Features of one set (N, F), on any device.
+        features_fake: Features of the other (M, F), from the same extractor.
         generator: Source of randomness for the choice of the subsets.
         n_subsets: Number of subsets.
         subset_size: Samples drawn from either set, without replacement within a subset.
@@ -65,10 +73,11 @@ def kernel_distance(
     """
     if subset_size < 2:
         raise ValueError(f"subset_size must be at least 2 for an unbiased sum, got {subset_size}.")
-    require_same_width(features_real, features_fake, "features_real", "features_fake")
-    for features, name in ((features_real, "features_real"), (features_fake, "features_fake")):
+    if n_subsets < 1:
+        raise ValueError(f"n_subsets must be at least 1, got {n_subsets}.")
+    real, fake = _two_sets(features_real, features_fake)
+    for features, name in ((real, "features_real"), (fake, "features_fake")):
         require_samples(features, subset_size, name, "that is one subset (subset_size)")
-        require_finite(features, name)
     kid = require("torchmetrics.image.kid", extra="book")
     with warnings.catch_warnings():
         # The features are in memory already; torchmetrics warns that it will keep them there.
@@ -76,8 +85,8 @@ def kernel_distance(
         metric = kid.KernelInceptionDistance(
             feature=nn.Identity(), subsets=n_subsets, subset_size=subset_size
         )
-    metric.update(features_real.double().cpu(), real=True)
-    metric.update(features_fake.double().cpu(), real=False)
+    metric.update(real.cpu().double(), real=True)
+    metric.update(fake.cpu().double(), real=False)
     # torchmetrics draws from the global generator: lend it a state taken from ours.
     seed = torch.randint(2**62, (), generator=generator, device=generator.device).item()
     with torch.random.fork_rng(devices=[]):
@@ -86,9 +95,7 @@ def kernel_distance(
     return KernelDistance(mean.item(), std.item(), n_subsets, subset_size)
 
 
-def squared_mmd(
-    features_real: Float[Tensor, "N F"], features_fake: Float[Tensor, "M F"]
-) -> Float[Tensor, ""]:
+def squared_mmd(features_real: Samples, features_fake: Samples) -> Float64[Tensor, ""]:
     """Unbiased estimate of the squared MMD with the kernel k(x, y) = (x·y / F + 1)³.
 
     With N real and M generated samples (Gretton et al. 2012, equation 3):
@@ -96,25 +103,51 @@ def squared_mmd(
         MMD² = mean of k(xᵢ, xⱼ), i ≠ j + mean of k(yᵢ, yⱼ), i ≠ j - 2 · mean of k(xᵢ, yⱼ)
 
     Args:
-        features_real: Features x of one set.
-        features_fake: Features y of the other.
+        features_real: Features x of one set (N, F), on any device.
+        features_fake: Features y of the other (M, F).
 
     Returns:
-        The estimate, float64. Its expectation is 0 for equal distributions; single values can be
-        negative.
+        The estimate, float64, on the CPU and without gradient. Its expectation is 0 for equal
+        distributions; single values can be negative.
 
     Raises:
-        ValueError: If a set has fewer than two samples.
+        ValueError: If a set has fewer than two samples, if the features have different widths, or
+            if one of them is NaN or infinite.
     """
-    require_same_width(features_real, features_fake, "features_real", "features_fake")
-    require_samples(features_real, 2, "features_real", "pairs of different samples are averaged")
-    require_samples(features_fake, 2, "features_fake", "pairs of different samples are averaged")
-    x, y = features_real.double(), features_fake.double()
+    x, y = _two_sets(features_real, features_fake)
+    require_samples(x, 2, "features_real", "pairs of different samples are averaged")
+    require_samples(y, 2, "features_fake", "pairs of different samples are averaged")
+    x, y = x.cpu(), y.cpu()
+    n, m = len(x), len(y)
+    within_x = (_sum_of_kernel(x, x) - _sum_over_own(x)) / (n * (n - 1))
+    within_y = (_sum_of_kernel(y, y) - _sum_over_own(y)) / (m * (m - 1))
+    return within_x + within_y - 2 * _sum_of_kernel(x, y) / (n * m)
 
-    def kernel(a: Tensor, b: Tensor) -> Tensor:
-        return (a @ b.T / a.shape[1] + 1) ** 3
 
-    def mean_of_pairs(k: Tensor) -> Tensor:
-        return (k.sum() - k.trace()) / (len(k) * (len(k) - 1))
+def _two_sets(
+    features_real: Samples, features_fake: Samples
+) -> tuple[Float[Tensor, " N F"], Float[Tensor, " M F"]]:
+    """Take two sets of features of one width."""
+    real = as_samples(features_real, "features_real")
+    fake = as_samples(features_fake, "features_fake")
+    require_vectors(real, "features_real")
+    require_vectors(fake, "features_fake")
+    require_same_shape(real, fake, "features_real", "features_fake")
+    return real, fake
 
-    return mean_of_pairs(kernel(x, x)) + mean_of_pairs(kernel(y, y)) - 2 * kernel(x, y).mean()
+
+def _sum_of_kernel(x: Float[Tensor, " N F"], y: Float[Tensor, " M F"]) -> Float64[Tensor, ""]:
+    """Sum of k over all pairs, a block of them at a time: N x M numbers need not fit."""
+    total = torch.zeros((), dtype=torch.float64)
+    for a in x.split(_ROWS_AT_A_TIME):
+        for b in y.split(_ROWS_AT_A_TIME):
+            total += ((a.double() @ b.double().T / x.shape[1] + 1) ** 3).sum()
+    return total
+
+
+def _sum_over_own(x: Float[Tensor, " N F"]) -> Float64[Tensor, ""]:
+    """Sum of k(x, x) over the samples."""
+    total = torch.zeros((), dtype=torch.float64)
+    for part in x.split(_ROWS_AT_A_TIME):
+        total += ((part.double().square().sum(dim=1) / x.shape[1] + 1) ** 3).sum()
+    return total

@@ -8,18 +8,18 @@ data was used. So a report names its protocol, and nothing here is estimated fro
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 import torch
 from jaxtyping import Int64
-from torch import Tensor
+from torch import Tensor, nn
+
+from aigc_tutorial.nn import evaluation_mode
 
 
 @runtime_checkable
 class LikelihoodModel(Protocol):
     """A module with ``nll``: every :class:`aigc_tutorial.ar.base.AutoregressiveModel`, for one."""
-
-    training: bool
 
     @property
     def nll(self) -> Callable[..., Tensor]:
@@ -28,9 +28,6 @@ class LikelihoodModel(Protocol):
     @property
     def device(self) -> torch.device:
         """Where the parameters are."""
-
-    def train(self, mode: bool = True) -> Any:
-        """Switch between training and evaluation."""
 
 
 @dataclass(frozen=True)
@@ -169,12 +166,8 @@ def _windows(
 @torch.no_grad()
 def _nll(model: LikelihoodModel, batch: tuple[Tensor, ...]) -> Tensor:
     """Negative log-likelihoods in evaluation mode, on the CPU, in double precision."""
-    was_training = model.training
-    model.train(False)
-    try:
+    with evaluation_mode(cast(nn.Module, model)):
         return model.nll(*(part.to(model.device) for part in batch)).cpu().double()
-    finally:
-        model.train(was_training)
 
 
 def _report(sums: Tensor, counts: Tensor, protocol: str) -> LikelihoodReport:

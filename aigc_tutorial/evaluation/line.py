@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from aigc_tutorial.evaluation._checks import require_finite
+from aigc_tutorial.data.checks import Samples, as_tensor, require_finite
 
 
-def wasserstein_1d(x: Float[Tensor, " N"], y: Float[Tensor, " M"]) -> float:
+def wasserstein_1d(x: Samples, y: Samples) -> float:
     r"""Exact Wasserstein-1 distance of two equally large samples on the line.
 
     .. math:: W_1 = \frac1N \sum_{i=1}^{N} \lvert x_{(i)} - y_{(i)} \rvert
@@ -21,12 +21,13 @@ def wasserstein_1d(x: Float[Tensor, " N"], y: Float[Tensor, " M"]) -> float:
     5.0
 
     Args:
-        x: one sample of numbers.
+        x: one sample of numbers, on any device.
         y: the other, of the same size.
 
     Raises:
         ValueError: if the sizes differ or are 0, or a number is not finite.
     """
+    x, y = as_tensor(x, "x").cpu(), as_tensor(y, "y").cpu()
     if x.shape != y.shape or x.ndim != 1 or len(x) == 0:
         raise ValueError(
             "the samples must be two vectors of one length, at least 1, got shapes "
@@ -55,9 +56,17 @@ def jensen_shannon_1d(
         spacing: distance between neighbouring points.
 
     Raises:
-        ValueError: if p or q does not integrate to 1 over the points, within one part in 1000.
+        ValueError: if p or q does not integrate to 1 over the points, within one part in 1000, if
+            they are given at different points, or the spacing is not positive.
     """
-    log_p, log_q = log_p.double(), log_q.double()
+    if not 0 < spacing < math.inf:
+        raise ValueError(f"spacing must be a positive number, got {spacing}")
+    if log_p.shape != log_q.shape:
+        raise ValueError(
+            "log_p and log_q must be given at the same points, got shapes "
+            f"{tuple(log_p.shape)} and {tuple(log_q.shape)}"
+        )
+    log_p, log_q = log_p.detach().cpu().double(), log_q.detach().cpu().double()
     p, q = log_p.exp(), log_q.exp()
     for density, name in ((p, "p"), (q, "q")):
         total = density.sum().item() * spacing

@@ -5,6 +5,7 @@ metric takes images batch by batch, moves with ``.to(device)`` and adds up over 
 distributed run, as all of torchmetrics does.
 """
 
+import copy
 from typing import Any
 
 from jaxtyping import Float
@@ -15,15 +16,27 @@ from aigc_tutorial.evaluation.classifier import DigitClassifier
 from aigc_tutorial.evaluation.frechet import FeatureStatistics
 
 
-class _Features(nn.Module):
-    """A classifier reduced to its features, with the width where torchmetrics looks for it."""
+class FrozenFeatures(nn.Module):
+    """A classifier reduced to its features: a copy, frozen, in evaluation mode for good.
+
+    A metric that is an attribute of a module is switched to training with it. The features must
+    not depend on that, nor the caller's classifier on the metric.
+
+    Attributes:
+        num_features: F, under the name by which torchmetrics looks for it.
+    """
 
     def __init__(self, classifier: DigitClassifier) -> None:
         super().__init__()
-        self.classifier = classifier
+        self.classifier = copy.deepcopy(classifier).requires_grad_(False).eval()
         self.num_features = classifier.config.n_features
 
+    def train(self, mode: bool = True) -> "FrozenFeatures":
+        """Stay in evaluation mode."""
+        return super().train(False)
+
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B F"]:
+        """Features of images in [-1, 1]."""
         return self.classifier.features(x)
 
 
@@ -39,31 +52,22 @@ def frechet_metric(classifier: DigitClassifier, reference: FeatureStatistics | N
     True
 
     Args:
-        classifier: The feature extractor, in evaluation mode.
+        classifier: The feature extractor. The metric holds a frozen copy in evaluation mode;
+            the network itself is neither moved nor switched.
         reference: Statistics of real digits. They become the metric's real side and survive
             ``reset()``. Without them, call ``metric.update(images, real=True)``.
 
     Returns:
-        A ``torchmetrics.image.fid.FrechetInceptionDistance`` on the CPU that takes images in
-        [-1, 1].
+        A ``torchmetrics.image.fid.FrechetInceptionDistance`` on the CPU. ``update`` takes images
+        in [-1, 1] on any device and refuses others, as
+        :func:`~aigc_tutorial.evaluation.evaluate_digits` does; ``compute`` refuses a side that has
+        not more samples than there are features.
 
     Raises:
-        ValueError: If the classifier is in training mode: features would depend on the batch.
         MissingDependencyError: If torchmetrics is not installed.
     """
-    if classifier.training:
-        raise ValueError("The classifier is in training mode. Call classifier.eval() first.")
-    fid = require("torchmetrics.image.fid", extra="book")
-    metric = fid.FrechetInceptionDistance(
-        feature=_Features(classifier),
-        reset_real_features=reference is None,
-        normalize=True,
-        input_img_size=classifier.image_shape,
-    )
-    if reference is not None:
-        # torchmetrics keeps Σx and Σxxᵀ: both follow from mean, covariance and N.
-        n, mean = reference.n_samples, reference.mean.double()
-        metric.real_features_sum += n * mean
-        metric.real_features_cov_sum += (n - 1) * reference.covariance + n * mean.outer(mean)
-        metric.real_features_num_samples += n
-    return metric
+    require("torchmetrics.image.fid", extra="book")
+    # Not above: the module's class is torchmetrics' child, and torchmetrics is slow to load.
+    from aigc_tutorial.evaluation.torchmetrics_frechet import DigitFrechetDistance
+
+    return DigitFrechetDistance(FrozenFeatures(classifier), classifier.image_shape, reference)

@@ -11,7 +11,14 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from aigc_tutorial.evaluation._checks import require_finite, require_same_width, require_samples
+from aigc_tutorial.data.checks import (
+    Samples,
+    as_samples,
+    on_one_device,
+    require_same_range,
+    require_same_shape,
+    require_samples,
+)
 
 
 @dataclass(frozen=True)
@@ -28,8 +35,8 @@ class Neighbours:
 
 
 def nearest_neighbours(
-    queries: Float[Tensor, "N ..."],
-    reference: Float[Tensor, "M ..."],
+    queries: Samples,
+    reference: Samples,
     k: int = 1,
     *,
     batch_size: int = 500,
@@ -37,37 +44,43 @@ def nearest_neighbours(
     """Find the k rows of the reference nearest to each query, exactly.
 
     Args:
-        queries: Images or features, one a row. What is in a row is flattened.
-        reference: Rows of the same shape.
+        queries: Images (N, C, H, W) or features, one a row, on any device. What is in a row is
+            flattened.
+        reference: Rows of the same shape, in the same range. If one of the sets is on an
+            accelerator, distances are computed there.
         k: Number of neighbours.
         batch_size: Queries compared at a time; batch_size × M distances are in memory.
 
     Returns:
-        Distances and indices, nearest first.
+        Distances and indices, nearest first, on the CPU.
 
     Raises:
         ValueError: If there are fewer than k rows in the reference, no query, rows of different
-            shapes, or NaN.
+            shapes, images of two ranges, or NaN.
     """
     if k < 1:
         raise ValueError(f"k must be at least 1, got {k}.")
-    require_same_width(queries, reference, "queries", "reference")
-    require_samples(queries, 1, "queries", "there is nothing to look up")
-    require_samples(reference, k, "reference", "that many neighbours are asked for (k)")
-    require_finite(queries, "queries")
-    require_finite(reference, "reference")
-    queries, reference = queries.flatten(1).float(), reference.flatten(1).float()
-    half_squares = reference.square().sum(dim=1) / 2
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
+    x_all, r_all = (
+        as_samples(queries, "queries").float(),
+        as_samples(reference, "reference").float(),
+    )
+    require_same_shape(x_all, r_all, "queries", "reference")
+    require_same_range(x_all, r_all, "queries", "reference")
+    require_samples(r_all, k, "reference", "that many neighbours are asked for (k)")
+    x_all, r_all = on_one_device(x_all.flatten(1), r_all.flatten(1))
+    half_squares = torch.cat([r.square().sum(dim=1) / 2 for r in r_all.split(batch_size)])
     indices, distances = [], []
-    for x in queries.split(batch_size):
+    for x in x_all.split(batch_size):
         # |x - r|² / 2 orders like |r|² / 2 - x·r: one matrix product finds the neighbours.
-        nearest = torch.addmm(half_squares, x, reference.T, alpha=-1)
+        nearest = torch.addmm(half_squares, x, r_all.T, alpha=-1)
         chosen = nearest.topk(k, dim=1, largest=False).indices
         # That form loses digits near zero, where copies are. Take the k differences themselves.
-        exact = (x[:, None] - reference[chosen]).norm(dim=2)
+        exact = torch.stack([(x - r_all[column]).norm(dim=1) for column in chosen.T], dim=1)
         exact, order = exact.sort(dim=1)
-        distances.append(exact)
-        indices.append(chosen.gather(1, order))
+        distances.append(exact.cpu())
+        indices.append(chosen.gather(1, order).cpu())
     return Neighbours(torch.cat(distances), torch.cat(indices))
 
 
@@ -111,9 +124,9 @@ class CopyReport:
 
 
 def copy_report(
-    generated: Float[Tensor, "N ..."],
-    training: Float[Tensor, "M ..."],
-    held_out: Float[Tensor, "L ..."],
+    generated: Samples,
+    training: Samples,
+    held_out: Samples,
     *,
     quantile: float = 0.01,
 ) -> CopyReport:
@@ -123,7 +136,7 @@ def copy_report(
     to look at them beside their neighbours, not yet a proof of copying.
 
     Args:
-        generated: Generated images or features, one a row.
+        generated: Generated images (N, C, H, W) or features, one a row, on any device.
         training: What the generator was trained on.
         held_out: Real samples that it was not trained on.
         quantile: Share of the held-out samples that sets the threshold.
@@ -133,19 +146,24 @@ def copy_report(
 
     Raises:
         ValueError: If there are fewer than ``1 / quantile`` held-out samples (the quantile would
-            rest on less than one of them), or shapes differ, or there is NaN.
+            rest on less than one of them), or shapes or ranges differ, or there is NaN.
     """
     if not 0 < quantile < 1:
         raise ValueError(f"quantile must lie between 0 and 1, got {quantile}.")
+    fake, real = as_samples(generated, "generated"), as_samples(training, "training")
+    new = as_samples(held_out, "held_out")
+    for x, name in ((fake, "generated"), (new, "held_out")):
+        require_same_shape(x, real, name, "training")
+        require_same_range(x, real, name, "training")
     require_samples(
-        held_out,
+        new,
         round(1 / quantile),
         "held_out",
         f"the quantile {quantile} has to rest on at least one sample",
     )
-    found = nearest_neighbours(generated, training)
+    found = nearest_neighbours(fake, real)
     distances = found.distances[:, 0]
-    distances_real = nearest_neighbours(held_out, training).distances[:, 0].sort().values
+    distances_real = nearest_neighbours(new, real).distances[:, 0].sort().values
     threshold = torch.quantile(distances_real, quantile)
     order = distances.argsort()
     suspicious = order[distances[order] < threshold]
@@ -154,12 +172,12 @@ def copy_report(
     n_not_above = torch.searchsorted(distances_real, distances, right=True)
     n_farther = len(distances_real) - (n_below + n_not_above).double() / 2
     return CopyReport(
-        n_generated=len(generated),
-        n_held_out=len(held_out),
-        n_training=len(training),
+        n_generated=len(fake),
+        n_held_out=len(new),
+        n_training=len(real),
         quantile=quantile,
         threshold=threshold.item(),
-        share_suspicious=len(suspicious) / len(generated),
+        share_suspicious=len(suspicious) / len(fake),
         probability_nearer=(n_farther.mean() / len(distances_real)).item(),
         neighbours=found,
         suspicious=suspicious,

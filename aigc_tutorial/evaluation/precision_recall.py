@@ -6,13 +6,24 @@ ones are. Where a set *is* is estimated by balls around its samples, each reachi
 nearest neighbour (Kynkäänniemi et al. 2019).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
-from aigc_tutorial.evaluation._checks import require_finite, require_same_width, require_samples
+from aigc_tutorial.data.checks import (
+    Samples,
+    as_samples,
+    on_one_device,
+    require_same_shape,
+    require_samples,
+    require_vectors,
+)
+
+_ROWS_AT_A_TIME = 2048
+"""Distances are computed in blocks of so many rows by so many: 16 MiB, whatever N and M are."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +39,7 @@ class PrecisionRecall:
     recall: float
 
 
-def precision_recall(
-    features_real: Float[Tensor, "N F"], features_fake: Float[Tensor, "M F"], k: int = 3
-) -> PrecisionRecall:
+def precision_recall(features_real: Samples, features_fake: Samples, k: int = 3) -> PrecisionRecall:
     """Improved precision and recall (Kynkäänniemi et al. 2019, equations 1 and 2).
 
     Both depend on the number of samples. Use as many real as generated ones, and the same number
@@ -38,8 +47,9 @@ def precision_recall(
     does not fill its surroundings.
 
     Args:
-        features_real: Features of real samples.
-        features_fake: Features of generated samples, from the same extractor.
+        features_real: Features of real samples (N, F), on any device.
+        features_fake: Features of generated samples (M, F), from the same extractor. If one of
+            the sets is on an accelerator, distances are computed there.
         k: The radius of a ball is the distance to the k-th nearest neighbour of its own set.
 
     Returns:
@@ -51,30 +61,41 @@ def precision_recall(
     """
     if k < 1:
         raise ValueError(f"k must be at least 1, got {k}.")
-    require_same_width(features_real, features_fake, "features_real", "features_fake")
-    for features, name in ((features_real, "features_real"), (features_fake, "features_fake")):
+    real = as_samples(features_real, "features_real")
+    fake = as_samples(features_fake, "features_fake")
+    for features, name in ((real, "features_real"), (fake, "features_fake")):
+        require_vectors(features, name)
         require_samples(features, k + 1, name, f"each needs {k} neighbours of its own set")
-        require_finite(features, name)
+    require_same_shape(real, fake, "features_real", "features_fake")
+    real, fake = on_one_device(real.float(), fake.float())
     # Distances do not change when both sets are moved; small numbers lose fewer digits.
-    centre = features_real.float().mean(dim=0)
-    real, fake = features_real.float() - centre, features_fake.float() - centre
+    centre = real.mean(dim=0)
+    real, fake = real - centre, fake - centre
     return PrecisionRecall(
-        precision=_inside(fake, real, k).double().mean().item(),
-        recall=_inside(real, fake, k).double().mean().item(),
+        precision=_share_inside(fake, real, k), recall=_share_inside(real, fake, k)
     )
 
 
-def _inside(
-    queries: Float[Tensor, "N F"], support: Float[Tensor, "M F"], k: int, batch_size: int = 1000
-) -> Bool[Tensor, " N"]:
-    """Which queries lie in at least one ball of the support."""
-    radii = torch.cat(
-        # A sample's nearest is itself, so that its k-th neighbour comes as the (k + 1)-th.
-        [
-            torch.cdist(x, support).topk(k + 1, dim=1, largest=False).values[:, -1]
-            for x in support.split(batch_size)
-        ]
-    )
-    return torch.cat(
-        [(torch.cdist(x, support) <= radii).any(dim=1) for x in queries.split(batch_size)]
-    )
+def _share_inside(queries: Float[Tensor, " N F"], support: Float[Tensor, " M F"], k: int) -> float:
+    """Share of the queries that lie in at least one ball of the support."""
+    blocks = support.split(_ROWS_AT_A_TIME)
+    radii = [_distances_to_kth(block, blocks, k) for block in blocks]
+    n_inside = 0
+    for x in queries.split(_ROWS_AT_A_TIME):
+        inside = torch.zeros(len(x), dtype=torch.bool, device=x.device)
+        for block, radius in zip(blocks, radii, strict=True):
+            inside |= (torch.cdist(x, block) <= radius).any(dim=1)
+        n_inside += int(inside.sum())
+    return n_inside / len(queries)
+
+
+def _distances_to_kth(
+    x: Float[Tensor, " N F"], blocks: Sequence[Float[Tensor, " _ F"]], k: int
+) -> Float[Tensor, " N"]:
+    """Distance of each sample to its k-th neighbour in its own set, given in blocks."""
+    nearest = x.new_full((len(x), k + 1), torch.inf)
+    for block in blocks:
+        found = torch.cat([nearest, torch.cdist(x, block)], dim=1)
+        nearest = found.topk(k + 1, dim=1, largest=False).values
+    # A sample's nearest is itself, so that its k-th neighbour comes as the (k + 1)-th.
+    return nearest[:, -1]

@@ -10,10 +10,16 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
 from torch import Tensor, nn
 
-from aigc_tutorial.evaluation._checks import require_finite, require_same_width, require_samples
+from aigc_tutorial.data.checks import (
+    Samples,
+    as_samples,
+    on_one_device,
+    require_same_range,
+    require_same_shape,
+    require_samples,
+)
 
 
 @dataclass(frozen=True)
@@ -60,8 +66,8 @@ class TwoSampleResult:
 
 
 def classifier_two_sample_test(
-    x_real: Float[Tensor, "N ..."],
-    x_fake: Float[Tensor, "M ..."],
+    x_real: Samples,
+    x_fake: Samples,
     *,
     generator: torch.Generator,
     config: TwoSampleConfig = TwoSampleConfig(),
@@ -74,8 +80,9 @@ def classifier_two_sample_test(
     the normal distribution with this variance.
 
     Args:
-        x_real: Real samples: vectors (N, F) or images (N, C, H, W).
-        x_fake: Generated samples of the same shape. No sample may be in both sets.
+        x_real: Real samples: vectors (N, F) or images (N, C, H, W), on any device.
+        x_fake: Generated samples of the same shape and range. No sample may be in both sets. If
+            one of the sets is on an accelerator, the classifier is trained there.
         generator: CPU generator for the split, the initial weights and the order of the batches.
         config: Size and training of the classifier.
 
@@ -84,26 +91,28 @@ def classifier_two_sample_test(
 
     Raises:
         ValueError: If a set has fewer samples than two batches of it need, the shapes differ or
-            are neither vectors nor images, or there is NaN.
+            are neither vectors nor images of one range, or there is NaN.
     """
-    require_same_width(x_real, x_fake, "x_real", "x_fake")
-    if x_real.ndim not in (2, 4):
+    real, fake = as_samples(x_real, "x_real").float(), as_samples(x_fake, "x_fake").float()
+    require_same_shape(real, fake, "x_real", "x_fake")
+    require_same_range(real, fake, "x_real", "x_fake")
+    if real.ndim not in (2, 4):
         raise ValueError(
-            f"Samples must be vectors (N, F) or images (N, C, H, W), got {tuple(x_real.shape)}."
+            f"Samples must be vectors (N, F) or images (N, C, H, W), got {tuple(real.shape)}."
         )
     half_batch = config.batch_size // 2
-    for x, name in ((x_real, "x_real"), (x_fake, "x_fake")):
+    for x, name in ((real, "x_real"), (fake, "x_fake")):
         require_samples(
             x,
             config.batch_size,
             name,
             f"half are held out, and half a batch ({half_batch}) of each set is trained on",
         )
-        require_finite(x, name)
-    n = min(len(x_real), len(x_fake))
+    real, fake = on_one_device(real, fake)
+    n = min(len(real), len(fake))
     n_train = n // 2
-    real = x_real[torch.randperm(len(x_real), generator=generator)[:n]]
-    fake = x_fake[torch.randperm(len(x_fake), generator=generator)[:n]]
+    real = real[torch.randperm(len(real), generator=generator)[:n]]
+    fake = fake[torch.randperm(len(fake), generator=generator)[:n]]
     # Inputs of any scale: the classifier sees them with mean 0 and variance 1.
     mean, std = real[:n_train].mean(), real[:n_train].std().clamp(min=1e-8)
     real, fake = (real - mean) / std, (fake - mean) / std
@@ -111,7 +120,7 @@ def classifier_two_sample_test(
     seed = int(torch.randint(2**62, (), generator=generator))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = _fresh_classifier(tuple(real.shape[1:]), config.width).to(real.device)
+        model = _fresh_classifier(tuple(real.shape[1:]), config.width).to(real)
     _train(model, real[:n_train], fake[:n_train], config, generator)
 
     model.eval()
@@ -156,7 +165,7 @@ def _train(
     n_steps = max(1, config.n_samples_shown // config.batch_size)
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
     scheduler = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=n_steps)
-    target = torch.cat([torch.ones(half_batch), torch.zeros(half_batch)]).to(real.device)
+    target = torch.cat([torch.ones(half_batch), torch.zeros(half_batch)]).to(real)
     order_real = order_fake = torch.empty(0, dtype=torch.int64)
     for _ in range(n_steps):
         if len(order_real) < half_batch:

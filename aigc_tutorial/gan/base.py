@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from aigc_tutorial.nn import Pretrained
+from aigc_tutorial.data.checks import Samples, as_samples, require_image_range
+from aigc_tutorial.nn import Pretrained, evaluation_mode
 
 
 class Generator(Pretrained):
@@ -30,18 +31,24 @@ class Generator(Pretrained):
     ) -> Float[Tensor, "{n} Z"]:
         """Draw ``n`` latent vectors on the model's device.
 
-        The numbers are drawn where ``generator`` lives, by default on the CPU, and moved after
-        that: one seed then gives the same latents on a laptop and on a GPU.
+        The numbers are drawn where ``generator`` lives, by default on the CPU, in float32, and
+        moved and converted after that: one seed then gives the same latents on a laptop and on a
+        GPU, for float32 weights and for half precision.
+
+        Raises:
+            ValueError: if ``n`` is below 1.
         """
+        if n < 1:
+            raise ValueError(f"n must be at least 1, got {n}")
         where = "cpu" if generator is None else generator.device
-        z = torch.randn(n, self.latent_dim, generator=generator, device=where)
-        return z.to(self.device)
+        z = torch.randn(n, self.latent_dim, generator=generator, device=where, dtype=torch.float32)
+        return z.to(next(self.parameters()))
 
     @torch.no_grad()
     def sample(
         self, n: int, *, generator: torch.Generator | None = None, batch_size: int = 1000
     ) -> Float[Tensor, "{n} ..."]:
-        """Draw ``n`` samples in evaluation mode, without gradients.
+        """Draw ``n`` samples in evaluation mode, without gradients; several threads may do so.
 
         Args:
             n: number of samples.
@@ -50,16 +57,15 @@ class Generator(Pretrained):
 
         Returns:
             Samples on the model's device; images lie in [-1, 1].
+
+        Raises:
+            ValueError: if ``n`` or ``batch_size`` is below 1.
         """
-        if n < 1:
-            raise ValueError(f"n must be at least 1, got {n}")
-        was_training = self.training
-        self.eval()
-        try:
-            z = self.sample_latent(n, generator=generator)
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        z = self.sample_latent(n, generator=generator)
+        with evaluation_mode(self):
             return torch.cat([self(part) for part in z.split(batch_size)])
-        finally:
-            self.train(was_training)
 
 
 class Discriminator(Pretrained):
@@ -110,3 +116,34 @@ def check_latent(z: Tensor, latent_dim: int) -> None:
     """Raise a ValueError unless ``z`` is a batch of latent vectors of size ``latent_dim``."""
     if z.ndim != 2 or z.shape[1] != latent_dim:
         raise ValueError(f"expected latents of shape (B, {latent_dim}), got {tuple(z.shape)}")
+
+
+def training_rows(
+    rows: Samples, generator: Generator, discriminator: Discriminator
+) -> Float[Tensor, " N ..."]:
+    """Take the real data of a training, in the type of the networks' weights.
+
+    Args:
+        rows: all real data, one sample a row; images in [-1, 1].
+        generator: what will imitate them.
+        discriminator: what will judge them.
+
+    Raises:
+        TypeError: if ``rows`` is neither a tensor nor a NumPy array nor a data set of images.
+        ValueError: if data and networks have different shapes, if a number is not finite, or if
+            the data do not lie where the generator's tanh does.
+    """
+    samples = as_samples(rows, "the data")
+    shapes = {
+        "the data": tuple(samples.shape[1:]),
+        "the generator": tuple(generator.image_shape),
+        "the discriminator": tuple(discriminator.image_shape),
+    }
+    if len(set(shapes.values())) != 1:
+        text = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise ValueError(f"all must have the same shape per sample, got {text}")
+    # Points in the plane may have any coordinates, and so may what an unbounded generator imitates.
+    bounded = getattr(generator.config, "bounded", True)
+    if bounded and samples[0].numel() > 2:
+        require_image_range(samples, "the data")
+    return samples.to(next(generator.parameters()).dtype)

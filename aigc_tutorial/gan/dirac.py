@@ -5,6 +5,7 @@ All real data lie at 0, all generated data at :math:`\theta`, and the discrimina
 indifferent; whether training gets there can be read off a two-by-two matrix.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -98,7 +99,7 @@ class DiracGAN:
         Returns:
             The states, the first of them ``start``, in double precision.
         """
-        if step_size <= 0 or n_steps < 1:
+        if not 0 < step_size < math.inf or n_steps < 1:
             raise ValueError(
                 f"need a positive step size and at least one step, got {step_size} and {n_steps}"
             )

@@ -11,7 +11,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from aigc_tutorial.data.checks import require_finite
 from aigc_tutorial.gan.base import Generator
+from aigc_tutorial.nn import evaluation_mode
 
 
 def great_circle(
@@ -26,12 +28,19 @@ def great_circle(
         z_cosine: a, where the loops start.
         z_sine: b, where they are after a quarter.
         n_frames: points on each loop; the point after the last is the first again.
+
+    Returns:
+        The points, on the device of ``z_cosine``.
+
+    Raises:
+        ValueError: if ``n_frames`` is below 1, or the two have different shapes.
     """
     if n_frames < 1:
         raise ValueError(f"n_frames must be at least 1, got {n_frames}")
-    angle = 2 * math.pi * torch.arange(n_frames, device=z_cosine.device) / n_frames
-    cosine, sine = angle.cos()[:, None, None], angle.sin()[:, None, None]
-    return cosine * z_cosine + sine * z_sine
+    _check_pair(z_cosine, z_sine)
+    angle = 2 * math.pi * torch.arange(n_frames) / n_frames
+    cosine, sine = angle.cos()[:, None, None].to(z_cosine), angle.sin()[:, None, None].to(z_cosine)
+    return cosine * z_cosine + sine * z_sine.to(z_cosine)
 
 
 def slerp(
@@ -48,17 +57,22 @@ def slerp(
         z_to: z_1, the last point.
         n_steps: number of points with both ends, at least 2.
 
+    Returns:
+        The points, on the device of ``z_from``.
+
     Raises:
         ValueError: if a latent is zero or the two point in opposite directions, since no shortest
-            way between them is defined then.
+            way between them is defined then; if they have different shapes, or NaN.
     """
     if n_steps < 2:
         raise ValueError(f"n_steps must be at least 2 (both ends), got {n_steps}")
+    _check_pair(z_from, z_to)
+    z_to = z_to.to(z_from)
     lengths = float(z_from.norm()), float(z_to.norm())
     if min(lengths) == 0:
         raise ValueError("a latent of length zero has no direction to interpolate from or to")
     cosine = float(torch.dot(z_from / lengths[0], z_to / lengths[1]))
-    t = torch.linspace(0, 1, n_steps, device=z_from.device)[:, None]
+    t = torch.linspace(0, 1, n_steps).to(z_from)[:, None]
     if cosine > 1 - 1e-6:  # the arc is so short that it is straight
         return torch.lerp(z_from.expand(n_steps, -1), z_to.expand(n_steps, -1), t)
     if cosine < -1 + 1e-6:
@@ -71,13 +85,17 @@ def slerp(
 
 @torch.no_grad()
 def decode(model: Generator, z: Float[Tensor, "B Z"]) -> Float[Tensor, "B C H W"]:
-    """Generate images from latents in evaluation mode, then restore the model's mode."""
-    was_training = model.training
-    model.eval()
-    try:
-        return model(z.to(next(model.parameters()).device)).cpu()
-    finally:
-        model.train(was_training)
+    """Generate images from latents in evaluation mode, then restore the model's mode.
+
+    Args:
+        model: the generator.
+        z: latents, on any device.
+
+    Returns:
+        Images in [-1, 1], on the CPU.
+    """
+    with evaluation_mode(model):
+        return model(z.to(next(model.parameters()))).cpu()
 
 
 @torch.no_grad()
@@ -94,17 +112,28 @@ def latents_by_digit(
     Of ``n_candidates`` random latents the one with the highest probability for its digit is
     taken. This chooses a typical digit; it is no measure of quality.
 
+    Args:
+        model: the generator.
+        classifier: names images; on any device.
+        generator: source of the candidates.
+        n_candidates: latents to choose from.
+        n_classes: classes to find, at most as many as the classifier knows.
+
+    Returns:
+        One latent a class, on the CPU.
+
     Raises:
-        ValueError: if the classifier finds none of some digit among the candidates.
+        ValueError: if the classifier finds none of some digit among the candidates, or knows fewer
+            classes than ``n_classes``.
     """
     z = model.sample_latent(n_candidates, generator=generator)
-    was_training = classifier.training
-    classifier.eval()
-    try:
-        images = decode(model, z)
-        logits = classifier(images.to(next(classifier.parameters()).device)).cpu()
-    finally:
-        classifier.train(was_training)
+    images = decode(model, z)
+    with evaluation_mode(classifier):
+        logits = classifier(images.to(next(classifier.parameters()))).cpu()
+    if not 1 <= n_classes <= logits.shape[1]:
+        raise ValueError(
+            f"n_classes must lie between 1 and the classifier's {logits.shape[1]}, got {n_classes}"
+        )
     probability = logits.softmax(dim=1)
     labels = logits.argmax(dim=1)
     missing = sorted(set(range(n_classes)) - set(labels.tolist()))
@@ -117,4 +146,13 @@ def latents_by_digit(
         int(probability[:, digit].masked_fill(labels != digit, -1).argmax())
         for digit in range(n_classes)
     ]
-    return z[best].cpu()
+    return z.cpu()[best]
+
+
+def _check_pair(a: Tensor, b: Tensor) -> None:
+    if a.shape != b.shape:
+        raise ValueError(
+            f"both latents must have one shape, got {tuple(a.shape)} and {tuple(b.shape)}"
+        )
+    require_finite(a, "the first latent")
+    require_finite(b, "the second latent")

@@ -109,7 +109,11 @@ def relativistic_discriminator_loss(logits_real: Logits, logits_fake: Logits) ->
 
     (Jolicoeur-Martineau, 2019, arXiv 1807.00734; with R1 and R2 the loss of R3GAN, Huang et al.,
     2024, arXiv 2501.05441.)
+
+    Raises:
+        ValueError: if there are not as many logits of the one kind as of the other.
     """
+    _check_pairs(logits_real, logits_fake)
     return softplus(logits_fake - logits_real).mean()
 
 
@@ -117,8 +121,22 @@ def relativistic_generator_loss(logits_real: Logits, logits_fake: Logits) -> Sca
     r"""Generated samples must score above real ones, pair by pair.
 
     .. math:: L_G = -\mathbb{E}_{x,z}[\log \sigma(a(G(z)) - a(x))]
+
+    Raises:
+        ValueError: if there are not as many logits of the one kind as of the other.
     """
+    _check_pairs(logits_real, logits_fake)
     return softplus(logits_real - logits_fake).mean()
+
+
+def _check_pairs(logits_real: Logits, logits_fake: Logits) -> None:
+    # Subtraction would broadcast (B,) against (B, 1) to all B² pairs without a word.
+    if logits_real.shape != logits_fake.shape:
+        raise ValueError(
+            "real and generated samples are compared pair by pair and need logits of one shape, "
+            f"got {tuple(logits_real.shape)} and {tuple(logits_fake.shape)}; a discriminator "
+            "returns shape (B,)"
+        )
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,11 @@ class MLPGenerator(Generator):
     def forward(self, z: Float[Tensor, "B Z"]) -> Float[Tensor, "B ..."]:
         """Generate one image from each latent vector."""
         check_latent(z, self.latent_dim)
+        if self.config.batch_norm and self.training and len(z) == 1:
+            raise ValueError(
+                "batch normalisation has no variance to divide by in a batch of one: train with "
+                "batches of at least 2, or call eval() to generate a single image"
+            )
         return self.layers(z).unflatten(1, self.config.image_shape)
 
 

@@ -21,9 +21,18 @@ def input_gradient(
 
     The sum of the logits is differentiated: a logit must depend on its own sample alone, so a
     discriminator with batch normalisation has no per-sample gradient in this sense.
+
+    Raises:
+        ValueError: if the discriminator does not return one number for each sample.
     """
     x = x.detach().requires_grad_(True)
-    (gradient,) = torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)
+    logits = discriminator(x)
+    if logits.numel() != len(x):
+        raise ValueError(
+            f"a penalty needs one logit for each of the {len(x)} samples, got shape "
+            f"{tuple(logits.shape)}"
+        )
+    (gradient,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
     return gradient.flatten(1)
 
 
@@ -63,7 +72,7 @@ def gradient_penalty(
         critic: maps a batch to one score each.
         x_real: real samples.
         x_fake: as many generated samples.
-        generator: source of the mixing weights u, on the device of the samples.
+        generator: source of the mixing weights u, on the CPU or on the device of the samples.
         one_sided: punish norms above 1 alone.
     """
     if x_real.shape != x_fake.shape:
@@ -72,7 +81,8 @@ def gradient_penalty(
             f"got {tuple(x_real.shape)} and {tuple(x_fake.shape)}"
         )
     weight_shape = (x_real.shape[0],) + (1,) * (x_real.ndim - 1)
-    u = torch.rand(weight_shape, generator=generator, device=x_real.device, dtype=x_real.dtype)
+    where = "cpu" if generator is None else generator.device
+    u = torch.rand(weight_shape, generator=generator, device=where, dtype=x_real.dtype).to(x_real)
     mixed = x_real.detach().lerp(x_fake.detach(), 1 - u)
     # vector_norm and not a square root: its derivative at zero is 0 and not infinite.
     excess = torch.linalg.vector_norm(input_gradient(critic, mixed), dim=1) - 1

@@ -2,7 +2,7 @@
 
 import copy
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
 from aigc_tutorial.data import ShuffledBatches
-from aigc_tutorial.gan.base import Discriminator, Generator
+from aigc_tutorial.data.checks import Samples
+from aigc_tutorial.gan.base import Discriminator, Generator, training_rows
 from aigc_tutorial.gan.losses import RELATIVISTIC, AdversarialLoss
 from aigc_tutorial.gan.penalties import gradient_penalty, r1_penalty, r2_penalty
 from aigc_tutorial.nn import EMA
@@ -290,7 +291,7 @@ class GANTrainingResult:
 def train(
     generator: Generator,
     discriminator: Discriminator,
-    rows: Float[Tensor, "N ..."],
+    rows: Samples,
     *,
     loss: AdversarialLoss = RELATIVISTIC,
     config: GANTrainingConfig = GANTrainingConfig(),
@@ -310,7 +311,7 @@ def train(
     Args:
         generator: maps latents to data.
         discriminator: maps data to logits.
-        rows: all real data, images in [-1, 1].
+        rows: all real data, one sample a row; images in [-1, 1].
         loss: the game that is played.
         config: how it is played.
         seed: of the order of the data, the latents and the penalties.
@@ -322,9 +323,10 @@ def train(
         engine: device and precision; by default the GPU where there is one.
 
     Raises:
-        ValueError: if the data do not fit the networks, or a checkpoint does not fit the run.
+        ValueError: if the data do not fit the networks or hold NaN or infinity, or if a checkpoint
+            does not fit the run.
     """
-    _check_rows(rows, generator, discriminator)
+    rows = training_rows(rows, generator, discriminator)
     engine = engine or Engine()
     # Each process of a distributed run draws data and latents of its own.
     seeds = torch.Generator().manual_seed(seed + 1_000_003 * engine.rank)
@@ -361,19 +363,3 @@ def train(
         n_images=result.n_seen,
         seconds=result.seconds,
     )
-
-
-def _check_rows(rows: Tensor, generator: Generator, discriminator: Discriminator) -> None:
-    shapes: dict[str, Sequence[int]] = {
-        "the data": rows.shape[1:],
-        "the generator": generator.image_shape,
-        "the discriminator": discriminator.image_shape,
-    }
-    if len({tuple(shape) for shape in shapes.values()}) != 1:
-        text = ", ".join(f"{name} {tuple(shape)}" for name, shape in shapes.items())
-        raise ValueError(f"all must have the same shape per sample, got {text}")
-    if rows.shape[1:].numel() > 2 and rows.abs().max() > 1:
-        raise ValueError(
-            f"images must lie in [-1, 1] as the generator's tanh does, got values from "
-            f"{rows.min():.3g} to {rows.max():.3g}; scale them with (x - 0.5) * 2 from [0, 1]"
-        )

@@ -1,9 +1,15 @@
 """Evaluation mode for a while."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from weakref import WeakKeyDictionary
 
 from torch import nn
+
+# Of each module that is being evaluated: by how many at this moment, and the mode to return to.
+_evaluated: WeakKeyDictionary[nn.Module, tuple[int, bool]] = WeakKeyDictionary()
+_lock = threading.Lock()
 
 
 @contextmanager
@@ -12,11 +18,24 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
 
     A part that was in evaluation mode inside a model in training, such as the frozen body under a
     new head, stays so: ``model.train()`` would wake it.
+
+    Several threads may evaluate one model, and evaluations may be nested: the last to end switches
+    back. Otherwise the first to end would switch the others to training in the midst of their
+    work, and batch normalisation would take their samples into its statistics.
     """
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
+    modules = list(model.modules())
+    with _lock:
+        for module in modules:
+            n_others, was_training = _evaluated.get(module, (0, module.training))
+            _evaluated[module] = (n_others + 1, was_training)
+        model.eval()
     try:
         yield
     finally:
-        for module, was_training in modes:
-            module.training = was_training
+        with _lock:
+            for module in modules:
+                n, was_training = _evaluated.pop(module)
+                if n > 1:
+                    _evaluated[module] = (n - 1, was_training)
+                else:
+                    module.training = was_training

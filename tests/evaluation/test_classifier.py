@@ -156,7 +156,7 @@ class TestRandomAffine:
 
 def test_refusals(classifier):
     images, labels = bars(60, seed=0)
-    with pytest.raises((ValueError, TypeError)):
+    with pytest.raises(ValueError, match="Got 60 images and 59 labels"):
         train_classifier(images, labels[:59], seed=0, model_config=SMALL)
     with pytest.raises(ValueError, match="at least one batch of 128"):
         train_classifier(images, labels, seed=0, model_config=SMALL)
@@ -170,7 +170,7 @@ def test_refusals(classifier):
         )
     with pytest.raises(ValueError, match=r"shape \(1, 28, 28\)"):
         classifier(torch.zeros(2, 1, 32, 32))
-    with pytest.raises(ValueError, match="at least one image"):
+    with pytest.raises(ValueError, match="at least one sample"):
         predict(classifier, images[:0])
     with pytest.raises(ValueError, match="NaN"):
         predict(classifier, images * math.inf)

@@ -165,6 +165,38 @@ class TestMetric:
             assert metric.compute().item() == pytest.approx(expected, rel=1e-4)
             metric.reset()
 
-    def test_refuses_a_classifier_in_training_mode(self):
-        with pytest.raises(ValueError, match="eval"):
-            frechet_metric(DigitClassifier().train())
+    def test_inside_a_module_it_stays_in_evaluation_mode_and_leaves_the_classifier_alone(self):
+        torch.manual_seed(0)
+        classifier = DigitClassifier().train()
+        before = {name: value.clone() for name, value in classifier.state_dict().items()}
+        images = 2 * torch.rand(80, 1, 28, 28, generator=torch.Generator().manual_seed(0)) - 1
+        inside, alone = frechet_metric(classifier), frechet_metric(classifier)
+        torch.nn.ModuleList([inside]).train()
+        for metric in (inside, alone):
+            metric.update(images, real=True)
+            metric.update(images.flip(3).clamp(max=0.5), real=False)
+        assert torch.equal(inside.compute(), alone.compute())
+        assert not any(module.training for module in inside.inception.modules())
+        assert all(module.training for module in classifier.modules())
+        assert all(p.requires_grad for p in classifier.parameters())
+        for name, value in classifier.state_dict().items():
+            assert torch.equal(value, before[name])
+
+    def test_needs_as_many_samples_as_the_statistics_do(self):
+        metric = frechet_metric(DigitClassifier())
+        images = 2 * torch.rand(64, 1, 28, 28, generator=torch.Generator().manual_seed(0)) - 1
+        metric.update(images, real=True)
+        metric.update(images, real=False)
+        with pytest.raises(ValueError, match="real images: got 64 samples, need at least 65"):
+            metric.compute()
+        metric.update(images, real=True)
+        with pytest.raises(ValueError, match="fake images: got 64 samples, need at least 65"):
+            metric.compute()
+
+    def test_refuses_what_evaluate_digits_refuses(self):
+        metric = frechet_metric(DigitClassifier())
+        images = torch.rand(70, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+        with pytest.raises(ValueError, match=r"2 \* images - 1"):
+            metric.update(images, real=True)
+        with pytest.raises(ValueError, match="NaN"):
+            metric.update(images * float("nan"), real=False)

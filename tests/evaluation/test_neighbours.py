@@ -33,7 +33,7 @@ def test_neighbours_refusals():
         nearest_neighbours(normal(3, 0, 2), normal(3, 1, 2), k=0)
     with pytest.raises(ValueError, match="need at least 4"):
         nearest_neighbours(normal(3, 0, 2), normal(3, 1, 2), k=4)
-    with pytest.raises(ValueError, match="need at least 1"):
+    with pytest.raises(ValueError, match="at least one sample"):
         nearest_neighbours(normal(0, 0, 2), normal(3, 1, 2))
     with pytest.raises(ValueError, match="Rows of queries"):
         nearest_neighbours(normal(3, 0, 2), normal(3, 1, 3))

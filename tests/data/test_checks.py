@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
-from aigc_tutorial.evaluation._checks import (
+from aigc_tutorial.data.checks import (
     require_finite,
     require_same_length,
-    require_same_width,
+    require_same_shape,
     require_samples,
 )
 
@@ -21,9 +21,9 @@ def test_finite():
 
 
 def test_same_width():
-    require_same_width(torch.zeros(3, 2), torch.zeros(5, 2), "a", "b")
+    require_same_shape(torch.zeros(3, 2), torch.zeros(5, 2), "a", "b")
     with pytest.raises(ValueError, match=r"a have shape \(2,\), rows of b \(4,\)"):
-        require_same_width(torch.zeros(3, 2), torch.zeros(3, 4), "a", "b")
+        require_same_shape(torch.zeros(3, 2), torch.zeros(3, 4), "a", "b")
 
 
 def test_same_length():

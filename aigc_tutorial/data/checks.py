@@ -1,0 +1,296 @@
+"""Checks of data at the doors where they enter: training, evaluation, data sets.
+
+Every function that takes samples sends them through one of these first. What is safe is converted:
+NumPy arrays, data sets of images, other floating point types, gradients cut off. What is not is a
+ValueError, or a TypeError if it is no array at all, that says what was expected and what to do.
+Under pytest the shapes in the signatures are checked before these; everywhere else these speak.
+"""
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int64, Shaped
+from torch import Tensor
+
+
+@runtime_checkable
+class HasImages(Protocol):
+    """What holds its images in one tensor: :class:`~aigc_tutorial.data.ImageDataset`."""
+
+    images: Tensor
+
+
+Samples = Shaped[Tensor, "..."] | Shaped[np.ndarray, "..."] | HasImages
+"""What a door takes for a set of samples: a tensor, a NumPy array, or a data set of images."""
+
+_ROUNDING = 1e-3
+"""How far a pixel may lie outside [-1, 1]: what float16 and resampling do to the ends."""
+
+
+def as_tensor(values: Samples, name: str) -> Tensor:
+    """Take what is given as a tensor without a gradient, on the device and of the type it has.
+
+    Args:
+        values: A tensor, a NumPy array, or a data set, of which the images are taken.
+        name: What to call it in messages.
+
+    Raises:
+        TypeError: If it is none of these.
+        ValueError: If it is a tensor without numbers, on the meta device.
+    """
+    if isinstance(values, HasImages) and not isinstance(values, Tensor | np.ndarray):
+        values = values.images
+    if isinstance(values, np.ndarray) and values.dtype.kind in "biuf":
+        # A copy: torch takes neither negative strides nor foreign byte orders nor read-only memory.
+        return torch.from_numpy(values.astype(values.dtype.newbyteorder("="), order="C"))
+    if not isinstance(values, Tensor):
+        raise TypeError(
+            f"{name} must be a tensor or a NumPy array of numbers, one sample a row, got "
+            f"{_kind(values)}. Put a list of samples together with torch.stack."
+        )
+    if values.is_meta:
+        raise ValueError(
+            f"{name} is on the meta device, where tensors have a shape and no numbers. "
+            "Move the model that made it to a real device first."
+        )
+    return values.detach()
+
+
+def as_samples(values: Samples, name: str) -> Float[Tensor, " N ..."]:
+    """Take finite floating point samples: at least one, float32 unless they are float64.
+
+    Args:
+        values: One sample a row.
+        name: What to call the set in messages.
+
+    Raises:
+        TypeError: If it is neither a tensor nor a NumPy array nor a data set of images.
+        ValueError: If there is no sample, if the numbers are integers, or one is not finite.
+    """
+    samples = as_tensor(values, name)
+    if not samples.is_floating_point():
+        raise ValueError(
+            f"{name} must be floating point numbers, got {samples.dtype}. "
+            + (
+                "Pixels 0 … 255 become images in [-1, 1] by data.pixels_to_images."
+                if samples.dtype == torch.uint8
+                else "If whole numbers are meant as measurements, convert them by .float()."
+            )
+        )
+    if samples.ndim < 1 or samples.numel() == 0:
+        raise ValueError(
+            f"{name} must hold at least one sample, one a row, got shape {tuple(samples.shape)}."
+        )
+    require_finite(samples, name)
+    return samples if samples.dtype == torch.float64 else samples.float()
+
+
+def as_images(values: Samples, name: str = "images") -> Float32[Tensor, "N C H W"]:
+    """Take images in [-1, 1], as float32.
+
+    Args:
+        values: Images (N, C, H, W).
+        name: What to call them in messages.
+
+    Raises:
+        TypeError: If it is neither a tensor nor a NumPy array nor a data set of images.
+        ValueError: If they have another shape, are not finite, or lie in another range.
+    """
+    images = as_samples(values, name)
+    if images.ndim != 4:
+        raise ValueError(
+            f"{name} must have the shape (N, C, H, W): images, channels, height, width; got "
+            f"{tuple(images.shape)}. Grey images (N, H, W) become so by {name}[:, None]."
+        )
+    require_image_range(images, name)
+    return images.float()
+
+
+def as_classes(values: Samples, n_classes: int, name: str = "labels") -> Int64[Tensor, " N"]:
+    """Take the class of each sample as int64.
+
+    Args:
+        values: Whole numbers from 0 to ``n_classes - 1``.
+        n_classes: Number of classes.
+        name: What to call them in messages.
+
+    Raises:
+        TypeError: If it is neither a tensor nor a NumPy array.
+        ValueError: If they are not whole numbers on one axis, or one of them is no class.
+    """
+    classes = as_tensor(values, name)
+    if classes.is_floating_point() or classes.dtype == torch.bool or classes.ndim != 1:
+        raise ValueError(
+            f"{name} must be whole numbers of shape (N,), one class a sample, got {classes.dtype} "
+            f"of shape {tuple(classes.shape)}."
+        )
+    classes = classes.long()
+    if len(classes) and not 0 <= int(classes.min()) <= int(classes.max()) < n_classes:
+        raise ValueError(
+            f"{name} must lie between 0 and {n_classes - 1}, got {int(classes.min())} to "
+            f"{int(classes.max())}."
+        )
+    return classes
+
+
+def require_image_range(images: Float[Tensor, "..."], name: str) -> None:
+    """Refuse images that are not in [-1, 1] with a background of -1.
+
+    Images in [0, 1] lie within [-1, 1] too. They are told by their minimum: among all pixels of
+    images in [-1, 1] there is one below 0.
+
+    Args:
+        images: One or more images.
+        name: What to call them in the message.
+
+    Raises:
+        ValueError: If a pixel is beyond ±1, or none is below 0.
+    """
+    low, high = (float(end) for end in torch.aminmax(images))
+    if low < 0 and low >= -1 - _ROUNDING and high <= 1 + _ROUNDING:
+        return
+    if low >= 0 and high <= 1 + _ROUNDING:
+        advice = f"Images in [0, 1] become so by 2 * {name} - 1."
+    elif low >= 0 and high <= 255:
+        advice = f"Pixels 0 … 255 become so by data.pixels_to_images({name}.to(torch.uint8))."
+    else:
+        advice = "Undo the normalisation by mean and standard deviation, or clamp what overshoots."
+    raise ValueError(
+        f"{name} must lie in [-1, 1] with -1 as background, got {low:.4g} to {high:.4g}. {advice}"
+    )
+
+
+def require_same_range(
+    a: Float[Tensor, " N ..."], b: Float[Tensor, " M ..."], name_a: str, name_b: str
+) -> None:
+    """Refuse two sets of images of which one lies in [0, 1] (or 0 … 255) and the other does not.
+
+    Measures that compare two sets take images of any scale, if it is one scale. Features and
+    points, which have not four axes, may lie anywhere.
+
+    Args:
+        a: First set.
+        b: Second set.
+        name_a: What to call the first in the message.
+        name_b: What to call the second.
+
+    Raises:
+        ValueError: If one set has values below 0 and the other has none.
+    """
+    if a.ndim != 4 or b.ndim != 4:
+        return
+    ends = [tuple(float(end) for end in torch.aminmax(x)) for x in (a, b)]
+    (low_a, high_a), (low_b, high_b) = ends
+    if (low_a >= 0) != (low_b >= 0):
+        raise ValueError(
+            f"{name_a} lie between {low_a:.4g} and {high_a:.4g}, {name_b} between {low_b:.4g} and "
+            f"{high_b:.4g}; both must have one range. Images in [0, 1] become images in [-1, 1] by "
+            "2 * images - 1."
+        )
+
+
+def on_one_device(*sets: Tensor) -> tuple[Tensor, ...]:
+    """Bring sets of samples together: to the first accelerator that one of them is on, if any.
+
+    Args:
+        sets: Tensors on any devices.
+    """
+    device = next((x.device for x in sets if x.device.type != "cpu"), torch.device("cpu"))
+    return tuple(x.to(device) for x in sets)
+
+
+def require_finite(values: Tensor, name: str) -> None:
+    """Refuse NaN and infinity.
+
+    Args:
+        values: Any tensor of floating point numbers.
+        name: What to call it in the message.
+
+    Raises:
+        ValueError: If an entry is NaN or infinite.
+    """
+    # Smallest and largest tell without a second tensor of that size: NaN would be both.
+    if values.numel() == 0 or all(end.isfinite() for end in torch.aminmax(values.detach())):
+        return
+    parts = values.detach().flatten().split(1_000_000)
+    n_bad = sum(int((~part.isfinite()).sum()) for part in parts)
+    raise ValueError(
+        f"{name} holds {n_bad} entries that are NaN or infinite, out of {values.numel()}. "
+        "Look for a training that diverged, or a division by zero while the data were prepared."
+    )
+
+
+def require_same_shape(a: Tensor, b: Tensor, name_a: str, name_b: str) -> None:
+    """Refuse two sets whose rows have different shapes.
+
+    Args:
+        a: First set, one sample a row.
+        b: Second set.
+        name_a: What to call the first in the message.
+        name_b: What to call the second.
+
+    Raises:
+        ValueError: If the rows differ in shape.
+    """
+    if a.shape[1:] != b.shape[1:]:
+        raise ValueError(
+            f"Rows of {name_a} have shape {tuple(a.shape[1:])}, rows of {name_b} "
+            f"{tuple(b.shape[1:])}; they must be images of one size, or come from the same "
+            "feature extractor."
+        )
+
+
+def require_vectors(values: Tensor, name: str) -> None:
+    """Refuse what is not one vector a row.
+
+    Args:
+        values: Any tensor.
+        name: What to call it in the message.
+
+    Raises:
+        ValueError: If it has not two axes.
+    """
+    if values.ndim != 2:
+        raise ValueError(
+            f"{name} must have the shape (N, F), one vector of features a sample, got "
+            f"{tuple(values.shape)}. Features of digits come from evaluation.predict."
+        )
+
+
+def require_same_length(a: Tensor, b: Tensor, name_a: str, name_b: str) -> None:
+    """Refuse two tensors that do not have one row for each other's.
+
+    Args:
+        a: First tensor.
+        b: Second tensor.
+        name_a: What to call the first in the message.
+        name_b: What to call the second.
+
+    Raises:
+        ValueError: If the numbers of rows differ.
+    """
+    if len(a) != len(b):
+        raise ValueError(f"Got {len(a)} {name_a} and {len(b)} {name_b}; the numbers must be equal.")
+
+
+def require_samples(values: Tensor, n_needed: int, name: str, reason: str) -> None:
+    """Refuse too few samples.
+
+    Args:
+        values: One sample a row.
+        n_needed: Smallest number of rows.
+        name: What to call the set in the message.
+        reason: Why so many are needed, as the end of a sentence.
+
+    Raises:
+        ValueError: If there are fewer rows.
+    """
+    if len(values) < n_needed:
+        raise ValueError(f"{name}: got {len(values)} samples, need at least {n_needed}: {reason}.")
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, np.ndarray):
+        return f"a NumPy array of {value.dtype}"
+    return f"a {type(value).__name__}"

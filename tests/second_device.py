@@ -1,0 +1,138 @@
+"""A second device without a GPU: its tensors lie in main memory, but do not mix with the CPU's.
+
+torch lets Python stand in for the backend of one more device. Here the CPU computes every operation
+on it, after a check of what a GPU would refuse: an operand on the CPU that is not a single number,
+a random generator of the CPU, conversion to NumPy, and float64 as on Apple's GPUs. So the mistakes
+that the first reader with a GPU would meet are errors on a machine that has none.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils.backend_registration import (
+    _DummyBackendModule,
+    _DummyPrivateUse1Hook,
+    _setup_privateuseone_for_python_backend,
+)
+
+NAME = "emulated"
+_is_default = False
+
+
+class _Hook(_DummyPrivateUse1Hook):
+    """What torch asks about the device."""
+
+    def is_available(self) -> bool:
+        return _is_default
+
+    def is_built(self) -> bool:
+        return True
+
+
+class _Module(_DummyBackendModule):
+    """``torch.emulated``."""
+
+    def is_available(self) -> bool:
+        return _is_default
+
+    def synchronize(self, device: object = None) -> None:
+        """Wait for nothing: every operation is done when it returns."""
+
+    def get_amp_supported_dtype(self) -> list[torch.dtype]:
+        return [torch.bfloat16, torch.float16]
+
+
+_setup_privateuseone_for_python_backend(NAME, backend_module=_Module(), hook=_Hook())
+DEVICE = torch.device(NAME, 0)
+
+
+class EmulatedTensor(Tensor):
+    """A tensor that says it is on the emulated device; its numbers are in ``numbers``."""
+
+    numbers: Tensor
+
+    @staticmethod
+    def __new__(cls, numbers: Tensor) -> "EmulatedTensor":
+        if numbers.dtype in (torch.float64, torch.complex128):
+            raise TypeError("the emulated device has no float64; convert after .cpu()")
+        tensor = torch.Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+            cls,
+            numbers.shape,
+            strides=numbers.stride(),
+            storage_offset=numbers.storage_offset(),
+            dtype=numbers.dtype,
+            device=DEVICE,
+        )
+        tensor.numbers = numbers
+        return tensor
+
+    __torch_function__ = torch._C._disabled_torch_function_impl
+
+    def __repr__(self, *, tensor_contents: Any = None) -> str:
+        return f"{self.numbers!r} on {DEVICE}"
+
+    @classmethod
+    def __torch_dispatch__(  # type: ignore[override]
+        cls, op: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        return _compute(op, *args, **(kwargs or {}))
+
+
+# Between devices, or with indices on the CPU: what a GPU allows.
+_MIXING = ("aten::_to_copy", "aten::copy_", "aten::_copy_from", "aten::index.", "aten::index_put")
+
+
+def _compute(op: Any, *args: Any, **kwargs: Any) -> Any:
+    """Compute an operation that touches the emulated device, after a GPU's checks."""
+    name, leaves = op.name(), tree_leaves((args, kwargs))
+    tensors = [x for x in leaves if isinstance(x, Tensor)]
+    emulated = [x for x in tensors if isinstance(x, EmulatedTensor)]
+    wanted = kwargs.get("device")
+    here = bool(emulated) if wanted is None else torch.device(wanted).type == NAME
+    if any(isinstance(x, torch.Generator) for x in leaves):
+        raise RuntimeError(f"{name}: expected a generator of the {NAME} device, found the CPU's")
+    mixing = name.startswith(_MIXING) and isinstance(args[0], EmulatedTensor)
+    mixing = mixing or name.startswith(_MIXING[:3])
+    if emulated and not mixing:
+        for x in tensors:
+            if not isinstance(x, EmulatedTensor) and x.ndim:
+                raise RuntimeError(
+                    f"{name}: expected all tensors on one device, found {NAME} and cpu"
+                )
+    if name.startswith("aten::copy_"):
+        here = isinstance(args[0], EmulatedTensor)
+    known = {id(x.numbers): x for x in emulated}
+
+    def to_cpu(x: Any) -> Any:
+        if isinstance(x, EmulatedTensor):
+            return x.numbers
+        return torch.device("cpu") if isinstance(x, torch.device) and x.type == NAME else x
+
+    def back(x: Any) -> Any:
+        if not isinstance(x, Tensor):
+            return x
+        if id(x) in known:
+            return known[id(x)]
+        return EmulatedTensor(x) if here else x
+
+    args, kwargs = tree_map(to_cpu, (args, kwargs))
+    return tree_map(back, op(*args, **kwargs))
+
+
+_library = torch.library.Library("_", "IMPL")
+_library.fallback(_compute, "PrivateUse1")
+
+
+@contextmanager
+def as_default() -> Iterator[None]:
+    """Let the device be the accelerator that is found where none is asked for."""
+    global _is_default
+    _is_default = True
+    try:
+        yield
+    finally:
+        _is_default = False
