@@ -70,9 +70,9 @@ class EmulatedTensor(Tensor):
         tensor.numbers = numbers
         return tensor
 
-    __torch_function__ = torch._C._disabled_torch_function_impl
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
-    def __repr__(self, *, tensor_contents: Any = None) -> str:
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
         return f"{self.numbers!r} on {DEVICE}"
 
     @classmethod

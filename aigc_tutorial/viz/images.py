@@ -95,6 +95,10 @@ def real_beside_generated(
     import matplotlib.pyplot as plt
 
     n = min(len(x_real), len(x_fake))
+    if n == 0:
+        raise ValueError(
+            f"there are no images to show: {len(x_real)} real, {len(x_fake)} generated"
+        )
     with style():
         rows = math.ceil(n / n_columns)
         height = MAX_WIDTH / 2 * rows / min(n_columns, n)
@@ -124,6 +128,8 @@ def neighbour_pairs(
     import matplotlib.pyplot as plt
 
     n, k = indices.shape
+    if n == 0 or k == 0:
+        raise ValueError(f"there are no neighbours to show: indices have the shape {(n, k)}")
     with style():
         tile = min(0.8, MAX_WIDTH / n)
         figure, axes = plt.subplots(

@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from jaxtyping import Float
 from matplotlib.axes import Axes
-from torch import Tensor
+from torch import Tensor, nn
 
 from aigc_tutorial.viz.style import INK, VERMILLION, new_axes, style
 
@@ -135,14 +135,16 @@ def discriminator_field_2d(
     A line follows D(x) = 1/2. Samples can be drawn on top with ``samples_2d(..., ax=ax)``.
 
     Args:
-        discriminator: maps points (N, 2) to logits (N,).
+        discriminator: maps points (N, 2) to logits (N,); a module may be on any device.
         extent: half the side of the square shown.
         resolution: points along each side.
         title: text above the figure.
         ax: axes to draw into; by default those of a new figure.
     """
     points = _square(extent, resolution)
-    logits = discriminator(points.flatten(0, 1))
+    parameters = discriminator.parameters() if isinstance(discriminator, nn.Module) else iter(())
+    device = next((p.device for p in parameters), points.device)
+    logits = discriminator(points.flatten(0, 1).to(device))
     if logits.shape != (resolution**2,):
         raise ValueError(
             f"the discriminator must give one logit a point, shape ({resolution**2},), "

@@ -1,0 +1,194 @@
+"""What training, penalties, losses and latent paths do with data that they cannot use."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from aigc_tutorial import gan
+from aigc_tutorial.data import ImageDataset, Source
+from aigc_tutorial.gan.base import training_rows
+from aigc_tutorial.gan.latent import decode, great_circle, latents_by_digit, slerp
+from aigc_tutorial.gan.losses import (
+    relativistic_discriminator_loss,
+    relativistic_generator_loss,
+)
+from aigc_tutorial.gan.penalties import gradient_penalty, r1_penalty
+from tests import second_device
+
+SHAPE = (1, 4, 4)
+THERE = second_device.DEVICE
+
+
+def pair(**settings: bool) -> tuple[gan.MLPGenerator, gan.MLPDiscriminator]:
+    sizes = gan.MLPGeneratorConfig(latent_dim=3, image_shape=SHAPE, hidden=(4, 4), **settings)
+    return gan.MLPGenerator(sizes), gan.MLPDiscriminator(
+        gan.MLPDiscriminatorConfig(image_shape=SHAPE, hidden=(4,))
+    )
+
+
+def images(n: int = 8) -> Tensor:
+    return 2 * torch.rand(n, *SHAPE, generator=torch.Generator().manual_seed(0)) - 1
+
+
+def train(rows: object, **settings: bool) -> Tensor:
+    torch.manual_seed(0)
+    config = gan.GANTrainingConfig(n_images=16, batch_size=4)
+    generator, discriminator = pair(**settings)
+    result = gan.train(generator, discriminator, rows, config=config, progress_bar=False)
+    return result.raw_generator.layers[0].weight.detach()
+
+
+class TestTraining:
+    """The real data of a training."""
+
+    def test_takes_what_can_be_converted(self):
+        expected = train(images())
+        dataset = ImageDataset(
+            images(), torch.zeros(8, dtype=torch.int64), Source("embedded", "here", "made up")
+        )
+        for rows in (dataset, images().double(), images().numpy(), images().double().numpy()):
+            assert torch.equal(train(rows), expected)
+
+    @pytest.mark.parametrize(
+        ("rows", "message"),
+        [
+            ((images() + 1) / 2, r"\[-1, 1\].*2 \* the data - 1"),
+            ((127.5 * (images() + 1)).to(torch.uint8), "pixels_to_images"),
+            ((127.5 * (images() + 1)).round(), "pixels_to_images"),
+            (images().mul(10).long(), "floating point"),
+            (torch.where(images() > 0.5, torch.nan, images()), "NaN or infinite"),
+            (images() / 0, "NaN or infinite"),
+            (images(0), "at least one sample"),
+            (images()[:, 0], "same shape per sample"),
+            (images().to("meta"), "meta device"),
+        ],
+    )
+    def test_refuses_the_rest(self, rows, message):
+        with pytest.raises(ValueError, match=message):
+            train(rows)
+
+    def test_what_an_unbounded_generator_imitates_may_lie_anywhere(self):
+        generator, discriminator = pair(bounded=False)
+        rows = 5 + images()
+        assert torch.equal(training_rows(rows, generator, discriminator), rows)
+
+    def test_batch_norm_and_a_batch_of_one(self):
+        generator, discriminator = pair(batch_norm=True)
+        with pytest.raises(ValueError, match="batches of at least 2"):
+            gan.train(
+                generator,
+                discriminator,
+                images(),
+                config=gan.GANTrainingConfig(n_images=4, batch_size=1),
+                progress_bar=False,
+            )
+        generator, _ = pair(batch_norm=True)
+        assert generator.training
+        assert generator.sample(1).shape == (1, *SHAPE)
+        assert generator.sample(3, batch_size=1).shape == (3, *SHAPE)
+
+
+class TestSampling:
+    """Latents and samples."""
+
+    def test_one_seed_gives_the_same_latents_everywhere(self):
+        def draw(model: gan.MLPGenerator) -> Tensor:
+            return model.sample_latent(5, generator=torch.Generator().manual_seed(3))
+
+        model = pair()[0]
+        expected = draw(model)
+        torch.set_default_dtype(torch.float64)
+        try:
+            assert torch.equal(draw(model), expected)
+        finally:
+            torch.set_default_dtype(torch.float32)
+        assert torch.equal(draw(model.to(THERE)).cpu(), expected)
+        assert torch.equal(draw(model.half()).cpu(), expected.half())
+
+    def test_counts_below_one(self):
+        model = pair()[0]
+        for call in (
+            lambda: model.sample(0),
+            lambda: model.sample_latent(-1),
+            lambda: model.sample(2, batch_size=0),
+        ):
+            with pytest.raises(ValueError, match="at least 1"):
+                call()
+
+    def test_submodules_keep_their_modes(self):
+        model = pair(batch_norm=True)[0].train()
+        model.layers[3].eval()
+        modes = [module.training for module in model.modules()]
+        model.sample(2)
+        decode(model, model.sample_latent(2))
+        assert [module.training for module in model.modules()] == modes
+
+
+class TestPaths:
+    """Latents on another device than each other or than the network."""
+
+    a, b = torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(0))
+
+    def test_devices(self):
+        loop, way = great_circle(self.a, self.b, 4), slerp(self.a[0], self.b[0], 4)
+        for a, b in ((self.a.to(THERE), self.b), (self.a, self.b.to(THERE))):
+            torch.testing.assert_close(great_circle(a, b, 4).cpu(), loop)
+            torch.testing.assert_close(slerp(a[0], b[0], 4).cpu(), way)
+        model = pair()[0]
+        expected = decode(model, self.a)
+        torch.testing.assert_close(decode(model, self.a.to(THERE)), expected)
+        torch.testing.assert_close(decode(model.to(THERE), self.a), expected)
+
+    def test_latents_by_digit(self):
+        torch.manual_seed(0)
+        model = pair()[0]
+        network = nn.Sequential(nn.Flatten(), nn.Linear(16, 2, bias=False))
+        bound = network(decode(model, self.a)).diff(dim=1).median()
+        network[1].bias = nn.Parameter(torch.stack([bound, torch.zeros(())]).detach())
+
+        def draw() -> Tensor:
+            return latents_by_digit(
+                model, network, generator=torch.Generator().manual_seed(0), n_classes=2
+            )
+
+        expected = draw()
+        network.to(THERE)
+        assert torch.equal(draw(), expected)
+        model.to(THERE)
+        assert torch.equal(draw(), expected)
+        network.to("cpu")
+        assert torch.equal(draw(), expected)
+        with pytest.raises(ValueError, match="between 1 and the classifier's 2"):
+            latents_by_digit(model, network, n_classes=3)
+
+    def test_refusals(self):
+        with pytest.raises(ValueError, match="NaN"):
+            great_circle(self.a * torch.nan, self.b, 3)
+        with pytest.raises(ValueError, match="NaN"):
+            slerp(self.a[0], self.b[0] / 0, 3)
+
+
+class TestPenaltiesAndLosses:
+    """Scores that do not fit, and generators on another device."""
+
+    def test_pairs_are_not_broadcast_to_all_pairs(self):
+        # (B, 1) against (B,): the mean of B² differences, had nobody looked.
+        for loss in (relativistic_discriminator_loss, relativistic_generator_loss):
+            with pytest.raises((ValueError, TypeError)):
+                loss(torch.zeros(4, 1), torch.arange(4.0))
+
+    def test_one_score_a_sample(self):
+        with pytest.raises(ValueError, match="one logit for each of the 5 samples"):
+            r1_penalty(lambda x: x, torch.zeros(5, 3))
+
+    def test_mixing_weights_come_from_the_cpu(self):
+        x_real, x_fake = torch.randn(2, 6, 3, generator=torch.Generator().manual_seed(0))
+
+        def measure(*sets: Tensor) -> Tensor:
+            return gradient_penalty(
+                lambda x: x.square().sum(1), *sets, generator=torch.Generator().manual_seed(1)
+            ).cpu()
+
+        torch.testing.assert_close(
+            measure(x_real.to(THERE), x_fake.to(THERE)), measure(x_real, x_fake)
+        )
