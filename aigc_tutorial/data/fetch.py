@@ -10,11 +10,11 @@ Environment variables, all optional:
     ``1`` forbids downloads, ``0`` allows them.
 """
 
+import errno
 import gzip
 import hashlib
 import logging
 import os
-import tempfile
 import warnings
 import zlib
 from collections.abc import Sequence
@@ -24,10 +24,21 @@ from typing import Literal
 
 from aigc_tutorial.data.catalogue import Resource
 from aigc_tutorial.environment import is_offline
+from aigc_tutorial.files import expand, replace_file, temporary_folder
 
 logger = logging.getLogger(__name__)
 
 _SECONDS_TO_CONNECT, _SECONDS_TO_READ = 10, 60
+# What the disk says, as opposed to the network.
+_ERRORS_OF_THE_DISK = {
+    errno.EACCES,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EIO,
+    errno.ENOSPC,
+    errno.EPERM,
+    errno.EROFS,
+}
 
 
 class DataIntegrityError(ValueError):
@@ -39,7 +50,7 @@ class DataUnavailableError(OSError):
 
 
 class CacheError(OSError):
-    """The cache folder cannot be written."""
+    """The cache folder cannot be written: it is protected, the disk is full, or it is unknown."""
 
 
 class DataFallbackWarning(UserWarning):
@@ -91,7 +102,7 @@ def fetch(
     Raises:
         DataIntegrityError: a file in the data folder is not what it should be.
         DataUnavailableError: nothing worked; the message lists everything that was tried.
-        CacheError: the cache folder cannot be written.
+        CacheError: a download is needed and the cache folder cannot be written.
         NotADirectoryError: the data folder does not exist.
     """
     attempts: list[str] = []
@@ -104,8 +115,14 @@ def fetch(
             return contents, Source("folder", str(folder), f"Read from the folder {folder}.")
         attempts += [f"{path}: there is no such file" for path in paths if not path.is_file()]
 
-    cache = cache_folder()
     offline = is_offline() if offline is None else offline
+    try:
+        cache = cache_folder()
+    except CacheError as error:
+        if not offline:
+            raise
+        attempts += [f"cache: {error}", _FORBIDDEN]
+        raise _unavailable(resources[0], attempts) from error
     contents, downloaded = [], False
     for resource in resources:
         content = _read_cached(cache / resource.filename, resource, attempts)
@@ -113,20 +130,23 @@ def fetch(
             content = _download(resource, cache / resource.filename, attempts)
             downloaded = True
         if content is None:
-            if offline:
-                attempts.append(
-                    "download: forbidden, since AIGC_TUTORIAL_OFFLINE or offline is set"
-                )
-            raise DataUnavailableError(
-                f"could not get {resource.name}. Tried:\n"
-                + "\n".join(f"  - {attempt}" for attempt in attempts)
-                + "\nConnect to the internet and run this again, or set AIGC_TUTORIAL_DATA to a "
-                f"folder that holds {resource.filename}."
-            )
+            raise _unavailable(resource, [*attempts, *[_FORBIDDEN] * offline])
         contents.append(content)
     if downloaded:
         return contents, Source("download", str(cache), f"Downloaded into the cache {cache}.")
     return contents, Source("cache", str(cache), f"Read from the cache {cache}.")
+
+
+_FORBIDDEN = "download: forbidden, since AIGC_TUTORIAL_OFFLINE or offline is set"
+
+
+def _unavailable(resource: Resource, attempts: Sequence[str]) -> DataUnavailableError:
+    return DataUnavailableError(
+        f"could not get {resource.name}. Tried:\n"
+        + "\n".join(f"  - {attempt}" for attempt in attempts)
+        + "\nConnect to the internet and run this again, or set AIGC_TUTORIAL_DATA to a "
+        f"folder that holds {resource.filename}."
+    )
 
 
 def data_folder(root: str | Path | None = None) -> Path | None:
@@ -138,7 +158,7 @@ def data_folder(root: str | Path | None = None) -> Path | None:
     named = root if root is not None else os.environ.get("AIGC_TUTORIAL_DATA") or None
     if named is None:
         return None
-    folder = Path(named).expanduser()
+    folder = expand(named)
     if not folder.is_dir():
         origin = "AIGC_TUTORIAL_DATA" if root is None else "root"
         raise NotADirectoryError(
@@ -149,12 +169,22 @@ def data_folder(root: str | Path | None = None) -> Path | None:
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: ``AIGC_TUTORIAL_CACHE``, else the platform's cache folder."""
-    if named := os.environ.get("AIGC_TUTORIAL_CACHE"):
-        return Path(named).expanduser()
+    """Where downloads are kept: ``AIGC_TUTORIAL_CACHE``, else the platform's cache folder.
+
+    Raises:
+        CacheError: if that is in the home folder, and there is none.
+    """
     import pooch
 
-    return Path(pooch.os_cache("aigc_tutorial"))
+    try:
+        named = os.environ.get("AIGC_TUTORIAL_CACHE")
+        folder = expand(named) if named else Path(pooch.os_cache("aigc_tutorial"))
+    except (FileNotFoundError, RuntimeError) as error:
+        raise CacheError(
+            f"the cache folder is unknown ({error}); set AIGC_TUTORIAL_CACHE to a folder, "
+            "or AIGC_TUTORIAL_OFFLINE to 1"
+        ) from error
+    return folder
 
 
 def read_verified(path: Path, resource: Resource) -> bytes:
@@ -195,53 +225,57 @@ def _read_cached(path: Path, resource: Resource, attempts: list[str]) -> bytes |
         return None
     try:
         return read_verified(path, resource)
-    except DataIntegrityError as error:
+    except (DataIntegrityError, OSError) as error:
         attempts.append(str(error))
         logger.warning("%s", error)
         return None
 
 
 def _download(resource: Resource, path: Path, attempts: list[str]) -> bytes | None:
-    """Try each address; a file takes its final name only after its content was verified."""
-    import pooch
-    import requests
-    from tqdm.auto import tqdm
+    """Try each address; a file takes its final name only after its content was verified.
 
+    Several processes may do so at once: each downloads into a folder of its own.
+    """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with temporary_folder(path.parent) as folder:
+            for address in resource.addresses:
+                try:
+                    content = _download_from(address, resource, folder / path.name)
+                except (OSError, DataIntegrityError) as error:  # requests' errors are OSErrors
+                    if getattr(error, "errno", None) in _ERRORS_OF_THE_DISK:
+                        raise
+                    attempts.append(f"{address}: {error}")
+                    logger.info("%s: %s", address, error)
+                    continue
+                with replace_file(path) as temporary:
+                    (folder / path.name).rename(temporary)
+                return content
     except OSError as error:
         raise CacheError(
-            f"the cache folder {path.parent} cannot be written ({error}); set "
-            "AIGC_TUTORIAL_CACHE to a folder that can, or AIGC_TUTORIAL_OFFLINE to 1"
+            f"the cache {path.parent} cannot take the download: {error}. Set AIGC_TUTORIAL_CACHE "
+            "to a folder that can, or AIGC_TUTORIAL_OFFLINE to 1"
         ) from error
-    os.close(handle)
-    temporary = Path(name)
+    return None
+
+
+def _download_from(address: str, resource: Resource, path: Path) -> bytes:
+    """Download a file and return its verified content."""
+    import pooch
+    from tqdm.auto import tqdm
+
+    # The downloader replaces the total by the size that the server announces.
+    progress = tqdm(
+        desc=resource.name, total=resource.n_bytes, unit="B", unit_scale=True, leave=False
+    )
+    downloader = pooch.HTTPDownloader(
+        progressbar=progress,
+        chunk_size=2**16,
+        timeout=(_SECONDS_TO_CONNECT, _SECONDS_TO_READ),
+        # Some servers offer to unpack a .gz on the way, which loses the length check.
+        headers={"Accept-Encoding": "identity"},
+    )
     try:
-        for address in resource.addresses:
-            # The downloader replaces the total by the size that the server announces.
-            progress = tqdm(
-                desc=resource.name, total=resource.n_bytes, unit="B", unit_scale=True, leave=False
-            )
-            downloader = pooch.HTTPDownloader(
-                progressbar=progress,
-                chunk_size=2**16,
-                timeout=(_SECONDS_TO_CONNECT, _SECONDS_TO_READ),
-                # Some servers offer to unpack a .gz on the way, which loses the length check.
-                headers={"Accept-Encoding": "identity"},
-            )
-            try:
-                downloader(address, str(temporary), None)
-                content = read_verified(temporary, resource)
-            except (requests.RequestException, DataIntegrityError) as error:
-                attempts.append(f"{address}: {error}")
-                logger.info("%s: %s", address, error)
-                continue
-            finally:
-                progress.close()
-            temporary.chmod(0o644)  # mkstemp makes it private
-            temporary.replace(path)
-            return content
-        return None
+        downloader(address, str(path), None)
     finally:
-        temporary.unlink(missing_ok=True)
+        progress.close()
+    return read_verified(path, resource)

@@ -19,12 +19,11 @@ class History(Mapping[str, list[float]]):
 
     def append(self, row: Mapping[str, float]) -> None:
         """Add one row; it must have the columns of the rows before it."""
-        if not self._columns:
-            self._columns = {name: [] for name in row}
-        if set(row) != set(self._columns):
+        if self._columns and set(row) != set(self._columns):
             raise ValueError(f"expected the columns {list(self._columns)}, got {list(row)}")
-        for name, value in row.items():
-            self._columns[name].append(float(value))
+        values = {name: float(value) for name, value in row.items()}  # all, or none is added
+        for name, value in values.items():
+            self._columns.setdefault(name, []).append(value)
 
     def __getitem__(self, name: str) -> list[float]:
         """Return one column."""
@@ -52,7 +51,10 @@ class History(Mapping[str, list[float]]):
 
     def to_csv(self, path: str | Path) -> None:
         """Write all rows as comma-separated values with a header."""
-        with replace_file(path) as temporary, temporary.open("w", newline="") as file:
+        with (
+            replace_file(path) as temporary,
+            temporary.open("w", newline="", encoding="utf-8") as file,
+        ):
             writer = csv.DictWriter(file, fieldnames=list(self))
             writer.writeheader()
             writer.writerows(self.rows())

