@@ -2,21 +2,22 @@
 
 Sphinx would execute them too, but one after the other. Small models hardly use a second core, so
 two pages on one core each are done sooner than one after the other on both. What is stored here is
-what Sphinx then finds: the same cache, the same keys.
+what Sphinx then finds: the same cache, the same keys. A page that fails, in whatever way, is named;
+the others are stored.
 """
 
 import json
 import os
 import sys
 import time
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import nbformat
 import yaml
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract
-from jupyter_cache.executors.utils import ExecutionResult, single_nb_execution
+from run_pages import PageRun, run_page
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,7 +31,9 @@ def pages() -> list[Path]:
     budgets = json.loads(BUDGETS.read_text(encoding="utf-8"))
     return sorted(
         (path for path in paths if path.is_file()),
-        key=lambda path: -budgets.get(path.stem, {"seconds": float("inf")})["seconds"],
+        key=lambda path: -budgets[path.stem]["offline"]["seconds"]
+        if path.stem in budgets
+        else -float("inf"),
     )
 
 
@@ -54,21 +57,6 @@ def n_cores() -> int:
     return os.cpu_count() or 1
 
 
-def execute(path: Path, timeout: int) -> ExecutionResult:
-    """Run one notebook in its folder.
-
-    What a cell prints piece by piece is put together here. Otherwise MyST-NB does it, and ends
-    every piece with a new line.
-    """
-    return single_nb_execution(
-        nbformat.read(path, as_version=4),
-        cwd=str(path.parent),
-        timeout=timeout,
-        allow_errors=False,
-        coalesce_streams=True,
-    )
-
-
 def execute_missing(folder: Path) -> list[str]:
     """Execute what the cache lacks, store it, and return the names of the pages that failed.
 
@@ -86,26 +74,26 @@ def execute_missing(folder: Path) -> list[str]:
     print(f"Executing {len(waiting)} pages, {n_workers} at a time.", flush=True)
     failed = []
     started = time.monotonic()
-    with ProcessPoolExecutor(n_workers) as pool:
-        futures: dict[Future[ExecutionResult], Path] = {
-            pool.submit(execute, path, timeout): path for path in waiting
+    with ThreadPoolExecutor(n_workers) as pool:
+        futures: dict[Future[PageRun], Path] = {
+            pool.submit(run_page, path, seconds_cell=timeout): path for path in waiting
         }
         for future in as_completed(futures):
-            path, result = futures[future], future.result()
-            outcome = "failed" if result.err else "done"
+            path, run = futures[future], future.result()
+            outcome = "failed" if run.failure else "done"
             print(
-                f"{time.monotonic() - started:6.0f} s  {path.stem} {outcome} ({result.time:.0f} s)",
+                f"{time.monotonic() - started:6.0f} s  {path.stem} {outcome} ({run.seconds:.0f} s)",
                 flush=True,
             )
-            if result.err:
+            if run.failure:
                 failed.append(path.stem)
-                print(result.exc_string, file=sys.stderr, flush=True)
+                print(run.failure, file=sys.stderr, flush=True)
                 continue
             cache.cache_notebook_bundle(
                 CacheBundleIn(
-                    result.nb,
+                    run.notebook,
                     cache.add_nb_to_project(str(path)).uri,
-                    data={"execution_seconds": result.time},
+                    data={"execution_seconds": run.seconds},
                 ),
                 check_validity=False,
                 overwrite=True,

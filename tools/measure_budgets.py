@@ -1,9 +1,10 @@
 """Measure what each page costs to run, and write ``book/budgets.json``.
 
-Each notebook runs in a fresh kernel on two CPU cores, as for a reader without a network. Recorded
-are the wall time of all its cells, the kernel's peak memory, the size of the downloads that the
-page names (notebook metadata ``aigc: {downloads: [catalogue names]}``), the day and the machine.
-The kernel's memory is read with the ``resource`` module: Linux and macOS.
+Each notebook runs in a fresh kernel on two CPU cores. A page that loads data is measured twice:
+``offline``, as for a reader without a network, who gets the substitutes that come with the
+packages, and ``full``, with the real data. Recorded are time and peak memory of each condition with
+the day and the machine, and the size of the downloads that the page names (notebook metadata
+``aigc: {downloads: [catalogue names]}``).
 """
 
 import argparse
@@ -12,23 +13,24 @@ import json
 import os
 import platform
 import sys
-import time
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-import nbformat
 from clean_notebooks import notebooks
-from nbclient import NotebookClient
+from run_pages import (
+    Condition,
+    PageRun,
+    chosen_pages,
+    conditions_of,
+    downloads_of,
+    environment_of,
+    report,
+    run_page,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 BUDGETS = ROOT / "book" / "budgets.json"
 N_CORES = 2
-N_SECONDS_CELL = 900
-READ_MEMORY = (
-    "import resource as _r, sys as _s\n"
-    "_peak = _r.getrusage(_r.RUSAGE_SELF).ru_maxrss\n"
-    "print(_peak / (1024**2 if _s.platform == 'darwin' else 1024))"
-)
 
 
 def machine() -> str:
@@ -65,53 +67,53 @@ def download_mebibytes(names: list[str]) -> float:
     return sum(by_name[name].n_bytes_download for name in names) / 2**20
 
 
-def measure(path: Path) -> dict[str, Any]:
-    """Run one notebook and return its entry."""
-    notebook = nbformat.read(path, as_version=4)
-    notebook.cells.append(nbformat.v4.new_code_cell(READ_MEMORY))
-    client = NotebookClient(
-        notebook,
-        timeout=N_SECONDS_CELL,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(path.parent)}},
-    )
-    start = time.monotonic()
-    client.execute()
-    seconds = time.monotonic() - start
-    peak = float(notebook.cells[-1].outputs[0]["text"])
+def entry_of(run: PageRun) -> dict[str, Any]:
+    """Return what is recorded of a run."""
     return {
-        "seconds": round(seconds, 1),
-        "peak_memory_mib": round(peak),
-        "download_mib": round(
-            download_mebibytes(notebook.metadata.get("aigc", {}).get("downloads", [])), 1
-        ),
+        "seconds": round(run.seconds, 1),
+        "peak_memory_mib": round(run.peak_mib),
         "date": datetime.date.today().isoformat(),
         "machine": machine(),
     }
 
 
+def write(budgets: dict[str, dict[str, Any]]) -> None:
+    """Replace the file; killed at any moment, the old or the new one is whole."""
+    temporary = BUDGETS.with_suffix(".tmp")
+    text = json.dumps(dict(sorted(budgets.items())), indent=2, ensure_ascii=False)
+    temporary.write_text(text + "\n", encoding="utf-8")
+    os.replace(temporary, BUDGETS)
+
+
 def main() -> int:
-    """Measure all pages, or those named."""
+    """Measure all pages, or those named; a page that fails keeps its entry."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pages", nargs="*", help="names without ending; default: all")
-    wanted = parser.parse_args().pages
-    by_name = {path.stem: path for path in notebooks()}
-    unknown = sorted(set(wanted) - set(by_name))
-    if unknown:
-        sys.exit(f"No such page: {unknown}. There are: {sorted(by_name)}")
+    parser.add_argument("--condition", choices=get_args(Condition), help="default: both")
+    arguments = parser.parse_args()
+    chosen = chosen_pages(arguments.pages)
     use_two_cores()
     budgets = json.loads(BUDGETS.read_text(encoding="utf-8")) if BUDGETS.is_file() else {}
-    budgets = {name: entry for name, entry in budgets.items() if name in by_name}
-    for name in wanted or by_name:
-        print(f"{name} ... ", end="", flush=True)
-        budgets[name] = measure(by_name[name])
-        print(f"{budgets[name]['seconds']} s, {budgets[name]['peak_memory_mib']} MiB")
-        temporary = BUDGETS.with_suffix(".tmp")
-        text = json.dumps(dict(sorted(budgets.items())), indent=2, ensure_ascii=False)
-        temporary.write_text(text + "\n", encoding="utf-8")
-        os.replace(temporary, BUDGETS)
+    pages = {path.stem for path in notebooks()}
+    budgets = {name: entry for name, entry in budgets.items() if name in pages}
+    failed = []
+    for condition in [arguments.condition] if arguments.condition else get_args(Condition):
+        paths = [path for path in chosen if condition in conditions_of(path)]
+        environment = environment_of(condition) if paths else {}
+        for path in paths:
+            run = run_page(path, environment)
+            report(f"{path.stem} ({condition})", run)
+            if run.failure is not None:
+                failed.append(path.stem)
+                continue
+            entry = budgets.setdefault(path.stem, {})
+            entry["download_mib"] = round(download_mebibytes(downloads_of(path)), 1)
+            entry[condition] = entry_of(run)
+            write(budgets)
     print(f"Written to {BUDGETS.relative_to(ROOT)}")
-    return 0
+    if failed:
+        print(f"Not measured, since they failed: {', '.join(failed)}")
+    return int(bool(failed))
 
 
 if __name__ == "__main__":
