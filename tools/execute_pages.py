@@ -31,9 +31,9 @@ def pages() -> list[Path]:
     budgets = json.loads(BUDGETS.read_text(encoding="utf-8"))
     return sorted(
         (path for path in paths if path.is_file()),
-        key=lambda path: -budgets[path.stem]["offline"]["seconds"]
-        if path.stem in budgets
-        else -float("inf"),
+        key=lambda path: (
+            -budgets[path.stem]["offline"]["seconds"] if path.stem in budgets else -float("inf")
+        ),
     )
 
 

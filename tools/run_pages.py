@@ -203,6 +203,7 @@ def run_page(
         timeout=seconds_cell,
         kernel_name="python3",
         coalesce_streams=True,
+        record_timing=False,  # times in the cells would change their key in the notebook cache
         resources={"metadata": {"path": str(path.parent)}},
         on_notebook_start=notebook_started,
         on_cell_start=cell_started,

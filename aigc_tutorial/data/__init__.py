@@ -20,7 +20,13 @@ from aigc_tutorial.data.fetch import (
     Source,
     fetch,
 )
-from aigc_tutorial.data.images import ImageDataset, images_to_pixels, mnist, pixels_to_images
+from aigc_tutorial.data.images import (
+    ImageDataset,
+    images_to_pixels,
+    mnist,
+    mnist_sample,
+    pixels_to_images,
+)
 from aigc_tutorial.data.poems import Poem, PoemDataset, tang_poems
 from aigc_tutorial.data.synthetic.bulletins import (
     BULLETIN_ENTROPY,
@@ -105,6 +111,7 @@ __all__ = [
     "grid",
     "images_to_pixels",
     "mnist",
+    "mnist_sample",
     "moving_digits",
     "mu_law_decode",
     "mu_law_encode",

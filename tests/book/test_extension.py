@@ -148,3 +148,28 @@ def test_errata_with_a_missing_key_or_a_double_number_are_refused(tmp_path: Path
 )
 def test_durations_read_as_a_reader_says_them(seconds: float, text: str) -> None:
     assert budget.duration(seconds) == text
+
+
+def measured_run(seconds: float, day: str) -> dict[str, object]:
+    return {"seconds": seconds, "peak_memory_mib": 900, "date": day, "machine": "two cores"}
+
+
+def test_a_budget_says_for_which_condition_it_was_measured() -> None:
+    alone = {"offline": measured_run(40, "2026-11-02")}
+    assert budget.measured(alone) == "Measured on 2 November 2026: two cores."
+    both = {**alone, "full": measured_run(50, "2026-11-02")}
+    assert budget.measured(both) == (
+        "Measured without a network and with the real data on 2 November 2026: two cores."
+    )
+    later = {**alone, "full": measured_run(50, "2026-11-03")}
+    assert budget.measured(later) == (
+        "Measured without a network on 2 November 2026: two cores. "
+        "Measured with the real data on 3 November 2026: two cores."
+    )
+
+
+def test_a_budget_shows_both_conditions_where_they_differ() -> None:
+    both = {"offline": measured_run(40, "2026-11-02"), "full": measured_run(50, "2026-11-02")}
+    seconds = budget.in_both(both, lambda run: budget.duration(run["seconds"]))
+    assert seconds == "40 s (50 s with the real data)"
+    assert budget.in_both(both, lambda run: f"{run['peak_memory_mib']} MiB") == "900 MiB"

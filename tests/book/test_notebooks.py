@@ -9,6 +9,7 @@ import clean_notebooks
 import colab_cell
 import nbformat
 import pytest
+import run_pages
 from aigc_book import budget, equations, errata
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -139,8 +140,10 @@ def test_page_shows_its_measured_budget(path: Path) -> None:
     assert "```{budget}" in text_of(path)
     entry = budget.read_budgets().get(path.stem)
     assert entry is not None, "run `make budgets`"
-    assert entry["seconds"] > 0
-    assert entry["peak_memory_mib"] > 0
+    assert set(entry) == {"download_mib", *run_pages.conditions_of(path)}, "run `make budgets`"
+    for condition in run_pages.conditions_of(path):
+        assert entry[condition]["seconds"] > 0
+        assert 0 < entry[condition]["peak_memory_mib"] < run_pages.MEMORY_LIMIT_MIB
 
 
 def test_no_budget_is_left_over() -> None:

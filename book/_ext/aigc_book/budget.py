@@ -1,10 +1,12 @@
 """The ``budget`` directive: what a page costs to run, as measured.
 
-The figures come from ``book/budgets.json``, which ``make budgets`` writes by running each page.
+The figures come from ``book/budgets.json``, which ``make budgets`` writes by running each page:
+``offline``, on the data that come with the packages, and, if it loads others, ``full``, on those.
 """
 
 import json
 import os
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,11 +19,12 @@ from sphinx.util.docutils import SphinxDirective
 from .repository import BOOK
 
 BUDGETS = BOOK / "budgets.json"
+CONDITIONS = {"offline": "without a network", "full": "with the real data"}
 LOGGER = logging.getLogger(__name__)
 
 
 def read_budgets(path: Path = BUDGETS) -> dict[str, dict[str, Any]]:
-    """Return what was measured, by page."""
+    """Return what was measured, by page: ``download_mib``, and an entry for each condition."""
     if not path.is_file():
         return {}
     budgets: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
@@ -40,6 +43,29 @@ def download_text(mebibytes: float) -> str:
     return "nothing" if mebibytes == 0 else f"{mebibytes:.1f} MiB, once"
 
 
+def in_both(entry: dict[str, Any], say: Callable[[dict[str, Any]], str]) -> str:
+    """Return what was measured, once if both conditions read the same, else with the second."""
+    texts = {name: say(entry[name]) for name in CONDITIONS if name in entry}
+    if len(set(texts.values())) == 1:
+        return next(iter(texts.values()))
+    return f"{texts['offline']} ({texts['full']} {CONDITIONS['full']})"
+
+
+def measured(entry: dict[str, Any]) -> str:
+    """Return when and where a page was measured, and on which data if that makes a difference."""
+    if "full" not in entry:
+        return f"Measured on {_day_and_machine(entry['offline'])}."
+    places = {name: _day_and_machine(entry[name]) for name in CONDITIONS}
+    if len(set(places.values())) == 1:
+        return f"Measured {' and '.join(CONDITIONS.values())} on {places['full']}."
+    return " ".join(f"Measured {CONDITIONS[name]} on {places[name]}." for name in CONDITIONS)
+
+
+def _day_and_machine(entry: dict[str, Any]) -> str:
+    day = date.fromisoformat(entry["date"])
+    return f"{day.day} {day:%B %Y}: {entry['machine']}"
+
+
 class BudgetDirective(SphinxDirective):
     """A box with a page's time, memory and download."""
 
@@ -55,13 +81,11 @@ class BudgetDirective(SphinxDirective):
             tell("%s has no entry in %s: run `make budgets`", page, BUDGETS.name)
             return [box([("Budget", "not measured yet")], "")]
         rows = [
-            ("Time", duration(entry["seconds"])),
-            ("Memory", f"{entry['peak_memory_mib']:.0f} MiB"),
+            ("Time", in_both(entry, lambda run: duration(run["seconds"]))),
+            ("Memory", in_both(entry, lambda run: f"{run['peak_memory_mib']:.0f} MiB")),
             ("Download", download_text(entry["download_mib"])),
         ]
-        day = date.fromisoformat(entry["date"])
-        note = f"Measured on {day.day} {day:%B %Y}: {entry['machine']}."
-        return [box(rows, note)]
+        return [box(rows, measured(entry))]
 
 
 def box(rows: list[tuple[str, str]], note: str) -> nodes.container:
