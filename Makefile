@@ -15,7 +15,7 @@ PYTEST_ARGS ?=
 STRANGER := env -u AIGC_TUTORIAL_DATA AIGC_TUTORIAL_OFFLINE=1 AIGC_TUTORIAL_CACHE="$(CURDIR)/.cache/stranger"
 
 .DEFAULT_GOAL := help
-.PHONY: help install book test lab serve format lint unit notebooks built budgets pictures lock clean
+.PHONY: help install book test lab serve format lint unit notebooks full built budgets pictures lock clean
 
 help: ## Print this list
 	@echo "Usage: make TARGET"
@@ -46,7 +46,7 @@ book: $(STAMP) ## Execute the notebooks and render the book to _build/html (at m
 	@$(STRANGER) PYTHONPATH=book/_ext $(BIN)/python tools/build_book.py
 
 test: $(STAMP) ## Lint, types, floors, unit tests, notebooks, book, browser (up to 30 minutes; the summary comes last)
-	@$(BIN)/python tools/run_stages.py lint unit notebooks book built
+	@$(BIN)/python tools/run_stages.py lint unit notebooks $(if $(AIGC_TUTORIAL_DATA),full) book built
 
 lint: $(STAMP) ## Check format, lint, types and the floors between subpackages (1 minute)
 	@$(BIN)/ruff format --check .
@@ -62,6 +62,9 @@ notebooks: $(STAMP) ## Run every notebook cell by cell and print the time of eac
 	@$(STRANGER) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope \
 	  -p notebook_report -p no:cacheprovider --override-ini testpaths=book --override-ini timeout=0 \
 	  --nbval-lax --nbval-current-env --nbval-cell-timeout=900 book $(PYTEST_ARGS)
+
+full: $(STAMP) ## Run the pages that load data on the real data, within 4 GB (4 minutes; PAGES="05_4_results" for others)
+	@OMP_NUM_THREADS=1 $(BIN)/python tools/run_pages.py full $(PAGES) --workers 2
 
 built: $(STAMP) ## Test the built book, also in Chromium (2 minutes)
 	@test -f $(HTML) || { echo "There is no built book. Run: make book"; exit 1; }
@@ -80,8 +83,8 @@ format: $(STAMP) ## Format code and notebooks and mend what lint can mend (5 sec
 	@$(BIN)/ruff format .
 	@$(BIN)/python tools/clean_notebooks.py
 
-budgets: $(STAMP) ## Measure each page's time and memory and write book/budgets.json (10 minutes; PAGES="05_4_results" for some)
-	@$(STRANGER) $(BIN)/python tools/measure_budgets.py $(PAGES)
+budgets: $(STAMP) ## Measure each page's time and memory without and with the real data (15 minutes; PAGES="05_4_results" for some)
+	@$(BIN)/python tools/measure_budgets.py $(PAGES)
 
 pictures: $(STAMP) ## Draw the README's pictures from the zoo's weights to book/_static (1 minute)
 	@$(BIN)/python tools/make_pictures.py

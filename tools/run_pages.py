@@ -123,8 +123,7 @@ class _Watch:
 def environment_of(condition: Condition) -> dict[str, str]:
     """Return the environment variables of a page's kernel. In neither condition it downloads.
 
-    Raises:
-        FileNotFoundError: for ``full``, if the real data are neither in a folder nor in the cache.
+    For ``full`` the process exits if the real data are neither in a folder nor in the cache.
     """
     environment = {**os.environ, "AIGC_TUTORIAL_OFFLINE": "1"}
     if condition == "full":
@@ -135,7 +134,7 @@ def environment_of(condition: Condition) -> dict[str, str]:
 
 
 def require_real_data() -> None:
-    """Raise a FileNotFoundError unless all that the pages load is there.
+    """Exit unless all that the pages load is there.
 
     A page that lacks a file takes its substitute; then ``full`` would not be what it says.
     """
@@ -152,8 +151,8 @@ def require_real_data() -> None:
         and not any((folder / resource.filename).is_file() for folder in folders)
     ]
     if lacking:
-        raise FileNotFoundError(
-            f"the real data are not all there: {', '.join(lacking)} lacking. Set "
+        sys.exit(
+            f"The real data are not all there: {', '.join(lacking)} lacking. Set "
             "AIGC_TUTORIAL_DATA to their folder, or run a page that loads them once with a network."
         )
 
@@ -252,20 +251,22 @@ def report(name: str, run: PageRun, n_costliest: int = 0) -> None:
 
 
 def main() -> int:
-    """Run all pages, or those named, and say which did not hold."""
+    """Run the pages that differ in a condition, or those named, and say which did not hold."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("condition", choices=get_args(Condition))
-    parser.add_argument("pages", nargs="*", help="names without ending; default: all")
+    parser.add_argument(
+        "pages", nargs="*", help="names without ending; default: those that the condition concerns"
+    )
     parser.add_argument("--workers", type=int, default=1, help="pages at a time; default 1")
     parser.add_argument("--costliest", type=int, default=0, help="cells to print of each page")
     arguments = parser.parse_args()
     environment = environment_of(arguments.condition)
+    paths = chosen_pages(arguments.pages)
+    if not arguments.pages:
+        paths = [path for path in paths if arguments.condition in conditions_of(path)]
     failed = []
     with ThreadPoolExecutor(arguments.workers) as pool:
-        runs = {
-            pool.submit(run_page, path, environment): path.stem
-            for path in chosen_pages(arguments.pages)
-        }
+        runs = {pool.submit(run_page, path, environment): path.stem for path in paths}
         for future in as_completed(runs):
             name, run = runs[future], future.result()
             report(name, run, arguments.costliest)

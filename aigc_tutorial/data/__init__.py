@@ -27,7 +27,7 @@ from aigc_tutorial.data.images import (
     mnist_sample,
     pixels_to_images,
 )
-from aigc_tutorial.data.poems import Poem, PoemDataset, tang_poems
+from aigc_tutorial.data.poems import Poem, PoemDataset, tang_poems, tang_sample
 from aigc_tutorial.data.synthetic.bulletins import (
     BULLETIN_ENTROPY,
     share_of_bulletins,
@@ -129,6 +129,7 @@ __all__ = [
     "spiral",
     "synthetic_vowels",
     "tang_poems",
+    "tang_sample",
     "tiny_shakespeare",
     "two_moons",
     "weather_bulletins",

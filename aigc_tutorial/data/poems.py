@@ -21,6 +21,12 @@ PoemForm = Literal["quatrain", "all"]
 PoemSplit = Literal["train", "validation", "all"]
 
 _EMBEDDED = Path(__file__).with_name("tang") / "eight_poets.json"
+_EMBEDDED_DESCRIPTION = "1,014 quatrains of eight poets, which aigc_tutorial brings along"
+_EMBEDDED_SOURCE = Source(
+    "embedded",
+    "aigc_tutorial.data.tang",
+    f"{_EMBEDDED_DESCRIPTION}; taken from chinese-poetry (MIT licence).",
+)
 _END_OF_LINE = re.compile(r"[，。！？；、：]+")
 _VALIDATION_PERCENT = 5
 
@@ -148,6 +154,21 @@ def tang_poems(
     return dataset.split(split)
 
 
+def tang_sample(split: PoemSplit = "train") -> PoemDataset:
+    """1,014 quatrains by eight poets of the Tang, which this package brings along.
+
+    They are the same for every reader, whether or not the whole anthology is at hand, so a page
+    that learns from them shows the same numbers everywhere. Traditional characters.
+
+    Args:
+        split: ``"train"``, ``"validation"`` or ``"all"``; see :meth:`PoemDataset.split`.
+
+    Source: chinese-poetry (MIT licence), after the Quan Tangshi of 1705.
+    """
+    _check_choice("split", split, PoemSplit)
+    return _without_duplicates(parse_poems(_EMBEDDED.read_bytes()), _EMBEDDED_SOURCE).split(split)
+
+
 def parse_poems(content: bytes) -> list[Poem]:
     """Read one file of chinese-poetry: a JSON list of title, author and paragraphs.
 
@@ -165,17 +186,12 @@ def parse_poems(content: bytes) -> list[Poem]:
 
 def _embedded_poems() -> tuple[list[bytes], Source]:
     """What the package brings along, in the format of the source, with a warning."""
-    description = "1,014 quatrains of eight poets, which aigc_tutorial brings along"
     warn_of_fallback(
-        f"The Tang poems could not be found or downloaded; using {description}. Expect other "
-        "numbers than with all 14,160. What was downloaded so far is kept: the next attempt goes "
-        "on from there."
+        f"The Tang poems could not be found or downloaded; using {_EMBEDDED_DESCRIPTION}. Expect "
+        "other numbers than with all 14,160. What was downloaded so far is kept: the next attempt "
+        "goes on from there."
     )
-    return [_EMBEDDED.read_bytes()], Source(
-        "embedded",
-        "aigc_tutorial.data.tang",
-        f"{description}; taken from chinese-poetry (MIT licence).",
-    )
+    return [_EMBEDDED.read_bytes()], _EMBEDDED_SOURCE
 
 
 def _check_choice(name: str, value: str, choices: Any) -> None:

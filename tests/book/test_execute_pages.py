@@ -69,7 +69,7 @@ def test_full_data_that_are_not_all_there_are_no_full_data(
 ) -> None:
     monkeypatch.setenv("AIGC_TUTORIAL_DATA", str(tmp_path))
     monkeypatch.setenv("AIGC_TUTORIAL_CACHE", str(tmp_path))
-    with pytest.raises(FileNotFoundError, match="MNIST training images"):
+    with pytest.raises(SystemExit, match="MNIST training images"):
         environment_of("full")
     offline = environment_of("offline")
     assert "AIGC_TUTORIAL_DATA" not in offline

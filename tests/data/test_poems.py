@@ -18,6 +18,7 @@ from aigc_tutorial.data import (
     Source,
     poems,
     tang_poems,
+    tang_sample,
 )
 
 DATA_FOLDER = os.environ.get("AIGC_TUTORIAL_DATA")  # before a fixture hides it
@@ -249,3 +250,10 @@ def test_the_real_quatrains_in_simplified_characters_share_no_line_across_the_sp
     assert 0.045 < len(validation) / len(dataset) < 0.055
     lines = {line for p in train.poems for line in p.lines}
     assert not any(line in lines for p in validation.poems for line in p.lines)
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "all"])
+def test_the_sample_is_what_stands_in_offline_without_a_warning(split):
+    sample = tang_sample(split)
+    with pytest.warns(DataFallbackWarning):
+        assert sample == tang_poems(split, offline=True)
