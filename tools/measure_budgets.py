@@ -106,9 +106,12 @@ def main() -> int:
             if run.failure is not None:
                 failed.append(path.stem)
                 continue
-            entry = budgets.setdefault(path.stem, {})
-            entry["download_mib"] = round(download_mebibytes(downloads_of(path)), 1)
-            entry[condition] = entry_of(run)
+            before = budgets.get(path.stem, {})
+            budgets[path.stem] = {
+                "download_mib": round(download_mebibytes(downloads_of(path)), 1),
+                **{name: before[name] for name in conditions_of(path) if name in before},
+                condition: entry_of(run),
+            }
             write(budgets)
     print(f"Written to {BUDGETS.relative_to(ROOT)}")
     if failed:
