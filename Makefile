@@ -10,12 +10,15 @@ HTML    := _build/html/index.html
 PORT    ?= 8000
 # Passed to pytest: make unit PYTEST_ARGS="-k frechet"
 PYTEST_ARGS ?=
+# What `make mutants` changes: a subpackage, and of its changes those whose number ends so.
+PART    ?= gan
+DIGITS  ?= 0-9
 
 # Notebooks run as on a stranger's machine: no download, no data folder, an empty data cache.
 STRANGER := env -u AIGC_TUTORIAL_DATA AIGC_TUTORIAL_OFFLINE=1 AIGC_TUTORIAL_CACHE="$(CURDIR)/.cache/stranger"
 
 .DEFAULT_GOAL := help
-.PHONY: help install book test lab serve format lint unit notebooks full built budgets pictures lock clean
+.PHONY: help install book test lab serve format lint unit notebooks full built budgets pictures mutants lock clean
 
 help: ## Print this list
 	@echo "Usage: make TARGET"
@@ -88,6 +91,10 @@ budgets: $(STAMP) ## Measure each page's time and memory without and with the re
 
 pictures: $(STAMP) ## Draw the README's pictures from the zoo's weights to book/_static (1 minute)
 	@$(BIN)/python tools/make_pictures.py
+
+mutants: $(STAMP) ## Change a subpackage in small ways and see which the tests miss (an hour; PART=gan DIGITS=3 for a tenth of gan)
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[mutation]'
+	@$(BIN)/python benchmarks/mutants.py $(PART) --digits "$(DIGITS)"
 
 lock: $(STAMP) ## Write constraints.txt and environment.yml from what is installed and pyproject.toml (1 second)
 	@$(BIN)/python tools/lock.py

@@ -19,6 +19,7 @@ STARTED = {
     "ipykernel": ("tools/clean_notebooks.py", "Python 3 (ipykernel)"),
     "jupyter-book": ("tools/build_book.py", '"jupyter-book"'),
     "jupyterlab": ("Makefile", "$(BIN)/jupyter lab"),
+    "mutmut": ("benchmarks/mutants.py", '"mutmut"'),
     "mypy": ("Makefile", "$(BIN)/mypy"),
     "nbval": ("Makefile", "--nbval-lax"),
     "pytest-timeout": ("pyproject.toml", "timeout = 300"),

@@ -1,0 +1,146 @@
+"""Which small changes to the code do the tests not notice?
+
+``make mutants PART=gan DIGITS=37`` copies the repository to ``.cache/mutants/gan``, lets mutmut change
+that subpackage in the copy, one place at a time, and runs the subpackage's tests on each change. A
+sample is the changes whose number ends in one of the digits: two digits are a fifth of all, and other
+digits are other changes. In the copy, ``mutmut show NAME`` prints a change that survived.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from recording import recorded
+
+from aigc_tutorial.files import replace_file
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks/results/mutants.json"
+# The tests of the subpackage's own folder. What takes minutes for one change is left out.
+TESTS = {
+    "ar": ["tests/ar"],
+    "evaluation": ["tests/evaluation"],
+    "gan": ["tests/gan"],
+    "optim": ["tests/optim"],
+    "training": ["tests/training"],
+}
+SETTINGS = """[mutmut]
+source_paths=aigc_tutorial
+only_mutate=
+  aigc_tutorial/{pattern}
+also_copy=
+  aigc_tutorial
+  book
+  tools
+pytest_add_cli_args=
+  -p
+  no:cacheprovider
+pytest_add_cli_args_test_selection=
+  {tests}
+use_setproctitle=false
+"""
+
+
+def copy_repository(target: Path) -> None:
+    """Copy what git knows, or would know after `git add`, over what is in the folder."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in filter(None, listing.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
+
+
+def outcomes(part: str, files: str, tests: list[str], digits: str) -> dict[str, str]:
+    """Try the changes of a part, and return what became of each: "killed", "survived" and so on."""
+    folder = ROOT / ".cache/mutants" / part
+    shutil.rmtree(folder, ignore_errors=True)
+    copy_repository(folder)
+    settings = SETTINGS.format(pattern=f"{part}/{files}", tests="\n  ".join(tests))
+    (folder / "setup.cfg").write_text(settings)
+    command = str(Path(sys.executable).with_name("mutmut"))
+    sample = f"aigc_tutorial.{part}.*__mutmut_*[{digits}]"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run(
+        [command, "run", "--max-children", "1", sample], cwd=folder, env=environment, check=True
+    )
+    listing = subprocess.run(
+        [command, "results", "--all", "true"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = re.findall(r"^\s*(\S+__mutmut_\d+): (.+)$", listing.stdout, re.MULTILINE)
+    return {name: outcome for name, outcome in found if outcome != "not checked"}
+
+
+def as_tables(results: dict[str, Any]) -> str:
+    """Render the results as Markdown."""
+    lines = [
+        "# Mutations",
+        "",
+        "Written by `make mutants`. A change is killed when a test fails on it; what runs out of time",
+        "is killed too. `README.md` says why the survivors do not matter.",
+        "",
+        "| part | files | tests | digits | tried | killed | survived | no test | date |",
+        "|:--|:--|:--|:--|--:|--:|--:|--:|:--|",
+    ]
+    for part, r in sorted(results.items()):
+        counts = Counter(r["counts"])
+        killed = counts["killed"] + counts["timeout"]
+        survived, untested = counts["survived"], counts["no tests"]
+        lines.append(
+            f"| {part} | `{r['files']}` | `{' '.join(r['tests'])}` | {r['digits']} "
+            f"| {sum(counts.values())} | {killed} | {survived} | {untested} | {r['date']} |"
+        )
+    lines += ["", "The survivors:", ""]
+    for _, r in sorted(results.items()):
+        lines += [f"- `{name.removeprefix('aigc_tutorial.')}`" for name in r["survivors"]]
+    return "\n".join([*lines, ""])
+
+
+def main() -> None:
+    """Try a part's changes and record the counts."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("part", choices=TESTS)
+    parser.add_argument("--digits", default="0-9", help="last digits of the changes to try")
+    parser.add_argument("--files", default="*", help="pattern of the part's files")
+    parser.add_argument("--tests", nargs="+", help="test files or folders, instead of the part's")
+    options = parser.parse_args()
+    tests = options.tests or TESTS[options.part]
+    started = time.perf_counter()
+    found = outcomes(options.part, options.files, tests, options.digits)
+    result = {
+        "files": options.files,
+        "tests": tests,
+        "digits": options.digits,
+        "counts": dict(Counter(found.values())),
+        "survivors": sorted(n for n, o in found.items() if o in {"survived", "no tests"}),
+        "date": datetime.date.today().isoformat(),
+        "minutes": round((time.perf_counter() - started) / 60, 1),
+    }
+    results = recorded(RESULTS) | {options.part: result}
+    with replace_file(RESULTS) as temporary:
+        temporary.write_text(json.dumps(results, indent=2) + "\n")
+    with replace_file(RESULTS.with_suffix(".md")) as temporary:
+        temporary.write_text(as_tables(results))
+    print(as_tables(results))
+
+
+if __name__ == "__main__":
+    main()
