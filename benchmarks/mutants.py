@@ -1,9 +1,10 @@
 """Which small changes to the code do the tests not notice?
 
-``make mutants PART=gan DIGITS=37`` copies the repository to ``.cache/mutants/gan``, lets mutmut change
-that subpackage in the copy, one place at a time, and runs the subpackage's tests on each change. A
-sample is the changes whose number ends in one of the digits: two digits are a fifth of all, and other
-digits are other changes. In the copy, ``mutmut show NAME`` prints a change that survived.
+``make mutants PART=gan DIGITS=37`` copies the repository to ``.cache/mutants/gan``, lets mutmut
+change that subpackage in the copy, one place at a time, and runs the subpackage's tests on each
+change. A sample is the changes whose number ends in one of the digits: two digits are a fifth of
+all, and other digits are other changes. In the copy, ``mutmut show NAME`` prints a change that
+survived.
 """
 
 import argparse
@@ -94,8 +95,8 @@ def as_tables(results: dict[str, Any]) -> str:
     lines = [
         "# Mutations",
         "",
-        "Written by `make mutants`. A change is killed when a test fails on it; what runs out of time",
-        "is killed too. `README.md` says why the survivors do not matter.",
+        "Written by `benchmarks/mutants.py`, which `make mutants` calls. A change is killed when a",
+        "test fails on it or runs out of time. The README beside says why the survivors stay.",
         "",
         "| part | files | tests | digits | tried | killed | survived | no test | date |",
         "|:--|:--|:--|:--|--:|--:|--:|--:|:--|",
