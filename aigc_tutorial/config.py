@@ -1,10 +1,136 @@
-"""Frozen dataclasses as the only configuration: to JSON and back, strictly."""
+"""Frozen dataclasses as the only configuration: checked when made, to JSON and back, strictly."""
 
 import dataclasses
 import json
-from typing import Any, TypeVar
+import math
+import numbers
+import types
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+import numpy as np
 
 ConfigT = TypeVar("ConfigT")
+
+
+class Config:
+    """Base of the configurations: each setting is what its annotation says, or there is no object.
+
+    What can be taken without loss is taken: NumPy's numbers become Python's, which JSON can write,
+    lists become tuples, and a whole number that is written as 1e6 serves as an int. All else is an
+    error that names the setting. A subclass is a frozen dataclass; one that overrides
+    ``__post_init__`` to check ranges with :meth:`require` calls this one's first.
+    """
+
+    # Where a run-time type checker is at work, as in the tests, it leaves the checks to this class.
+    __no_type_check__ = True
+
+    def __post_init__(self) -> None:
+        """Bring each setting to its declared type.
+
+        Raises:
+            TypeError: if a setting has another type.
+            ValueError: if it is not finite, is no allowed text, or has the wrong length.
+        """
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            name = f"{type(self).__name__}.{field.name}"
+            value = _convert(getattr(self, field.name), field.type, name)
+            object.__setattr__(self, field.name, value)
+
+    def require(
+        self,
+        *names: str,
+        at_least: float | None = None,
+        above: float | None = None,
+        at_most: float | None = None,
+        below: float | None = None,
+    ) -> None:
+        """Refuse settings out of a range; None passes, of a tuple each number must be in it.
+
+        Args:
+            *names: of the settings.
+            at_least: the smallest allowed value.
+            above: what a value must exceed.
+            at_most: the largest allowed value.
+            below: what a value must stay under.
+
+        Raises:
+            ValueError: if one is outside.
+        """
+        limits = {"at least": at_least, "above": above, "at most": at_most, "below": below}
+        wanted = " and ".join(f"{word} {x}" for word, x in limits.items() if x is not None)
+        for name in names:
+            setting = getattr(self, name)
+            for value in setting if isinstance(setting, tuple) else (setting,):
+                if value is not None and not (
+                    (at_least is None or value >= at_least)
+                    and (above is None or value > above)
+                    and (at_most is None or value <= at_most)
+                    and (below is None or value < below)
+                ):
+                    raise ValueError(f"{name} must be {wanted}, got {setting}")
+
+    def require_instance(self, name: str, config_class: type) -> None:
+        """Refuse a setting that is no ``config_class``.
+
+        Raises:
+            TypeError: if it is something else.
+        """
+        if not isinstance(value := getattr(self, name), config_class):
+            raise TypeError(f"{name} must be a {config_class.__name__}, got {value!r}")
+
+
+def _convert(value: Any, hint: Any, name: str) -> Any:
+    """Return ``value`` as the type ``hint`` asks for it, or raise an error that names it."""
+    origin = get_origin(hint)
+    if origin in (Union, types.UnionType):
+        if value is None and type(None) in get_args(hint):
+            return None
+        (hint,) = (option for option in get_args(hint) if option is not type(None))
+        return _convert(value, hint, name)
+    if origin is Literal:
+        for allowed in get_args(hint):
+            if isinstance(value, str) and value == allowed:
+                return allowed
+        options = ", ".join(map(repr, get_args(hint)))
+        raise ValueError(f"{name} must be one of {options}, got {value!r}")
+    if origin is tuple:
+        return _convert_tuple(value, get_args(hint), name)
+    if hint in (int, float):
+        return _convert_number(value, hint, name)
+    if hint is bool and isinstance(value, np.bool_):
+        return bool(value)
+    if dataclasses.is_dataclass(hint) and isinstance(value, dict):
+        return from_dict(hint, value)  # type: ignore[arg-type]
+    if origin is type:
+        (parent,) = get_args(hint)
+        if not (isinstance(value, type) and issubclass(value, parent)):
+            raise TypeError(f"{name} must be a class of {parent.__name__}s, got {value!r}")
+    elif hint is not Any and not isinstance(value, hint):
+        raise TypeError(f"{name} must be a {hint.__name__}, got {value!r}")
+    return value
+
+
+def _convert_number(value: Any, kind: type[int] | type[float], name: str) -> int | float:
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if is_number and not math.isfinite(value):
+        raise ValueError(f"{name} must be a finite number, got {value}")
+    if is_number and (isinstance(value, numbers.Integral) or (kind is int and value == int(value))):
+        return int(value)
+    if is_number and kind is float:
+        return float(value)
+    expected = "a whole number" if kind is int else "a number"
+    raise TypeError(f"{name} must be {expected}, got {value!r}")
+
+
+def _convert_tuple(value: Any, hints: tuple[Any, ...], name: str) -> tuple[Any, ...]:
+    if not isinstance(value, list | tuple | np.ndarray):
+        raise TypeError(f"{name} must be a tuple, got {value!r}")
+    if hints[-1] is Ellipsis:
+        hints = hints[:1] * len(value)
+    if len(value) != len(hints):
+        raise ValueError(f"{name} must have {len(hints)} entries, got {value!r}")
+    pairs = zip(value, hints, strict=True)
+    return tuple(_convert(item, hint, f"{name}[{i}]") for i, (item, hint) in enumerate(pairs))
 
 
 def to_json(config: Any) -> str:
@@ -19,15 +145,24 @@ def from_dict(config_class: type[ConfigT], values: dict[str, Any]) -> ConfigT:
     trip unchanged and stays hashable.
 
     Raises:
-        ValueError: if a key is unknown to the dataclass; a misspelt setting is never ignored.
+        ValueError: if a key is unknown to the dataclass, since a misspelt setting is never ignored,
+            or one without a default is missing.
     """
     if not (isinstance(config_class, type) and dataclasses.is_dataclass(config_class)):
         raise TypeError(f"expected a dataclass, got {config_class!r}")
-    known = {field.name for field in dataclasses.fields(config_class)}
+    fields = dataclasses.fields(config_class)
+    known = {field.name for field in fields}
     if unknown := set(values) - known:
         raise ValueError(
             f"{config_class.__name__} has no setting {', '.join(sorted(unknown))}; "
             f"it has {', '.join(sorted(known))}"
+        )
+    optional = (dataclasses.MISSING, dataclasses.MISSING)
+    needed = {field.name for field in fields if (field.default, field.default_factory) == optional}
+    if missing := needed - set(values):
+        raise ValueError(
+            f"{config_class.__name__} needs a value for {', '.join(sorted(missing))}, "
+            f"got values for {', '.join(sorted(values)) or 'nothing'}"
         )
     return config_class(
         **{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
@@ -35,5 +170,14 @@ def from_dict(config_class: type[ConfigT], values: dict[str, Any]) -> ConfigT:
 
 
 def from_json(config_class: type[ConfigT], text: str) -> ConfigT:
-    """Read what :func:`to_json` wrote; see :func:`from_dict`."""
-    return from_dict(config_class, json.loads(text))
+    """Read what :func:`to_json` wrote; see :func:`from_dict`.
+
+    Raises:
+        ValueError: if the text is no JSON object, or does not fit the dataclass.
+    """
+    values = json.loads(text)
+    if not isinstance(values, dict):
+        raise ValueError(
+            f"expected the settings of a {config_class.__name__} in braces, got {text!r}"
+        )
+    return from_dict(config_class, values)

@@ -13,10 +13,11 @@ from torch import Tensor
 from aigc_tutorial.ar.base import AutoregressiveModel
 from aigc_tutorial.ar.models.transformer import Transformer, TransformerConfig
 from aigc_tutorial.ar.trainer import ARTrainingConfig, ARTrainingResult, train
+from aigc_tutorial.config import Config
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Config):
     """Everything that decides a training run but the data and the seed.
 
     Attributes:
@@ -30,6 +31,15 @@ class Recipe:
     model_class: type[AutoregressiveModel]
     model_config: Any
     training: ARTrainingConfig
+
+    def __post_init__(self) -> None:
+        """Check that the model's configuration is one of its class.
+
+        Raises:
+            TypeError: if a setting has another type than the class needs.
+        """
+        super().__post_init__()
+        self.require_instance("model_config", self.model_class.config_class)
 
     def model(self, *, vocab_size: int | None = None, seed: int = 0) -> AutoregressiveModel:
         """Build the model; the seed decides its weights and touches no global state.

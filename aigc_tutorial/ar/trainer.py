@@ -12,6 +12,7 @@ from torch import Tensor
 
 from aigc_tutorial.ar.base import AutoregressiveModel
 from aigc_tutorial.ar.models.pixelcnn import PixelCNN
+from aigc_tutorial.config import Config
 from aigc_tutorial.data.batches.rows import ShuffledBatches, ShuffledTuples
 from aigc_tutorial.data.batches.tokens import TokenWindows
 from aigc_tutorial.nn import EMA
@@ -23,7 +24,7 @@ ModelT = TypeVar("ModelT", bound=AutoregressiveModel | PixelCNN)
 
 
 @dataclass(frozen=True)
-class ARTrainingConfig:
+class ARTrainingConfig(Config):
     """How an autoregressive model is trained; the defaults are the Shakespeare recipe.
 
     Everything that grows with time is counted in tokens, so that it means the same at any batch
@@ -65,6 +66,16 @@ class ARTrainingConfig:
     final_learning_rate: float = 0.03
     max_gradient_norm: float | None = None
     ema_half_life: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check every setting."""
+        super().__post_init__()
+        self.require("n_tokens", "batch_size", "context", "newton_schulz_steps", at_least=1)
+        self.require("learning_rate_matrices", "learning_rate_others", above=0)
+        self.require("weight_decay", "warmup_tokens", at_least=0)
+        self.require("momentum", "betas", at_least=0, below=1)
+        self.require("flat_until", "final_learning_rate", at_least=0, at_most=1)
+        self.require("max_gradient_norm", "ema_half_life", above=0)
 
 
 Validation = Callable[[Any], float]

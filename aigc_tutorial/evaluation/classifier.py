@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from aigc_tutorial.config import Config
 from aigc_tutorial.data.checks import (
     Samples,
     as_classes,
@@ -24,7 +25,7 @@ from aigc_tutorial.nn import Pretrained, evaluation_mode
 
 
 @dataclass(frozen=True)
-class DigitClassifierConfig:
+class DigitClassifierConfig(Config):
     """Sizes of a :class:`DigitClassifier`.
 
     Attributes:
@@ -38,6 +39,11 @@ class DigitClassifierConfig:
     widths: tuple[int, int, int, int, int] = (16, 32, 48, 64, 64)
     n_features: int = 64
     n_classes: int = 10
+
+    def __post_init__(self) -> None:
+        """Check every setting."""
+        super().__post_init__()
+        self.require("image_shape", "widths", "n_features", "n_classes", at_least=1)
 
 
 class DigitClassifier(Pretrained):
@@ -180,7 +186,7 @@ def accuracy(
 
 
 @dataclass(frozen=True)
-class ClassifierTrainingConfig:
+class ClassifierTrainingConfig(Config):
     """How a :class:`DigitClassifier` is trained.
 
     Attributes:
@@ -200,6 +206,14 @@ class ClassifierTrainingConfig:
     max_shift: float = 2.0
     max_rotation: float = 10.0
     max_zoom: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Check every setting."""
+        super().__post_init__()
+        self.require("n_images", "batch_size", at_least=1)
+        self.require("learning_rate", above=0)
+        self.require("weight_decay", "max_shift", "max_rotation", at_least=0)
+        self.require("max_zoom", at_least=0, below=1)
 
 
 def random_affine(

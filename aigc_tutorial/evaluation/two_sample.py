@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from aigc_tutorial.config import Config
 from aigc_tutorial.data.checks import (
     Samples,
     as_samples,
@@ -23,7 +24,7 @@ from aigc_tutorial.data.checks import (
 
 
 @dataclass(frozen=True)
-class TwoSampleConfig:
+class TwoSampleConfig(Config):
     """How the classifier of the test is trained.
 
     Attributes:
@@ -38,6 +39,13 @@ class TwoSampleConfig:
     batch_size: int = 100
     learning_rate: float = 2e-3
     width: int = 32
+
+    def __post_init__(self) -> None:
+        """Check every setting."""
+        super().__post_init__()
+        self.require("n_samples_shown", "width", at_least=1)
+        self.require("batch_size", at_least=2)
+        self.require("learning_rate", above=0)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from aigc_tutorial.config import Config
 from aigc_tutorial.gan.base import (
     Discriminator,
     Generator,
@@ -17,7 +18,7 @@ from aigc_tutorial.gan.base import (
 
 
 @dataclass(frozen=True)
-class ConvGeneratorConfig:
+class ConvGeneratorConfig(Config):
     """Configuration of :class:`ConvGenerator`.
 
     Attributes:
@@ -30,9 +31,15 @@ class ConvGeneratorConfig:
     image_shape: tuple[int, ...] = (1, 28, 28)
     channels: tuple[int, int] = (64, 32)
 
+    def __post_init__(self) -> None:
+        """Check every setting."""
+        super().__post_init__()
+        check_image_shape(self.image_shape)
+        self.require("latent_dim", "channels", at_least=1)
+
 
 @dataclass(frozen=True)
-class ConvDiscriminatorConfig:
+class ConvDiscriminatorConfig(Config):
     """Configuration of :class:`ConvDiscriminator`.
 
     Attributes:
@@ -44,6 +51,12 @@ class ConvDiscriminatorConfig:
     image_shape: tuple[int, ...] = (1, 28, 28)
     channels: tuple[int, int, int] = (32, 64, 128)
     spectral_norm: bool = False
+
+    def __post_init__(self) -> None:
+        """Check every setting."""
+        super().__post_init__()
+        check_image_shape(self.image_shape)
+        self.require("channels", at_least=1)
 
 
 class ConvGenerator(Generator):

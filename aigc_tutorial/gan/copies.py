@@ -63,6 +63,9 @@ class MLPGeneratorCopiesConfig(MLPGeneratorConfig):
     n_copies: int = 1
 
     def __post_init__(self) -> None:
+        """Check every setting."""
+        super().__post_init__()
+        self.require("n_copies", at_least=1)
         if self.batch_norm:
             raise ValueError("batch normalisation would mix the rows of different copies")
 
@@ -76,6 +79,11 @@ class MLPDiscriminatorCopiesConfig(MLPDiscriminatorConfig):
     """
 
     n_copies: int = 1
+
+    def __post_init__(self) -> None:
+        """Check every setting."""
+        super().__post_init__()
+        self.require("n_copies", at_least=1)
 
 
 class LinearCopies(nn.Module):

@@ -6,6 +6,7 @@ from itertools import pairwise
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from aigc_tutorial.config import Config
 from aigc_tutorial.gan.base import (
     Discriminator,
     Generator,
@@ -16,7 +17,7 @@ from aigc_tutorial.gan.base import (
 
 
 @dataclass(frozen=True)
-class MLPGeneratorConfig:
+class MLPGeneratorConfig(Config):
     """Configuration of :class:`MLPGenerator`.
 
     Attributes:
@@ -33,9 +34,15 @@ class MLPGeneratorConfig:
     batch_norm: bool = False
     bounded: bool = True
 
+    def __post_init__(self) -> None:
+        """Check every setting."""
+        super().__post_init__()
+        check_image_shape(self.image_shape)
+        self.require("latent_dim", "hidden", at_least=1)
+
 
 @dataclass(frozen=True)
-class MLPDiscriminatorConfig:
+class MLPDiscriminatorConfig(Config):
     """Configuration of :class:`MLPDiscriminator`.
 
     Attributes:
@@ -45,6 +52,12 @@ class MLPDiscriminatorConfig:
 
     image_shape: tuple[int, ...] = (1, 28, 28)
     hidden: tuple[int, ...] = (512, 256)
+
+    def __post_init__(self) -> None:
+        """Check every setting."""
+        super().__post_init__()
+        check_image_shape(self.image_shape)
+        self.require("hidden", at_least=1)
 
 
 class MLPGenerator(Generator):

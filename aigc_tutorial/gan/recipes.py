@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from aigc_tutorial.config import Config
 from aigc_tutorial.gan.base import Discriminator, Generator
 from aigc_tutorial.gan.convolutional import (
     ConvDiscriminator,
@@ -29,7 +30,7 @@ from aigc_tutorial.gan.trainer import GANTrainingConfig, GANTrainingResult, trai
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Config):
     """Everything that decides a training run but the data and the seed.
 
     Attributes:
@@ -49,6 +50,16 @@ class Recipe:
     discriminator_config: Any
     loss: AdversarialLoss
     training: GANTrainingConfig
+
+    def __post_init__(self) -> None:
+        """Check that each network's configuration is one of its class.
+
+        Raises:
+            TypeError: if a setting has another type than its class needs.
+        """
+        super().__post_init__()
+        self.require_instance("generator_config", self.generator_class.config_class)
+        self.require_instance("discriminator_config", self.discriminator_class.config_class)
 
     def networks(self, *, seed: int = 0) -> tuple[Generator, Discriminator]:
         """Build both networks; the seed decides their weights and touches no global state."""

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
+from aigc_tutorial.config import Config
 from aigc_tutorial.data import ShuffledBatches
 from aigc_tutorial.data.checks import Samples
 from aigc_tutorial.gan.base import Discriminator, Generator, training_rows
@@ -28,7 +29,7 @@ from aigc_tutorial.training import Engine, History, Tracker, run
 
 
 @dataclass(frozen=True)
-class GANTrainingConfig:
+class GANTrainingConfig(Config):
     """How a GAN is trained; the defaults are the MNIST recipe.
 
     Everything that grows with time is counted in images, so that it means the same at any batch
@@ -77,15 +78,16 @@ class GANTrainingConfig:
     ema_every: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse counts below one.
-
-        Raises:
-            ValueError: if something would have to happen less than once.
-        """
+        """Check every setting."""
+        super().__post_init__()
         intervals = ("penalty_every", "ema_every")
-        for name in ("n_images", "batch_size", "n_discriminator_updates", *intervals):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        self.require("n_images", "batch_size", "n_discriminator_updates", *intervals, at_least=1)
+        self.require("learning_rate_generator", "learning_rate_discriminator", above=0)
+        self.require("learning_rate_kernels", "warmup_images", at_least=0)
+        self.require("betas", at_least=0, below=1)
+        self.require("flat_until", "final_learning_rate", at_least=0, at_most=1)
+        self.require("r1_gamma", "r2_gamma", "gradient_penalty", at_least=0)
+        self.require("ema_half_life_images", "ema_ramp_up", above=0)
 
 
 class GANTrainer:

@@ -71,15 +71,11 @@ def test_wrong_latent_shape_is_refused(generator):
 
 
 @pytest.mark.parametrize(
-    ("network", "config"),
-    [
-        (gan.MLPGenerator, gan.MLPGeneratorConfig(image_shape=(28, 28, 1))),
-        (gan.MLPDiscriminator, gan.MLPDiscriminatorConfig(image_shape=(28, 28, 3))),
-    ],
+    ("config_class", "n_channels"), [(gan.MLPGeneratorConfig, 1), (gan.MLPDiscriminatorConfig, 3)]
 )
-def test_channels_last_shapes_are_explained(network, config):
-    with pytest.raises(ValueError, match=r"write \([13], 28, 28\)"):
-        network(config)
+def test_channels_last_shapes_are_explained(config_class, n_channels):
+    with pytest.raises(ValueError, match=rf"write \({n_channels}, 28, 28\)"):
+        config_class(image_shape=(28, 28, n_channels))
 
 
 def test_sizes_that_cannot_be_halved_twice_are_refused():

@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from aigc_tutorial.config import Config
+
 Logits = Float[Tensor, "*B V"]
 
 
@@ -41,7 +43,7 @@ def _check_share(name: str, share: float) -> None:
 
 
 @dataclass(frozen=True)
-class SamplingConfig:
+class SamplingConfig(Config):
     """How a token is chosen; the default draws from the model's own distribution.
 
     Attributes:
@@ -63,8 +65,10 @@ class SamplingConfig:
         """Check every setting.
 
         Raises:
+            TypeError: if one is no number.
             ValueError: if one is out of its range.
         """
+        super().__post_init__()
         _check_temperature(self.temperature)
         _check_penalty(self.repetition_penalty)
         if self.top_k is not None:

@@ -7,13 +7,14 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from aigc_tutorial.config import Config
 from aigc_tutorial.nn import Pretrained
 
 _BLOCK = 2  # the network works on blocks of 2 × 2 pixels: a quarter of the places
 
 
 @dataclass(frozen=True)
-class FrameModelConfig:
+class FrameModelConfig(Config):
     """Configuration of :class:`FrameModel`.
 
     Attributes:
@@ -27,11 +28,9 @@ class FrameModelConfig:
     n_layers: int = 4
 
     def __post_init__(self) -> None:
-        if min(self.n_past, self.width, self.n_layers) < 1:
-            raise ValueError(
-                "n_past, width and n_layers must be at least 1, got "
-                f"{self.n_past}, {self.width} and {self.n_layers}"
-            )
+        """Check every setting."""
+        super().__post_init__()
+        self.require("n_past", "width", "n_layers", at_least=1)
 
 
 class FrameModel(Pretrained):

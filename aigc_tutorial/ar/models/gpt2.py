@@ -12,12 +12,13 @@ from torch import Tensor, nn
 
 from aigc_tutorial.ar.base import AutoregressiveModel
 from aigc_tutorial.ar.checks import check_tokens
+from aigc_tutorial.config import Config
 from aigc_tutorial.environment import require
 from aigc_tutorial.nn.attention import CausalSelfAttention, KeyValueCache
 
 
 @dataclass(frozen=True)
-class GPT2Config:
+class GPT2Config(Config):
     """Configuration of :class:`GPT2`; the defaults are the smallest published model's.
 
     Attributes:
@@ -37,6 +38,13 @@ class GPT2Config:
     width: int = 768
     mlp_width: int | None = None
     layer_norm_eps: float = 1e-5
+
+    def __post_init__(self) -> None:
+        """Check every setting."""
+        super().__post_init__()
+        self.require("vocab_size", "context", "n_layers", "n_heads", "width", at_least=1)
+        self.require("mlp_width", at_least=1)
+        self.require("layer_norm_eps", above=0)
 
 
 Weights = tuple[Tensor, ...]

@@ -14,10 +14,11 @@ from torch.nn.functional import pad
 
 from aigc_tutorial.ar.base import AutoregressiveModel
 from aigc_tutorial.ar.checks import check_tokens
+from aigc_tutorial.config import Config
 
 
 @dataclass(frozen=True)
-class NGramConfig:
+class NGramConfig(Config):
     """Configuration of :class:`NGramModel`.
 
     Attributes:
@@ -31,8 +32,9 @@ class NGramConfig:
     discount: float = 0.75
 
     def __post_init__(self) -> None:
-        if self.order < 1:
-            raise ValueError(f"order must be at least 1, got {self.order}")
+        """Check every setting."""
+        super().__post_init__()
+        self.require("vocab_size", "order", at_least=1)
         if not 0 < self.discount < 1:
             raise ValueError(f"discount must lie between 0 and 1, got {self.discount}")
         if (self.vocab_size + 1) ** self.order >= 2**63:

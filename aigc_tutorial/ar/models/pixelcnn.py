@@ -9,11 +9,12 @@ from torch import Tensor, nn
 
 from aigc_tutorial.ar.checks import check_labels, check_levels
 from aigc_tutorial.ar.generation.pixels import SamplingMixin, choose_levels, draw_noise
+from aigc_tutorial.config import Config
 from aigc_tutorial.nn.gated import gate
 
 
 @dataclass(frozen=True)
-class PixelCNNConfig:
+class PixelCNNConfig(Config):
     """Configuration of :class:`PixelCNN`.
 
     Attributes:
@@ -37,26 +38,19 @@ class PixelCNNConfig:
 
     def __post_init__(self) -> None:
         """Refuse settings that no network can be built from."""
+        super().__post_init__()
         shape = self.image_shape
         if len(shape) not in (2, 3) or min(shape) < 1 or (len(shape) == 3 and shape[0] != 1):
             raise ValueError(
                 "image_shape must be (height, width) or (1, height, width) with positive sizes, "
                 f"got {shape}; colours are not modelled"
             )
+        self.require("n_levels", at_least=2)
+        self.require("width", "n_layers", "n_classes", at_least=1)
         for name in ("kernel_size", "first_kernel_size"):
             size = getattr(self, name)
             if size < 1 or size % 2 == 0:
-                raise ValueError(f"{name} must be odd, got {size}")
-        if self.n_levels < 2 or self.width < 1 or self.n_layers < 1:
-            raise ValueError(
-                "expected n_levels of at least 2, width and n_layers of at least 1, got "
-                f"{self.n_levels}, {self.width} and {self.n_layers}"
-            )
-        if self.n_classes is not None and self.n_classes < 1:
-            raise ValueError(
-                f"n_classes is {self.n_classes}; expected a positive number, or None for a model "
-                "that is told no class"
-            )
+                raise ValueError(f"{name} must be odd and positive, got {size}")
 
 
 class PixelCNN(SamplingMixin):

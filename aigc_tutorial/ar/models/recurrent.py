@@ -9,13 +9,14 @@ from torch import Tensor, nn
 
 from aigc_tutorial.ar.base import AutoregressiveModel
 from aigc_tutorial.ar.checks import check_tokens
+from aigc_tutorial.config import Config
 
 Cell = Literal["rnn", "gru", "lstm"]
 _CELLS: dict[Cell, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
 
 @dataclass(frozen=True)
-class RecurrentConfig:
+class RecurrentConfig(Config):
     """Configuration of :class:`RecurrentModel`.
 
     Attributes:
@@ -33,8 +34,9 @@ class RecurrentConfig:
     n_layers: int = 1
 
     def __post_init__(self) -> None:
-        if self.cell not in _CELLS:
-            raise ValueError(f"cell must be one of {', '.join(_CELLS)}, got {self.cell!r}")
+        """Check every setting."""
+        super().__post_init__()
+        self.require("vocab_size", "embedding_dim", "hidden_dim", "n_layers", at_least=1)
 
 
 class RecurrentModel(AutoregressiveModel):

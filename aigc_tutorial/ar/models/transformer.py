@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from aigc_tutorial.ar.base import AutoregressiveModel
 from aigc_tutorial.ar.checks import check_tokens
+from aigc_tutorial.config import Config
 from aigc_tutorial.nn.activation import relu_squared
 from aigc_tutorial.nn.attention import CausalSelfAttention, KeyValueCache, segment_mask
 from aigc_tutorial.nn.norm import rms_norm
@@ -18,7 +19,7 @@ from aigc_tutorial.nn.token_shift import TokenShift
 
 
 @dataclass(frozen=True)
-class TransformerConfig:
+class TransformerConfig(Config):
     """Configuration of :class:`Transformer`.
 
     Attributes:
@@ -49,17 +50,13 @@ class TransformerConfig:
     token_shift: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("vocab_size", "context", "n_layers", "n_heads", "width", "mlp_factor"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.token_shift < 0:
-            raise ValueError(f"token_shift must be at least 0, got {self.token_shift}")
-        if self.activation not in ("relu2", "gelu"):
-            raise ValueError(f'activation must be "relu2" or "gelu", got "{self.activation}"')
-        if self.logit_cap is not None and self.logit_cap <= 0:
-            raise ValueError(
-                f"logit_cap must be positive, or None for no bound, got {self.logit_cap}"
-            )
+        """Check every setting."""
+        super().__post_init__()
+        self.require("vocab_size", "context", "n_layers", "n_heads", at_least=1)
+        self.require("width", "mlp_factor", at_least=1)
+        self.require("rope_base", above=1)
+        self.require("token_shift", at_least=0)
+        self.require("logit_cap", above=0)
 
 
 class TransformerState:

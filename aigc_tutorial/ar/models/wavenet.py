@@ -9,11 +9,12 @@ from torch import Tensor, nn
 
 from aigc_tutorial.ar.base import AutoregressiveModel
 from aigc_tutorial.ar.checks import check_tokens
+from aigc_tutorial.config import Config
 from aigc_tutorial.nn.gated import gate
 
 
 @dataclass(frozen=True)
-class WaveNetConfig:
+class WaveNetConfig(Config):
     """Configuration of :class:`WaveNet`.
 
     Attributes:
@@ -28,8 +29,9 @@ class WaveNetConfig:
     n_layers: int = 8
 
     def __post_init__(self) -> None:
-        if self.n_layers < 1:
-            raise ValueError(f"n_layers must be at least 1, got {self.n_layers}")
+        """Check every setting."""
+        super().__post_init__()
+        self.require("vocab_size", "width", "n_layers", at_least=1)
 
     @property
     def reach(self) -> int:

@@ -10,10 +10,11 @@ from torch.nn.functional import pad
 
 from aigc_tutorial.ar.base import AutoregressiveModel
 from aigc_tutorial.ar.checks import check_tokens
+from aigc_tutorial.config import Config
 
 
 @dataclass(frozen=True)
-class WindowConfig:
+class WindowConfig(Config):
     """Configuration of :class:`WindowModel`.
 
     Attributes:
@@ -29,8 +30,9 @@ class WindowConfig:
     hidden_dim: int = 256
 
     def __post_init__(self) -> None:
-        if self.window < 1:
-            raise ValueError(f"window must be at least 1, got {self.window}")
+        """Check every setting."""
+        super().__post_init__()
+        self.require("vocab_size", "window", "embedding_dim", "hidden_dim", at_least=1)
 
 
 class WindowModel(AutoregressiveModel):

@@ -267,7 +267,7 @@ def test_what_is_drawn_was_possible(seed, k):
         ({"top_p": 0.0}, "top_p must be above 0 and at most 1"),
         ({"top_p": 1.1}, "top_p must be above 0 and at most 1"),
         ({"min_p": 0.0}, "min_p must be above 0 and at most 1"),
-        ({"min_p": math.nan}, "min_p must be above 0 and at most 1"),
+        ({"min_p": math.nan}, "min_p must be a finite number"),
         ({"repetition_penalty": 0.0}, "repetition_penalty must be positive"),
     ],
 )

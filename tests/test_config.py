@@ -1,0 +1,157 @@
+"""Every configuration of the package checks each of its settings, and takes what is safe."""
+
+import dataclasses
+import importlib
+import inspect
+import json
+import pkgutil
+import types
+from typing import Any, Literal, Union, get_args, get_origin
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import aigc_tutorial
+from aigc_tutorial import ar, gan
+from aigc_tutorial.ar.recipes import SHAKESPEARE
+from aigc_tutorial.config import Config, from_dict, from_json, to_json
+from aigc_tutorial.gan.recipes import MNIST_CONV
+
+
+def classes_of_the_package() -> list[type]:
+    found: dict[str, type] = {}
+    for module in pkgutil.walk_packages(aigc_tutorial.__path__, "aigc_tutorial."):
+        if not module.name.endswith("__main__"):
+            members = inspect.getmembers(importlib.import_module(module.name), inspect.isclass)
+            found |= {f"{c.__module__}.{n}": c for n, c in members}
+    return [c for name, c in sorted(found.items()) if name.startswith("aigc_tutorial.")]
+
+
+CLASSES = classes_of_the_package()
+CONFIGS: list[Any] = [
+    c for c in CLASSES if issubclass(c, Config) and c is not Config and "Recipe" not in c.__name__
+]
+
+
+def default(config_class: Any) -> Any:
+    needed = [f.name for f in dataclasses.fields(config_class) if f.default is dataclasses.MISSING]
+    assert set(needed) <= {"vocab_size"}
+    return config_class(**dict.fromkeys(needed, 7))
+
+
+def hint_of(config_class: Any, name: str) -> tuple[Any, bool]:
+    """A setting's type, and whether it may be None."""
+    (hint,) = (field.type for field in dataclasses.fields(config_class) if field.name == name)
+    if get_origin(hint) in (Union, types.UnionType):
+        (inner,) = (option for option in get_args(hint) if option is not type(None))
+        return inner, True
+    return hint, False
+
+
+SETTINGS = [(c, field.name) for c in CONFIGS for field in dataclasses.fields(c)]
+
+
+def wrong_values(config_class: Any, name: str) -> list[Any]:
+    hint, may_be_none = hint_of(config_class, name)
+    wrong: list[Any] = [object()] if may_be_none else [object(), None]
+    if hint in (int, float):
+        wrong += [-1, -1.5, True, "3", [1], float("nan"), float("inf"), -float("inf"), 1j]
+        wrong += [np.int64(-1), np.bool_(True)] + ([0.5] if hint is int else [])
+    elif get_origin(hint) is tuple:
+        good = getattr(default(config_class), name)
+        wrong += ["3", 3, (), tuple(-value for value in good), (*good[:-1], "3")]
+        wrong += [] if get_args(hint)[-1] is Ellipsis else [(*good, good[-1]), good[:-1]]
+        wrong = [value for value in wrong if not (name == "hidden" and value == ())]
+    elif get_origin(hint) is Literal:
+        wrong += ["AdamW", "", 1, getattr(default(config_class), name).upper()]
+    elif hint is bool:
+        wrong += ["yes", 1, 0]
+    return wrong
+
+
+def test_every_configuration_is_checked():
+    named = [c for c in CLASSES if c.__name__.endswith(("Config", "Recipe"))]
+    assert len(named) > 15
+    assert all(issubclass(c, Config) for c in named)
+
+
+@pytest.mark.parametrize(("config_class", "name"), SETTINGS)
+def test_a_wrong_setting_is_an_error_that_names_it(config_class, name):
+    good = default(config_class)
+    for value in wrong_values(config_class, name):
+        with pytest.raises((TypeError, ValueError), match=name):
+            dataclasses.replace(good, **{name: value})
+
+
+@pytest.mark.parametrize("config_class", CONFIGS)
+def test_numpy_numbers_and_lists_are_taken(config_class):
+    good = default(config_class)
+
+    def as_numpy(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return [as_numpy(part) for part in value]
+        for kind, scalar in ((bool, np.bool_), (int, np.int32), (float, np.float64)):
+            if type(value) is kind:
+                return scalar(value)
+        return value
+
+    settings = {f.name: as_numpy(getattr(good, f.name)) for f in dataclasses.fields(good)}
+    taken = config_class(**settings)
+    assert taken == good
+    assert hash(taken) == hash(good)
+    assert to_json(taken) == to_json(good)
+    assert from_json(config_class, to_json(taken)) == good
+
+
+@given(st.sampled_from([s for s in SETTINGS if hint_of(*s)[0] in (int, float)]), st.data())
+def test_a_number_is_kept_as_it_is_or_refused(setting, data):
+    config_class, name = setting
+    value = data.draw(st.integers(-3, 70_000) | st.floats() | st.floats(width=32).map(np.float32))
+    try:
+        taken = dataclasses.replace(default(config_class), **{name: value})
+    except (TypeError, ValueError):
+        return
+    kept = getattr(taken, name)
+    assert kept == value
+    assert kept >= 0
+    assert type(kept) in (int, float)
+    assert type(kept) is int or hint_of(config_class, name)[0] is float
+    assert from_json(config_class, to_json(taken)) == taken
+
+
+def test_an_optimizer_by_another_name_is_refused_with_the_allowed_ones():
+    wrong: Any = "AdamW"
+    with pytest.raises(ValueError, match=r"optimizer must be one of 'muon', 'adamw', got 'AdamW'"):
+        ar.ARTrainingConfig(optimizer=wrong)
+
+
+def test_whole_numbers_written_as_floats_and_zeros_written_as_ints_are_taken():
+    many: Any = 1e6
+    assert json.loads(to_json(ar.ARTrainingConfig(n_tokens=many)))["n_tokens"] == 1_000_000
+    assert gan.GANTrainingConfig(betas=(0, 0.99)) == gan.GANTrainingConfig(betas=(0.0, 0.99))
+    with pytest.raises(ValueError, match="betas must be at least 0 and below 1"):
+        gan.GANTrainingConfig(betas=(0, 1))
+
+
+def test_a_file_goes_through_the_same_door():
+    with pytest.raises(ValueError, match="window must be at least 1"):
+        from_json(ar.WindowConfig, '{"vocab_size": 5, "window": 0}')
+    with pytest.raises(ValueError, match="has no setting windows; it has embedding_dim"):
+        from_dict(ar.WindowConfig, {"vocab_size": 5, "windows": 3})
+    with pytest.raises(ValueError, match="WindowConfig needs a value for vocab_size"):
+        from_dict(ar.WindowConfig, {"window": 3})
+    with pytest.raises(ValueError, match="expected the settings of a WindowConfig"):
+        from_json(ar.WindowConfig, "[5]")
+
+
+def test_a_recipe_takes_the_configurations_of_its_classes():
+    with pytest.raises(TypeError, match="model_config must be a TransformerConfig"):
+        dataclasses.replace(SHAKESPEARE, model_config=ar.WindowConfig(5))
+    with pytest.raises(TypeError, match="generator_config must be a ConvGeneratorConfig"):
+        dataclasses.replace(MNIST_CONV, generator_config=gan.MLPGeneratorConfig())
+    with pytest.raises(TypeError, match="training must be a GANTrainingConfig"):
+        dataclasses.replace(MNIST_CONV, training=ar.ARTrainingConfig())
+    with pytest.raises(TypeError, match="model_class must be a class of AutoregressiveModels"):
+        dataclasses.replace(SHAKESPEARE, model_class=ar.PixelCNN)
