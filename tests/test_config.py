@@ -151,7 +151,8 @@ def test_a_recipe_takes_the_configurations_of_its_classes():
         dataclasses.replace(SHAKESPEARE, model_config=ar.WindowConfig(5))
     with pytest.raises(TypeError, match="generator_config must be a ConvGeneratorConfig"):
         dataclasses.replace(MNIST_CONV, generator_config=gan.MLPGeneratorConfig())
+    wrong: dict[str, Any] = {"training": ar.ARTrainingConfig(), "model_class": ar.PixelCNN}
     with pytest.raises(TypeError, match="training must be a GANTrainingConfig"):
-        dataclasses.replace(MNIST_CONV, training=ar.ARTrainingConfig())
+        dataclasses.replace(MNIST_CONV, training=wrong["training"])
     with pytest.raises(TypeError, match="model_class must be a class of AutoregressiveModels"):
-        dataclasses.replace(SHAKESPEARE, model_class=ar.PixelCNN)
+        dataclasses.replace(SHAKESPEARE, model_class=wrong["model_class"])
