@@ -1,7 +1,6 @@
 """Training an autoregressive model: one update, and the run around it."""
 
 import copy
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,16 @@ from aigc_tutorial.ar.models.pixelcnn import PixelCNN
 from aigc_tutorial.config import Config
 from aigc_tutorial.data.batches.rows import ShuffledBatches, ShuffledTuples
 from aigc_tutorial.data.batches.tokens import TokenWindows
-from aigc_tutorial.nn import EMA
+from aigc_tutorial.nn import EMA, evaluation_mode, full_precision
 from aigc_tutorial.optim import JointOptimizer, Muon, split_parameters, warmup_flat_decay
+from aigc_tutorial.tensors import content_hash
 from aigc_tutorial.training import Engine, History, Tracker, run
+from aigc_tutorial.training.checkpoint import (
+    check_settings,
+    match_strides,
+    sample_of_weights,
+    settings_of,
+)
 from aigc_tutorial.training.loop import Batch, Batches
 
 ModelT = TypeVar("ModelT", bound=AutoregressiveModel | PixelCNN)
@@ -86,6 +92,9 @@ class ARTrainer(Generic[ModelT]):
     """The model, its optimizer, and the update.
 
     The state is complete: saved and restored, training goes on with the same bits.
+
+    Attributes:
+        n_predicted: tokens that all processes predicted in the last step.
     """
 
     def __init__(
@@ -96,8 +105,7 @@ class ARTrainer(Generic[ModelT]):
         engine: Engine,
         validation: Validation | None = None,
     ) -> None:
-        model.to(engine.device).train()
-        self.model = model
+        self.model = engine.prepare(model)
         self.config, self.engine, self.validation = config, engine, validation
         self.optimizer = make_optimizer(model, config)
         self.ema = (
@@ -105,6 +113,7 @@ class ARTrainer(Generic[ModelT]):
         )
         self.validation_history = History()
         self.best_weights: dict[str, Tensor] = {}
+        self.n_predicted = 0
 
     def step(self, batch: Batch, progress: float) -> dict[str, Tensor]:
         """Teacher forcing: score all tokens in one parallel pass and go down the mean.
@@ -120,13 +129,15 @@ class ARTrainer(Generic[ModelT]):
                 final=config.final_learning_rate,
             )
         )
-        n_tokens = count_predictions(batch)
+        self.n_predicted = self.engine.total(count_predictions(batch))
         with self.engine.autocast():
             nll = self.model.nll(*(batch if isinstance(batch, tuple) else (batch,)))
-            loss = nll.sum() / n_tokens
+        # The engine averages over processes, which may predict unequally many tokens: each divides
+        # its sum by the mean number of them.
+        loss = full_precision(nll).sum() * (self.engine.n_processes / max(1, self.n_predicted))
         self.engine.minimise(loss, self.optimizer)
         if self.ema is not None:
-            self.ema.update(self.model, n_tokens)
+            self.ema.update(self.model, self.n_predicted)
         return {"loss": loss.detach()}
 
     def trained_model(self) -> ModelT:
@@ -137,8 +148,9 @@ class ARTrainer(Generic[ModelT]):
         model = copy.deepcopy(self._averaged())
         if self.best_weights:
             model.load_state_dict(self.best_weights)
-        model.requires_grad_(True).eval()
-        return model
+        for parameter, trained in zip(model.parameters(), self.model.parameters(), strict=True):
+            parameter.requires_grad_(trained.requires_grad)
+        return model.eval()
 
     def _averaged(self) -> ModelT:
         return self.model if self.ema is None else self.ema.model
@@ -148,17 +160,24 @@ class ARTrainer(Generic[ModelT]):
         if self.validation is None:
             return
         model = self._averaged()
-        model.eval()
-        nll = self.validation(model)
-        model.train(model is self.model)
+        with evaluation_mode(model):
+            nll = self.validation(model)
         if nll < min(self.validation_history.get("nll", []), default=float("inf")):
             self.best_weights = copy.deepcopy(model.state_dict())
         self.validation_history.append({"n_tokens": n_tokens, "nll": nll})
 
+    def settings(self) -> dict[str, Any]:
+        """What tells this training from another one, besides seed and data."""
+        return {
+            "precision": self.engine.mixed_precision,
+            **settings_of("config", self.config),
+            **settings_of("model", self.model.config),
+        }
+
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next step depends on."""
         parts = {name: part.state_dict() for name, part in self._parts().items()}
-        own = {"best_weights": dict(self.best_weights), "config": dataclasses.asdict(self.config)}
+        own = {"best_weights": dict(self.best_weights), "settings": self.settings()}
         return parts | own
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -167,11 +186,10 @@ class ARTrainer(Generic[ModelT]):
         Raises:
             ValueError: if the state was trained with another configuration.
         """
-        saved, wanted = state["config"], dataclasses.asdict(self.config)
-        if saved != wanted:
-            raise ValueError(f"the checkpoint was trained with {saved}, this run wants {wanted}")
+        check_settings(state["settings"], self.settings(), what="the state of this training")
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
+        match_strides(self.optimizer)
         self.best_weights = state["best_weights"]
 
     def _parts(self) -> dict[str, Any]:
@@ -282,17 +300,27 @@ def train(
     random = torch.Generator().manual_seed(seed + 1_000_003 * engine.rank)
     trainer = ARTrainer(model, config=config, engine=engine, validation=validation)
     evaluations = [*range(validate_every or config.n_tokens, config.n_tokens, validate_every or 1)]
+    batches = _batches(data, config, random, engine.device)
+    settings = None
+    if checkpoint_folder is not None:
+        settings = trainer.settings() | {
+            "seed": seed,
+            **_identity(data),
+            "initial weights (some of them)": sample_of_weights(model),
+        }
     result = run(
         trainer,
-        _batches(data, config, random, engine.device),
+        batches,
         budget=config.n_tokens,
         unit="tokens",
-        count=count_predictions,
+        count=lambda _: trainer.n_predicted,
         at=dict.fromkeys([*evaluations, config.n_tokens], trainer.validate),
         tracker=tracker,
         checkpoint_folder=checkpoint_folder,
         checkpoint_every=checkpoint_every,
+        settings=settings,
         progress_bar=progress_bar and engine.is_main,
+        engine=engine,
     )
     model.eval()
     return ARTrainingResult(
@@ -321,3 +349,11 @@ def _batches(
     if data.ndim > 1:
         return ShuffledBatches(data, config.batch_size, generator=random)
     return TokenWindows(data, config.context, config.batch_size, generator=random)
+
+
+def _identity(data: Tensor | tuple[Tensor, ...] | Batches) -> dict[str, Any]:
+    """What tells data from other data; batches made elsewhere may say it by ``identity()``."""
+    if isinstance(data, Tensor | tuple):
+        parts = data if isinstance(data, tuple) else (data,)
+        return {"data (their fingerprint)": content_hash(*parts)}
+    return dict(data.identity()) if hasattr(data, "identity") else {}

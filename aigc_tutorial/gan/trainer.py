@@ -1,7 +1,6 @@
 """Training a GAN: two updates that take turns, and the run around them."""
 
 import copy
-import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +17,21 @@ from aigc_tutorial.data.checks import Samples
 from aigc_tutorial.gan.base import Discriminator, Generator, training_rows
 from aigc_tutorial.gan.losses import RELATIVISTIC, AdversarialLoss
 from aigc_tutorial.gan.penalties import gradient_penalty, r1_penalty, r2_penalty
-from aigc_tutorial.nn import EMA
+from aigc_tutorial.nn import EMA, frozen, full_precision
 from aigc_tutorial.optim import (
     JointOptimizer,
     layer_weights,
     spectral_descent,
     warmup_flat_decay,
 )
+from aigc_tutorial.tensors import content_hash
 from aigc_tutorial.training import Engine, History, Tracker, run
+from aigc_tutorial.training.checkpoint import (
+    check_settings,
+    match_strides,
+    sample_of_weights,
+    settings_of,
+)
 
 
 @dataclass(frozen=True)
@@ -106,8 +112,8 @@ class GANTrainer:
         random: torch.Generator,
         engine: Engine,
     ) -> None:
-        self.generator = generator.to(engine.device).train()
-        self.discriminator = discriminator.to(engine.device).train()
+        self.generator = engine.prepare(generator)
+        self.discriminator = engine.prepare(discriminator)
         self.loss, self.config, self.random, self.engine = loss, config, random, engine
         self.optimizer_generator, self.optimizer_discriminator = make_optimizers(
             generator, discriminator, config
@@ -119,6 +125,7 @@ class GANTrainer:
         )
         self.snapshots: dict[int, Tensor] = {}
         self._n_steps = 0
+        self._n_not_averaged = 0  # images since the average last moved
 
     def step(self, x_real: Float[Tensor, "B ..."], progress: float) -> dict[str, Tensor]:
         """Update the discriminator once or more, then the generator once.
@@ -132,12 +139,14 @@ class GANTrainer:
         for x_part in x_real.chunk(self.config.n_discriminator_updates):
             z = self.generator.sample_latent(len(x_part), generator=self.random)
             with self.engine.autocast():
-                x_fake = self.generator(z)
+                x_fake = full_precision(self.generator(z))
             scalars, logits_real = self._update_discriminator(x_part, x_fake.detach())
         scalars |= self._update_generator(logits_real, x_fake)
         self._n_steps += 1
+        self._n_not_averaged += len(x_real) * self.engine.n_processes
         if self._n_steps % self.config.ema_every == 0:
-            self.ema.update(self.generator, self.config.ema_every * len(x_real))
+            self.ema.update(self.generator, self._n_not_averaged)
+            self._n_not_averaged = 0
         return scalars
 
     def _update_discriminator(
@@ -145,8 +154,9 @@ class GANTrainer:
     ) -> tuple[dict[str, Tensor], Tensor]:
         with self.engine.autocast():
             # Real and generated samples in one pass: one large product instead of two small ones.
-            logits_real, logits_fake = self.discriminator(torch.cat([x_real, x_fake])).chunk(2)
-            loss = self.loss.discriminator(logits_real, logits_fake)
+            logits = full_precision(self.discriminator(torch.cat([x_real, x_fake])))
+        logits_real, logits_fake = logits.chunk(2)
+        loss = self.loss.discriminator(logits_real, logits_fake)
         self.engine.minimise(loss + self._penalty(x_real, x_fake), self.optimizer_discriminator)
         scalars = {
             "loss_discriminator": loss.detach(),
@@ -157,15 +167,14 @@ class GANTrainer:
 
     def _update_generator(self, logits_real: Tensor, x_fake: Tensor) -> dict[str, Tensor]:
         # Frozen, the discriminator passes gradients on to the samples and computes none of its own.
-        self.discriminator.requires_grad_(False)
-        with self.engine.autocast():
-            logits_fake = self.discriminator(x_fake)
+        with frozen(self.discriminator):
+            with self.engine.autocast():
+                logits_fake = full_precision(self.discriminator(x_fake))
             if self.loss.relativistic:
                 loss = self.loss.generator(logits_real, logits_fake)
             else:
                 loss = self.loss.generator(logits_fake)
-        self.engine.minimise(loss, self.optimizer_generator)
-        self.discriminator.requires_grad_(True)
+            self.engine.minimise(loss, self.optimizer_generator)
         return {"loss_generator": loss.detach()}
 
     def _penalty(self, x_real: Tensor, x_fake: Tensor) -> Tensor:
@@ -196,10 +205,20 @@ class GANTrainer:
     def averaged_generator(self, n_latents: int = 5_000) -> Generator:
         """Return a copy of the averaged generator that is ready to sample.
 
+        The steps that ``ema_every`` has not let in yet are part of the average here.
+
         Batch normalisation needs statistics of the averaged network, which differ from those that
         either network met in training: they are measured anew on ``n_latents`` latents.
         """
-        generator = copy.deepcopy(self.ema.model)
+        ema = self.ema
+        if self._n_not_averaged:
+            ema = copy.deepcopy(ema)
+            ema.update(self.generator, self._n_not_averaged)
+        generator = copy.deepcopy(ema.model)
+        for averaged, trained in zip(
+            generator.parameters(), self.generator.parameters(), strict=True
+        ):
+            averaged.requires_grad_(trained.requires_grad)
         latents = generator.sample_latent(n_latents, generator=torch.Generator().manual_seed(0))
         update_bn(latents.split(500), generator)
         return generator.eval()
@@ -210,15 +229,25 @@ class GANTrainer:
         generator = self.averaged_generator(n_latents=1_000)
         self.snapshots[n_images] = generator.sample(n_samples, generator=latents).cpu()
 
+    def settings(self) -> dict[str, Any]:
+        """What tells this training from another one, besides seed and data."""
+        return {
+            "loss": self.loss.name,
+            "precision": self.engine.mixed_precision,
+            **settings_of("config", self.config),
+            **settings_of("generator", self.generator.config),
+            **settings_of("discriminator", self.discriminator.config),
+        }
+
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next step depends on."""
         parts = {name: part.state_dict() for name, part in self._parts().items()}
         own = {
             "random": self.random.get_state(),
             "n_steps": self._n_steps,
+            "n_not_averaged": self._n_not_averaged,
             "snapshots": self.snapshots,
-            "loss": self.loss.name,
-            "config": dataclasses.asdict(self.config),
+            "settings": self.settings(),
         }
         return parts | own
 
@@ -228,14 +257,14 @@ class GANTrainer:
         Raises:
             ValueError: if the state was trained with another loss or configuration.
         """
-        saved = (state["loss"], state["config"])
-        wanted = (self.loss.name, dataclasses.asdict(self.config))
-        if saved != wanted:
-            raise ValueError(f"the checkpoint was trained with {saved}, this run wants {wanted}")
+        check_settings(state["settings"], self.settings(), what="the state of this training")
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
+            if isinstance(part, torch.optim.Optimizer):
+                match_strides(part)
         self.random.set_state(state["random"])
         self._n_steps = state["n_steps"]
+        self._n_not_averaged = state["n_not_averaged"]
         self.snapshots = dict(state["snapshots"])
 
     def _parts(self) -> dict[str, Any]:
@@ -341,6 +370,13 @@ def train(
         random=torch.Generator().manual_seed(latent_seed),
         engine=engine,
     )
+    settings = None
+    if checkpoint_folder is not None:
+        settings = trainer.settings() | {
+            "seed": seed,
+            "data (their fingerprint)": content_hash(rows),
+            "initial weights (some of them)": sample_of_weights(generator, discriminator),
+        }
     batches = ShuffledBatches(
         rows.to(engine.device),
         config.batch_size * config.n_discriminator_updates,
@@ -350,11 +386,14 @@ def train(
         trainer,
         batches,
         budget=config.n_images,
+        count=lambda batch: len(batch) * engine.n_processes,
         at=dict.fromkeys(snapshots_at, trainer.take_snapshot),
         tracker=tracker,
         checkpoint_folder=checkpoint_folder,
         checkpoint_every=checkpoint_every,
+        settings=settings,
         progress_bar=progress_bar and engine.is_main,
+        engine=engine,
     )
     return GANTrainingResult(
         generator=trainer.averaged_generator(),

@@ -10,9 +10,10 @@ from aigc_tutorial.nn.attention import (
     segment_mask,
 )
 from aigc_tutorial.nn.ema import EMA
-from aigc_tutorial.nn.mode import evaluation_mode
+from aigc_tutorial.nn.mode import evaluation_mode, frozen
 from aigc_tutorial.nn.norm import rms_norm
 from aigc_tutorial.nn.position import RotaryPositions, rotate
+from aigc_tutorial.nn.precision import full_precision
 from aigc_tutorial.nn.pretrained import Pretrained, count_parameters
 from aigc_tutorial.nn.token_shift import TokenShift
 
@@ -28,6 +29,8 @@ __all__ = [
     "causal_mask",
     "count_parameters",
     "evaluation_mode",
+    "frozen",
+    "full_precision",
     "relu_squared",
     "rms_norm",
     "rotate",

@@ -29,7 +29,7 @@ class EMA(Generic[ModuleT]):
     """
 
     def __init__(self, model: ModuleT, *, half_life: float, ramp_up: float = 0.09) -> None:
-        if half_life <= 0 or ramp_up <= 0:
+        if not (half_life > 0 and ramp_up > 0):  # NaN is neither
             raise ValueError(
                 f"half_life and ramp_up must be positive, got {half_life} and {ramp_up}; "
                 "use a tiny half-life to switch averaging off"

@@ -1,4 +1,4 @@
-"""Evaluation mode for a while."""
+"""What holds of a model for a while: evaluation mode, frozen weights."""
 
 import threading
 from collections.abc import Iterator
@@ -39,3 +39,20 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
                     _evaluated[module] = (n - 1, was_training)
                 else:
                     module.training = was_training
+
+
+@contextmanager
+def frozen(model: nn.Module) -> Iterator[None]:
+    """Switch off the gradients of a model's parameters, and those that had them on again after it.
+
+    Gradients still flow through the model to its input. A parameter that was frozen before stays
+    frozen.
+    """
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    for parameter in trained:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)

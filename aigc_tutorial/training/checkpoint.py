@@ -1,81 +1,274 @@
-"""Checkpoints without pickle: tensors as safetensors, everything else as JSON.
+"""Checkpoints without pickle: one file, tensors as safetensors, everything else as JSON in it.
 
 A state is a tree of dictionaries, lists and tuples whose leaves are tensors, numbers, texts,
 booleans or None: what ``state_dict()`` of modules and optimizers returns. It comes back exactly as
-it was, integer keys and tuples included. Reading a stranger's checkpoint runs none of the
-stranger's code.
+it was: integer keys, tuples, and the strides of tensors. Reading a stranger's checkpoint runs none
+of the stranger's code.
+
+The file is replaced in one step, so that a process killed at any moment leaves the old checkpoint
+or the new one, and damage is noticed when it is read. Each tensor is named by its content, so that
+equal ones are stored once: an average that was just copied, or the weights of many processes.
 """
 
+import dataclasses
 import json
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from filelock import FileLock, Timeout
+from torch import Tensor, nn
 
-from aigc_tutorial.files import replace_folder
+from aigc_tutorial.files import expand, writable_folder
+from aigc_tutorial.tensors import content_hash, load_tensors, save_tensors
 
-_TENSORS = "tensors.safetensors"
-_TREE = "tree.json"
+CHECKPOINT_FILE = "checkpoint.safetensors"
+"""Name of the checkpoint in its folder; whatever else lies there is left alone."""
+
+_LOCK_FILE = "checkpoint.lock"
+_FORMAT = "aigc_tutorial checkpoint 1"
+_OLD_FORMAT = "tree.json"
 
 
-def save_checkpoint(folder: str | Path, state: dict[str, Any]) -> None:
-    """Write ``state`` into ``folder``, whole or not at all.
+def checkpoint_path(folder: str | Path) -> Path:
+    """Where the checkpoint of a folder is; ``~`` and links are followed."""
+    return (expand(folder) / CHECKPOINT_FILE).resolve()
+
+
+@dataclass(frozen=True)
+class EncodedState:
+    """A state taken apart, which may stand in another state in place of what it was made of.
+
+    Attributes:
+        tree: the state in JSON's types, with names where the tensors were.
+        tensors: copies of them on the CPU, each named by a hash of its content.
+    """
+
+    tree: Any
+    tensors: dict[str, Tensor]
+
+
+def encode_state(state: Any) -> EncodedState:
+    """Take a state apart.
 
     Raises:
         TypeError: if a leaf is neither tensor, number, text, boolean nor None.
     """
     tensors: dict[str, Tensor] = {}
-    tree = _encode(state, tensors, "")
-    with replace_folder(folder) as temporary:
-        save_file(tensors, temporary / _TENSORS)
-        (temporary / _TREE).write_text(json.dumps(tree), encoding="utf-8")
+    return EncodedState(_encode(state, tensors, ""), tensors)
+
+
+def save_checkpoint(folder: str | Path, state: Mapping[str, Any]) -> None:
+    """Write ``state`` into the checkpoint of ``folder``, whole or not at all.
+
+    Raises:
+        TypeError: if a leaf is neither tensor, number, text, boolean nor None.
+        OSError: if the folder cannot be written.
+    """
+    encoded = encode_state(dict(state))
+    texts = {"format": _FORMAT, "tree": json.dumps(encoded.tree)}
+    save_tensors(checkpoint_path(folder), encoded.tensors, texts)
 
 
 def load_checkpoint(folder: str | Path) -> dict[str, Any]:
-    """Read what :func:`save_checkpoint` wrote, tensors on the CPU.
+    """Read what :func:`save_checkpoint` wrote, tensors on the CPU and the file closed again.
 
     Raises:
         FileNotFoundError: if there is no checkpoint in ``folder``.
-        ValueError: if its files are damaged.
+        ValueError: if it is damaged, or was written by an older version of this package.
     """
-    folder = Path(folder)
-    if not (folder / _TREE).is_file():
-        raise FileNotFoundError(f"{folder} holds no checkpoint: {_TREE} is missing")
+    path = checkpoint_path(folder)
+    _refuse_old_format(path.parent)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path.parent} holds no checkpoint: {path.name} is missing")
+    tensors, texts = load_tensors(path)
+    if texts.get("format") != _FORMAT:
+        raise ValueError(
+            f"{path} is no checkpoint that this version of the package can read: it does not say "
+            f"that its format is {_FORMAT!r}. Move it away, or use another folder"
+        )
+    return _decode(json.loads(texts["tree"]), tensors)
+
+
+@contextmanager
+def checkpoint_folder_in_use(folder: str | Path) -> Iterator[bool]:
+    """Keep a folder for one run: make it, lock it, and remove what killed saves left in it.
+
+    Yields:
+        Whether a run has begun in this folder before.
+
+    Raises:
+        OSError: if the folder cannot be written.
+        RuntimeError: if another process, or another run of this one, holds it.
+        ValueError: if it holds a checkpoint of an older version of this package.
+    """
+    path = checkpoint_path(folder)
+    if path.is_dir():
+        raise IsADirectoryError(
+            f"{path} is a folder, and a checkpoint should be written there; move it away, or use "
+            "another folder"
+        )
+    writable_folder(path.parent)
+    has_begun = path.with_name(_LOCK_FILE).exists()
+    lock = FileLock(path.with_name(_LOCK_FILE), timeout=0, is_singleton=False)
     try:
-        tensors = load_file(folder / _TENSORS)
-        tree = json.loads((folder / _TREE).read_text(encoding="utf-8"))
-        return _decode(tree, tensors)
-    except (SafetensorError, json.JSONDecodeError, KeyError) as error:
-        raise ValueError(f"the checkpoint in {folder} is damaged: {error}") from error
+        lock.acquire()
+    except Timeout as error:
+        raise RuntimeError(
+            f"another run writes its checkpoints into {path.parent}: wait for its end, or give "
+            "this one a folder of its own"
+        ) from error
+    try:
+        _refuse_old_format(path.parent)
+        yield has_begun
+    finally:
+        lock.release()
+
+
+def check_settings(saved: Mapping[str, Any], wanted: Mapping[str, Any], *, what: str) -> None:
+    """Raise a ValueError that names the first setting in which two runs differ.
+
+    Args:
+        saved: settings of the run that was saved.
+        wanted: settings of the run that is to continue it.
+        what: names the saved state in the error.
+    """
+    for name in dict.fromkeys([*wanted, *saved]):
+        before, now = (side.get(name, "not set") for side in (saved, wanted))
+        if not _agree(before, now):
+            raise ValueError(
+                f"{what} belongs to another run: its {name} is {before!r}, and {now!r} is wanted. "
+                "Ask for the same, or use another folder"
+            )
+
+
+def settings_of(prefix: str, config: Any) -> dict[str, Any]:
+    """The fields of a configuration as settings, each named ``prefix.field``.
+
+    Values that no checkpoint can hold are written as text.
+    """
+    if not dataclasses.is_dataclass(config):
+        return {}
+    settings = {}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        value = dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value
+        try:
+            encode_state(value)
+        except TypeError:
+            value = repr(value)
+        settings[f"{prefix}.{field.name}"] = value
+    return settings
+
+
+def sample_of_weights(*models: nn.Module) -> list[float]:
+    """A few weights, by which two initialisations can be told apart.
+
+    Not a hash: the same seed gives weights whose last bits differ from machine to machine.
+    """
+    matrices = [p.detach() for model in models for p in model.parameters() if p.ndim > 1 and len(p)]
+    return [matrix.flatten()[-1].item() for matrix in matrices[:32]]
+
+
+def match_strides(optimizer: torch.optim.Optimizer) -> None:
+    """Give every tensor of an optimizer's state the strides of its parameter.
+
+    A fused optimizer walks through a parameter and its moments in the order of memory. Moments
+    that were saved from a network in another memory format have the right values at the wrong
+    places for it, and it would pair them with other weights without a word.
+    """
+    for part in getattr(optimizer, "optimizers", ()):
+        match_strides(part)
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                state[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+
+
+def first_non_finite(state: Any, path: str = "") -> str | None:
+    """Path of the first tensor in a state that holds a NaN or an infinite number, if any."""
+    if isinstance(state, Tensor):
+        return None if bool(torch.isfinite(state).all()) else path
+    if isinstance(state, Mapping):
+        items: Any = state.items()
+    elif isinstance(state, list | tuple):
+        items = enumerate(state)
+    else:
+        return None
+    found = (first_non_finite(value, f"{path}/{key}") for key, value in items)
+    return next((where for where in found if where), None)
+
+
+def _agree(before: Any, now: Any) -> bool:
+    """Whether two settings are the same, lists of floats up to rounding."""
+    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        return all(
+            math.isclose(*pair, rel_tol=1e-3, abs_tol=1e-6)
+            if isinstance(pair[0], float)
+            else pair[0] == pair[1]
+            for pair in zip(before, now, strict=True)
+        )
+    return bool(before == now)
+
+
+def _refuse_old_format(folder: Path) -> None:
+    if (folder / _OLD_FORMAT).is_file() and not (folder / CHECKPOINT_FILE).is_file():
+        raise ValueError(
+            f"{folder} holds a checkpoint of an older version of this package ({_OLD_FORMAT}), "
+            "which this one cannot continue: end that run with the older version, or use another "
+            "folder"
+        )
 
 
 def _encode(value: Any, tensors: dict[str, Tensor], path: str) -> Any:
-    """Turn ``value`` into JSON, moving its tensors into ``tensors`` under their path's name."""
-    if isinstance(value, Tensor):
-        # A copy, since safetensors refuses tensors that share memory.
-        tensors[path] = value.detach().to("cpu", copy=True).contiguous()
-        return {"tensor": path}
+    """Turn ``value`` into JSON, moving its tensors into ``tensors`` under their hashes."""
+    if isinstance(value, EncodedState):
+        tensors |= value.tensors
+        return value.tree
+    if isinstance(value, Tensor) and value.layout == torch.strided:
+        value = value.detach()
+        strides = value.stride()
+        # What is dense is the same in another order; a view into something larger is packed.
+        is_dense = torch.empty_like(value, device="meta").stride() == strides
+        # A copy, since the caller goes on training, and safetensors refuses shared memory.
+        content = value.to("cpu", copy=True, memory_format=torch.contiguous_format)
+        tensors[name := content_hash(content)] = content
+        return {"tensor": [name, list(strides) if is_dense else None]}
     if isinstance(value, dict):
-        items = [[key, _encode(v, tensors, f"{path}/{key}")] for key, v in value.items()]
+        items = [
+            [_encode(key, tensors, path), _encode(item, tensors, f"{path}/{key}")]
+            for key, item in value.items()
+        ]
         return {"dict": items}
     if isinstance(value, list | tuple):
         kind = "list" if isinstance(value, list) else "tuple"
-        return {kind: [_encode(v, tensors, f"{path}/{i}") for i, v in enumerate(value)]}
+        return {kind: [_encode(item, tensors, f"{path}/{i}") for i, item in enumerate(value)]}
+    if isinstance(value, np.generic):
+        value = value.item()
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise TypeError(f"a checkpoint cannot hold the {type(value).__name__} at {path!r}")
+    raise TypeError(
+        f"a checkpoint cannot hold the {type(value).__name__} at {path!r}; it holds dense tensors, "
+        "numbers, texts, booleans, None, and dictionaries, lists and tuples of them"
+    )
 
 
-def _decode(tree: Any, tensors: dict[str, torch.Tensor]) -> Any:
+def _decode(tree: Any, tensors: Mapping[str, Tensor]) -> Any:
     if not isinstance(tree, dict):
         return tree
     ((kind, content),) = tree.items()
     if kind == "tensor":
-        return tensors[content]
+        name, strides = content
+        stored = tensors[name]
+        if strides is None:
+            return stored.clone()
+        return torch.empty_strided(stored.shape, strides, dtype=stored.dtype).copy_(stored)
     if kind == "dict":
-        return {key: _decode(value, tensors) for key, value in content}
+        return {_decode(key, tensors): _decode(value, tensors) for key, value in content}
     decoded = [_decode(value, tensors) for value in content]
     return tuple(decoded) if kind == "tuple" else decoded

@@ -1,53 +1,117 @@
 """Devices, precision and several processes, so that a training step need not know of them."""
 
-from itertools import chain
+import atexit
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 import torch
+import torch.distributed as distributed
 from torch import Tensor, nn
 
-from aigc_tutorial.cpu import tune_cpu
-
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
+ValueT = TypeVar("ValueT")
+
+_DTYPES = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Engine:
     """Runs the same training step on a CPU, on one GPU, or in many processes.
 
-    The hardware is Accelerate's business: ``accelerate launch script.py`` starts one process a
-    device, and each of them makes an engine. Models are not wrapped. An optimizer step averages
-    the gradients over all processes first, which also serves where a wrapper would not: a gradient
-    penalty differentiates twice, and a GAN freezes one network while it updates the other.
+    Started by ``torchrun script.py`` or ``accelerate launch script.py``, which start one process a
+    device and tell each its number, every process makes an engine and trains a replica of the
+    model on data of its own. Models are not wrapped. An optimizer step averages the gradients over
+    all processes first, which also serves where a wrapper would not: a gradient penalty
+    differentiates twice, and a GAN freezes one network while it updates the other. Nothing else is
+    shared: batch normalisation uses the statistics of each process's part of the batch.
+
+    An engine keeps no global state but torch's process group; engines of different devices and
+    precisions serve one process side by side.
 
     Attributes:
         device: where tensors of this process live.
-        is_main: whether this process writes files and prints.
+        mixed_precision: "no", "bf16" or "fp16".
+        rank: number of this process, from 0.
+        n_processes: how many there are.
+        is_main: whether this process, number 0, writes files and prints.
     """
 
-    def __init__(self, *, device: str | None = None, mixed_precision: str = "no") -> None:
+    def __init__(
+        self, *, device: str | torch.device | None = None, mixed_precision: str = "no"
+    ) -> None:
         """Set up the process.
 
         Args:
-            device: "cpu" to stay off the GPU; by default the GPU where there is one.
-            mixed_precision: "no", "bf16" or "fp16".
+            device: "cpu", "cuda", "cuda:1", "mps" and so on; by default the GPU where there is
+                one, and among several processes the one of this process's number.
+            mixed_precision: of the forward pass; weights, gradients, losses and penalties stay in
+                float32. With "fp16", which has a narrow range, the loss is scaled up before it is
+                differentiated, and a step whose gradients overflow is left out.
+
+        Raises:
+            ValueError: if there is no such device or precision here.
         """
-        if device not in (None, "cpu"):
+        if mixed_precision not in _DTYPES:
             raise ValueError(
-                f'device must be None or "cpu", got {device!r}; choose a GPU with '
-                "CUDA_VISIBLE_DEVICES"
+                f"mixed_precision must be one of {', '.join(_DTYPES)}, got {mixed_precision!r}"
             )
-        from accelerate import Accelerator  # takes a second to import
+        self.mixed_precision = mixed_precision
+        self.rank = int(os.environ.get("RANK", 0))
+        self.n_processes = int(os.environ.get("WORLD_SIZE", 1))
+        self.is_main = self.rank == 0
+        self.device = _device(device, int(os.environ.get("LOCAL_RANK", 0)), self.n_processes)
+        self._scaler = torch.amp.GradScaler(self.device.type, enabled=mixed_precision == "fp16")
+        if self.n_processes > 1 and not distributed.is_initialized():
+            if self.device.type not in ("cpu", "mps"):
+                torch.accelerator.set_device_index(self.device)
+            # Objects travel between CPUs, gradients between devices.
+            own = distributed.get_default_backend_for_device(self.device)
+            distributed.init_process_group(
+                own if self.device.type == "cpu" else f"cpu:gloo,{self.device.type}:{own}"
+            )
+            atexit.register(distributed.destroy_process_group)
 
-        tune_cpu()
-        self._accelerator: Any = Accelerator(cpu=device == "cpu", mixed_precision=mixed_precision)
-        self.device: torch.device = self._accelerator.device
-        self.is_main: bool = self._accelerator.is_main_process
-        self.rank: int = self._accelerator.process_index
-        self.n_processes: int = self._accelerator.num_processes
+    def prepare(self, model: ModuleT) -> ModuleT:
+        """Move a model to the device and give it the weights and buffers of the main process.
 
-    def autocast(self) -> Any:
+        A model in evaluation mode is put into training mode; in one that is in training mode,
+        parts that were put into evaluation mode stay there.
+
+        Raises:
+            TypeError: if the model is wrapped by ``torch.compile`` or for distributed training.
+            ValueError: if it has no parameter that can be trained.
+        """
+        if hasattr(model, "_orig_mod"):
+            raise TypeError(
+                "torch.compile(model) returns a wrapper that hides what kind of model it is; "
+                "compile the model itself, in place: model.compile()"
+            )
+        if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
+            raise TypeError(
+                "the engine itself averages gradients over processes: give it the bare model, "
+                "model.module"
+            )
+        if not any(parameter.requires_grad for parameter in model.parameters()):
+            raise ValueError(
+                f"the {type(model).__name__} has no parameter that can be trained: all are frozen, "
+                "or there is none; model.requires_grad_(True) frees them"
+            )
+        model.to(self.device)
+        if not model.training:
+            model.train()
+        if self.n_processes > 1:
+            for tensor in [*model.parameters(), *model.buffers()]:
+                whole = tensor.detach().contiguous()
+                distributed.broadcast(whole, src=0)
+                tensor.detach().copy_(whole)
+        return model
+
+    def autocast(self) -> AbstractContextManager[Any]:
         """Context in which the forward pass runs in the chosen precision."""
-        return self._accelerator.autocast()
+        if self.mixed_precision == "no":
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=_DTYPES[self.mixed_precision])
 
     def minimise(self, loss: Tensor, *optimizers: torch.optim.Optimizer) -> None:
         """Zero the gradients, differentiate ``loss``, average over processes, take one step.
@@ -56,11 +120,107 @@ class Engine:
         """
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)
-        self._accelerator.backward(loss)
+        self._scaler.scale(loss).backward()
         if self.n_processes > 1:
-            for group in chain.from_iterable(o.param_groups for o in optimizers):
-                for parameter in group["params"]:
-                    if parameter.grad is not None:
-                        parameter.grad = self._accelerator.reduce(parameter.grad, "mean")
+            groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+            _average_gradients([p for group in groups for p in group["params"]], self.n_processes)
+        if not self._scaler.is_enabled():
+            for optimizer in optimizers:
+                optimizer.step()
+            return
         for optimizer in optimizers:
-            optimizer.step()
+            self._scaler.unscale_(optimizer)  # before an optimizer measures the gradients' length
+            self._scaler.step(optimizer)
+        self._scaler.update()
+
+    def total(self, number: int) -> int:
+        """Sum of a whole number over all processes."""
+        if self.n_processes == 1:
+            return number
+        whole = torch.tensor(number)
+        distributed.all_reduce(whole)
+        return int(whole)
+
+    def mean(self, values: Mapping[str, Tensor]) -> dict[str, float]:
+        """Averages of scalars over all processes."""
+        own = {name: float(value) for name, value in values.items()}
+        if self.n_processes == 1:
+            return own
+        rows = self.gather(own)
+        return {name: sum(row[name] for row in rows) / len(rows) for name in own}
+
+    def gather(self, value: ValueT) -> list[ValueT]:
+        """What each process gives, in the order of their numbers."""
+        if self.n_processes == 1:
+            return [value]
+        values: list[Any] = [None] * self.n_processes
+        distributed.all_gather_object(values, value)
+        return values
+
+    def from_main(self, value: ValueT) -> ValueT:
+        """What the main process gives; the values of the others are ignored."""
+        if self.n_processes == 1:
+            return value
+        values: list[Any] = [value]
+        distributed.broadcast_object_list(values, src=0)
+        return values[0]
+
+    def state_dict(self) -> dict[str, Any]:
+        """The scale of the loss in "fp16"; nothing in other precisions."""
+        return self._scaler.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what :meth:`state_dict` returned."""
+        if self._scaler.is_enabled():
+            self._scaler.load_state_dict(state)
+
+
+def _device(device: str | torch.device | None, local_rank: int, n_processes: int) -> torch.device:
+    """The device that was asked for, or the best one, after a check that it is there."""
+    here = torch.accelerator.current_accelerator(check_available=True)
+    if device is None:
+        if here is None:
+            return torch.device("cpu")
+        if n_processes > 1:
+            return torch.device(here.type, local_rank % torch.accelerator.device_count())
+        return here
+    try:
+        wanted = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(
+            f'{device!r} names no device; write "cpu", "cuda", "cuda:1", "mps" or None for the best'
+        ) from error
+    if wanted.type == "cpu":
+        return wanted
+    n_devices = torch.accelerator.device_count() if here is not None else 0
+    if here is None or here.type != wanted.type or (wanted.index or 0) >= n_devices:
+        found = "none" if here is None else f"{n_devices} of type {here.type}"
+        raise ValueError(
+            f"torch sees no device {device!s} on this machine; accelerators found: {found}. "
+            'Pass device=None to take the best there is, or device="cpu"'
+        )
+    if n_processes > 1 and wanted.index is None and wanted.type != "mps":
+        return torch.device(wanted.type, local_rank % n_devices)
+    return wanted
+
+
+def _average_gradients(parameters: Sequence[Tensor], n_processes: int) -> None:
+    """Replace each gradient by its mean over all processes, in one message.
+
+    Beside the gradients travels who has one: a part of the model that one process's batch did not
+    use has none there, which is a gradient of zero for the mean; one that no process used keeps
+    none.
+    """
+    trained = [parameter for parameter in parameters if parameter.requires_grad]
+    gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in trained]
+    flags = torch.tensor([float(p.grad is not None) for p in trained], device=trained[0].device)
+    flat = torch.cat([flags, *(gradient.reshape(-1) for gradient in gradients)])
+    distributed.all_reduce(flat)
+    flat /= n_processes
+    used, *pieces = flat.split([len(trained), *(gradient.numel() for gradient in gradients)])
+    for number, (parameter, gradient, piece) in enumerate(
+        zip(trained, gradients, pieces, strict=True)
+    ):
+        # Asked only where it matters: to read a number is to wait for the device.
+        if parameter.grad is not None or used[number] > 0:
+            parameter.grad = gradient.copy_(piece.view(gradient.shape))

@@ -1,15 +1,29 @@
 """The loop around a training step, the same for every model."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
+import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from aigc_tutorial.training.checkpoint import load_checkpoint, save_checkpoint
+from aigc_tutorial import __version__
+from aigc_tutorial.training.checkpoint import (
+    EncodedState,
+    check_settings,
+    checkpoint_folder_in_use,
+    checkpoint_path,
+    encode_state,
+    first_non_finite,
+    load_checkpoint,
+    save_checkpoint,
+)
+from aigc_tutorial.training.engine import Engine
 from aigc_tutorial.training.history import History
 from aigc_tutorial.training.tracking import Tracker
 
@@ -79,79 +93,193 @@ def run(
     at: Mapping[int, Callable[[int], None]] | None = None,
     checkpoint_folder: str | Path | None = None,
     checkpoint_every: int | None = None,
+    settings: Mapping[str, Any] | None = None,
     progress_bar: bool = True,
+    engine: Engine | None = None,
 ) -> RunResult:
     """Take steps until ``budget`` images or tokens have been seen.
 
     If ``checkpoint_folder`` holds a checkpoint, the run continues from it and ends, on a CPU, with
-    the same bits as one that was never interrupted.
+    the same bits as one that was never interrupted. A loss or a weight that is not finite ends the
+    run, and never reaches a checkpoint.
+
+    Among several processes each takes its own batches; the main one alone writes, and a checkpoint
+    holds what each of them needs to go on.
 
     Args:
         task: takes the steps.
         batches: yields batches on the task's device.
         budget: how many images or tokens to see in all; the last batch may pass it.
         unit: what is counted; names the first column, ``n_images`` or ``n_tokens``.
-        count: how many of them a batch holds.
+        count: how many of them a batch holds, over all processes.
         log_every: record a row each time so many have been seen; by default a hundredth of the
             budget.
         tracker: receives every recorded row too.
         at: functions to call once so many have been seen, with the exact number.
-        checkpoint_folder: where to save and to resume from.
+        checkpoint_folder: where to save and to resume from, in the one file
+            ``checkpoint.safetensors``; what else lies there is left alone.
         checkpoint_every: how often to save; by default at the end alone.
+        settings: what makes this run another than its neighbours: seed, data, configuration. A
+            checkpoint of a run with other settings is refused.
         progress_bar: show one.
+        engine: of the task; by default that of a single process.
+
+    Raises:
+        ValueError: if the checkpoint is damaged, or belongs to a run with other settings.
+        FloatingPointError: if a recorded number or a weight is not finite.
+        OSError: if the folder cannot be written.
+        RuntimeError: if another run uses the folder.
     """
-    if budget < 1:
-        raise ValueError(f"budget must be at least one of the {unit}, got {budget}")
+    _check_counts(budget=budget, log_every=log_every, checkpoint_every=checkpoint_every, unit=unit)
     log_every = log_every or max(1, budget // 100)
-    history, n_seen, seconds = History(), 0, 0.0
-    parts = {"task": task, "batches": batches, "history": history}
-    if checkpoint_folder is not None and Path(checkpoint_folder).is_dir():
-        n_seen, seconds = _restore(checkpoint_folder, parts, budget, unit)
-        if tracker is not None:
+    checkpoint_every = checkpoint_every or budget
+    engine = engine or Engine(device="cpu")
+    tracker = tracker if engine.is_main else None
+    history, watch = History(), _Watch(unit)
+    checkpoints = _Checkpoints(
+        checkpoint_folder,
+        {"task": task, "batches": batches, "history": history, "engine": engine},
+        settings={**(settings or {}), f"budget ({unit})": budget, "package version": __version__},
+        engine=engine,
+    )
+    with checkpoints.in_use() as has_begun:
+        n_seen, seconds = checkpoints.restore()
+        if tracker is not None and has_begun:
             tracker.rewind(n_seen)
-    n_saved = n_seen
-    due = sorted(when for when in at or {} if when > n_seen or n_seen == 0)
-    with tqdm(
-        total=budget, initial=n_seen, unit=unit, leave=False, disable=not progress_bar
-    ) as bar:
-        while True:
-            while at and due and due[0] <= n_seen:
-                at[due.pop(0)](n_seen)
-            wants_saving = n_seen >= budget or n_seen - n_saved >= (checkpoint_every or budget)
-            if checkpoint_folder is not None and wants_saving and n_seen > n_saved:
-                _save(checkpoint_folder, parts, n_seen=n_seen, seconds=seconds, budget=budget)
-                n_saved = n_seen
-            if n_seen >= budget:
-                break
-            started = time.perf_counter()
-            batch = next(batches)
-            scalars = task.step(batch, n_seen / budget)
-            before, n_seen = n_seen, n_seen + count(batch)
-            if before // log_every != n_seen // log_every or n_seen >= budget:
-                row = {name: float(value) for name, value in scalars.items()}
-                history.append({f"n_{unit}": n_seen, **row})
-                if tracker is not None:
-                    tracker.log({f"n_{unit}": n_seen, **row}, n_seen=n_seen)
-            seconds += time.perf_counter() - started
-            bar.update(n_seen - before)
+        checkpoints.check(f"after {n_seen:,} {unit}")
+        n_saved = n_seen
+        due = sorted(when for when in at or {} if when > n_seen or n_seen == 0)
+        with tqdm(
+            total=budget, initial=n_seen, unit=unit, leave=False, disable=not progress_bar
+        ) as bar:
+            while True:
+                while at and due and due[0] <= n_seen:
+                    at[due.pop(0)](n_seen)
+                is_at_end = n_seen >= budget
+                if n_seen > n_saved and (is_at_end or n_seen - n_saved >= checkpoint_every):
+                    watch.check()
+                    checkpoints.check(f"after {n_seen:,} {unit}")
+                    checkpoints.save(n_seen, seconds)
+                    n_saved = n_seen
+                if is_at_end:
+                    break
+                started = time.perf_counter()
+                batch = next(batches)
+                scalars = task.step(batch, n_seen / budget)
+                before, n_seen = n_seen, n_seen + count(batch)
+                watch.see(scalars, n_seen)
+                if before // log_every != n_seen // log_every or n_seen >= budget:
+                    watch.check()
+                    row = {f"n_{unit}": n_seen, **engine.mean(scalars)}
+                    history.append(row)
+                    if tracker is not None:
+                        tracker.log(row, n_seen=n_seen)
+                seconds += time.perf_counter() - started
+                bar.update(n_seen - before)
     return RunResult(history, n_seen, seconds)
 
 
-def _save(folder: str | Path, parts: Mapping[str, Any], **numbers: float) -> None:
-    state = {name: part.state_dict() for name, part in parts.items()}
-    save_checkpoint(folder, state | numbers)
+class _Checkpoints:
+    """The one file that a run continues from, for all its processes; nothing without a folder."""
+
+    def __init__(
+        self, folder: str | Path | None, parts: Mapping[str, Any], settings: Any, engine: Engine
+    ) -> None:
+        self.folder, self.parts, self.settings, self.engine = folder, parts, settings, engine
+
+    def in_use(self) -> AbstractContextManager[bool]:
+        """Context in which the folder is this run's; says whether a run began there before."""
+        if self.folder is None or not self.engine.is_main:
+            return nullcontext(False)
+        return checkpoint_folder_in_use(self.folder)
+
+    def restore(self) -> tuple[int, float]:
+        """Load all parts, if there is a checkpoint; return how much data and time it had seen."""
+        if self.folder is None:
+            return 0, 0.0
+        self._encode()  # what cannot be saved shall fail before the training, and not after it
+        path, engine = checkpoint_path(self.folder), self.engine
+        exists = engine.is_main and path.exists()
+        saved = engine.from_main(load_checkpoint(self.folder) if exists else None)
+        if saved is None:
+            return 0, 0.0
+        self._check_settings(saved["processes"], str(path))
+        for name, part in self.parts.items():
+            part.load_state_dict(saved["processes"][engine.rank][name])
+        return saved["n_seen"], saved["seconds"]
+
+    def _check_settings(self, processes: list[dict[str, Any]], path: str) -> None:
+        numbers = ({"number of processes": n} for n in (len(processes), self.engine.n_processes))
+        check_settings(*numbers, what=path)
+        check_settings(processes[self.engine.rank]["settings"], self.settings, what=path)
+
+    def check(self, when: str) -> None:
+        """Raise an error if a tensor of the task is not finite, or could not be saved."""
+        state = self.parts["task"].state_dict()
+        if (where := first_non_finite(state)) is not None:
+            raise FloatingPointError(
+                f"{when}, {where[1:]} holds numbers that are not finite, so the run stops; the "
+                "last checkpoint, if there is one, is as it was. Lower the learning rates, and "
+                "look for such numbers in the data"
+            )
+
+    def save(self, n_seen: int, seconds: float) -> None:
+        """Write the states of all processes, each tensor that they have in common once."""
+        if self.folder is None:
+            return
+        own = self._encode()
+        known = self.engine.from_main(set(own.tensors))
+        new = {name: tensor for name, tensor in own.tensors.items() if name not in known}
+        if self.engine.is_main:
+            new = own.tensors
+        processes = self.engine.gather(EncodedState(own.tree, new))
+        if self.engine.is_main:
+            numbers = {"n_seen": n_seen, "seconds": seconds, "torch version": torch.__version__}
+            save_checkpoint(self.folder, {**numbers, "processes": processes})
+
+    def _encode(self) -> EncodedState:
+        parts = {name: part.state_dict() for name, part in self.parts.items()}
+        return encode_state(parts | {"settings": self.settings})
 
 
-def _restore(
-    folder: str | Path, parts: Mapping[str, Any], budget: int, unit: str
-) -> tuple[int, float]:
-    """Load all parts from the checkpoint; return how much data and time it had seen."""
-    state = load_checkpoint(folder)
-    if state["budget"] != budget:
-        raise ValueError(
-            f"{folder} belongs to a run over {state['budget']} {unit}, not {budget}; the schedule "
-            "depends on it: ask for the same number or give another folder"
-        )
-    for name, part in parts.items():
-        part.load_state_dict(state[name])
-    return state["n_seen"], state["seconds"]
+class _Watch:
+    """Notices the first recorded number that is not finite.
+
+    On a CPU every step is looked at; elsewhere that would wait for the device, so that steps are
+    put by and looked at together.
+    """
+
+    _N_PUT_BY = 256
+
+    def __init__(self, unit: str) -> None:
+        self.unit = unit
+        self.steps: list[tuple[int, Mapping[str, Tensor]]] = []
+
+    def see(self, scalars: Mapping[str, Tensor], n_seen: int) -> None:
+        """Take one step's numbers."""
+        self.steps.append((n_seen, scalars))
+        if _is_read_at_once(scalars) or len(self.steps) >= self._N_PUT_BY:
+            self.check()
+
+    def check(self) -> None:
+        """Raise a FloatingPointError if one of the steps put by had a number that is not finite."""
+        for n_seen, scalars in self.steps:
+            for name, value in scalars.items():
+                if not math.isfinite(value):
+                    raise FloatingPointError(
+                        f"after {n_seen:,} {self.unit}, {name} is {float(value)}, so the run "
+                        "stops; the last checkpoint, if there is one, is as it was. Lower the "
+                        "learning rates, and look for numbers that are not finite in the data"
+                    )
+        self.steps.clear()
+
+
+def _is_read_at_once(scalars: Mapping[str, Tensor]) -> bool:
+    """Whether reading the numbers waits for no device."""
+    return all(value.device.type == "cpu" for value in scalars.values())
+
+
+def _check_counts(unit: str, **counts: int | None) -> None:
+    for name, count in counts.items():
+        if count is not None and count < 1:
+            raise ValueError(f"{name} must be at least one of the {unit}, got {count}")

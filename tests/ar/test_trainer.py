@@ -13,6 +13,7 @@ from aigc_tutorial.ar.models.pixelcnn import PixelCNN, PixelCNNConfig
 from aigc_tutorial.ar.trainer import ARTrainer, ARTrainingConfig, count_predictions, train
 from aigc_tutorial.data.batches.tokens import TokenWindows, pad_sequences
 from aigc_tutorial.training import CsvTracker, Engine
+from tests.training.interrupted import InterruptedEngine
 
 V = 5
 CONFIG = ARTrainingConfig(n_tokens=960, batch_size=4, context=8, warmup_tokens=64)
@@ -173,20 +174,6 @@ def test_the_same_seed_gives_the_same_bits_and_another_one_does_not(text):
     assert not torch.equal(weights(same.model), weights(other.model))
 
 
-class InterruptedEngine(Engine):
-    """Stops as a user's Ctrl-C would, after a number of optimizer steps."""
-
-    def __init__(self, n_updates):
-        super().__init__(device="cpu")
-        self.n_left = n_updates
-
-    def minimise(self, loss: Any, *optimizers: Any) -> None:
-        if self.n_left == 0:
-            raise KeyboardInterrupt
-        self.n_left -= 1
-        super().minimise(loss, *optimizers)
-
-
 @pytest.mark.parametrize("optimizer", ["muon", "adamw"])
 @pytest.mark.parametrize("kind", ["text", "rows with masks"])
 def test_resuming_ends_with_the_same_bits(text, tmp_path, optimizer, kind):
@@ -221,12 +208,31 @@ def test_resuming_ends_with_the_same_bits(text, tmp_path, optimizer, kind):
 
 
 def test_a_checkpoint_of_another_run_is_refused(text, tmp_path):
-    arguments = {"checkpoint_folder": tmp_path / "c", "progress_bar": False}
+    arguments: dict[str, Any] = {"checkpoint_folder": tmp_path / "c", "progress_bar": False}
     train(model(), text, config=CONFIG, **arguments)
-    with pytest.raises(ValueError, match="was trained with"):
-        train(model(), text, config=dataclasses.replace(CONFIG, momentum=0.5), **arguments)
-    with pytest.raises(ValueError, match="belongs to a run over 960 tokens"):
-        train(model(), text, config=dataclasses.replace(CONFIG, n_tokens=9_000), **arguments)
+    for name, value in (("momentum", 0.5), ("n_tokens", 9_000)):
+        changed: dict[str, Any] = {name: value}
+        with pytest.raises(ValueError, match=rf"its config\.{name} is .* and {value} is wanted"):
+            train(model(), text, config=dataclasses.replace(CONFIG, **changed), **arguments)
+    arguments["config"] = CONFIG
+    with pytest.raises(ValueError, match="its seed is 0, and 1 is wanted"):
+        train(model(), text, seed=1, **arguments)
+    with pytest.raises(ValueError, match="its data .* is wanted"):
+        train(model(), text.flip(0), **arguments)
+    with pytest.raises(ValueError, match="its initial weights"):
+        train(model(seed=1), text, **arguments)
+
+
+def test_batches_of_other_data_or_another_seed_are_refused(text, tmp_path):
+    def start(text, seed):
+        windows = TokenWindows(text, 8, 4, generator=seeded(seed))
+        train(model(), windows, config=CONFIG, checkpoint_folder=tmp_path, progress_bar=False)
+
+    start(text, 7)
+    with pytest.raises(ValueError, match="its seed of the batches is 7, and 8 is wanted"):
+        start(text, 8)
+    with pytest.raises(ValueError, match="its data .* is wanted"):
+        start(text.flip(0), 7)
 
 
 def test_the_best_weights_are_kept(text):

@@ -12,6 +12,7 @@ from aigc_tutorial.data import ring
 from aigc_tutorial.gan import losses
 from aigc_tutorial.optim import orthogonalise
 from aigc_tutorial.training import CsvTracker, Engine
+from tests.training.interrupted import InterruptedEngine
 
 SHAPE = (1, 4, 4)
 CONFIG = gan.GANTrainingConfig(n_images=320, batch_size=16, warmup_images=32, penalty_every=4)
@@ -225,29 +226,27 @@ def test_resuming_ends_with_the_same_bits(rows, tmp_path, batch_norm):
         assert [int(row["n_images"]) for row in csv.DictReader(file)] == whole.history["n_images"]
 
 
-class InterruptedEngine(Engine):
-    """Stops as a user's Ctrl-C would, after a number of optimizer steps."""
-
-    def __init__(self, n_updates: int) -> None:
-        super().__init__(device="cpu")
-        self.n_left = n_updates
-
-    def minimise(self, loss: torch.Tensor, *optimizers: torch.optim.Optimizer) -> None:
-        if self.n_left == 0:
-            raise KeyboardInterrupt
-        self.n_left -= 1
-        super().minimise(loss, *optimizers)
-
-
 def test_a_checkpoint_of_another_run_is_refused(rows, tmp_path):
-    arguments = {"checkpoint_folder": tmp_path / "c", "progress_bar": False}
+    arguments: dict[str, Any] = {"checkpoint_folder": tmp_path / "c", "progress_bar": False}
     gan.train(*networks(), rows, config=CONFIG, **arguments)
     other = dataclasses.replace(CONFIG, r1_gamma=7.0)
-    with pytest.raises(ValueError, match="was trained with"):
+    with pytest.raises(ValueError, match=r"its config\.r1_gamma is 0\.3, and 7\.0 is wanted"):
         gan.train(*networks(), rows, config=other, **arguments)
     longer = dataclasses.replace(CONFIG, n_images=640)
-    with pytest.raises(ValueError, match="belongs to a run over 320 images"):
+    with pytest.raises(ValueError, match=r"its config\.n_images is 320, and 640 is wanted"):
         gan.train(*networks(), rows, config=longer, **arguments)
+    arguments["config"] = CONFIG
+    with pytest.raises(ValueError, match="its seed is 0, and 1 is wanted"):
+        gan.train(*networks(), rows, seed=1, **arguments)
+    with pytest.raises(ValueError, match="its data .* is wanted"):
+        gan.train(*networks(), rows.flip(0), **arguments)
+    with pytest.raises(ValueError, match="its initial weights"):
+        gan.train(*networks(seed=1), rows, **arguments)
+    with pytest.raises(ValueError, match="its loss is 'relativistic pairing', and 'hinge'"):
+        gan.train(*networks(), rows, loss=losses.HINGE, **arguments)
+    with pytest.raises(ValueError, match="its precision is 'no', and 'bf16'"):
+        engine = Engine(device="cpu", mixed_precision="bf16")
+        gan.train(*networks(), rows, engine=engine, **arguments)
 
 
 def test_several_critic_updates_use_data_of_their_own(rows):

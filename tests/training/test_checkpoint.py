@@ -1,11 +1,25 @@
 """A checkpoint returns what it was given, or says why it cannot."""
 
+import random
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from aigc_tutorial.training import load_checkpoint, save_checkpoint
+from aigc_tutorial.training.checkpoint import (
+    check_settings,
+    checkpoint_folder_in_use,
+    checkpoint_path,
+    match_strides,
+)
 
 # No subnormal floats: the engine's tests switch them off for the whole process.
 floats = st.floats(-1e9, 1e9, allow_subnormal=False)
@@ -66,14 +80,185 @@ def test_objects_are_refused_and_the_old_checkpoint_stays(tmp_path):
     assert load_checkpoint(tmp_path / "c") == {"value": 1}
 
 
-def test_damage_is_reported(tmp_path):
-    save_checkpoint(tmp_path / "c", {"value": torch.ones(100)})
-    tensors = tmp_path / "c" / "tensors.safetensors"
-    tensors.write_bytes(tensors.read_bytes()[:-10])
-    with pytest.raises(ValueError, match="damaged"):
-        load_checkpoint(tmp_path / "c")
+def test_whatever_else_lies_in_the_folder_stays(tmp_path):
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "notes.txt").write_text("mine")
+    for value in (1, 2):
+        save_checkpoint(tmp_path, {"value": value})
+    assert load_checkpoint(tmp_path) == {"value": 2}
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [".git", "checkpoint.safetensors", "notes.txt"]
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_a_crash_while_saving_leaves_the_old_checkpoint(tmp_path, monkeypatch):
+    save_checkpoint(tmp_path, {"value": torch.ones(9)})
+
+    def write_half(tensors, path, metadata):
+        Path(path).write_bytes(b"half of it")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("aigc_tutorial.tensors.save_file", write_half)
+    with pytest.raises(KeyboardInterrupt):
+        save_checkpoint(tmp_path, {"value": torch.zeros(9)})
+    assert torch.equal(load_checkpoint(tmp_path)["value"], torch.ones(9))
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.safetensors"]
+
+
+def test_keys_and_numbers_come_back_as_they_were(tmp_path):
+    state = {1: "a", "1": "b", (1, "x"): torch.zeros(()), None: np.float32(0.5)}
+    save_checkpoint(tmp_path, {"state": state, "nan": float("inf")})
+    loaded = load_checkpoint(tmp_path)
+    assert loaded["state"] == {1: "a", "1": "b", (1, "x"): torch.tensor(0.0), None: 0.5}
+    assert loaded["nan"] == float("inf")
+
+
+def test_leaves_of_equal_content_share_the_file_and_no_memory(tmp_path):
+    """Both moments of a new Adam are zeros; loaded, one must not move with the other."""
+    zeros = torch.zeros(25_000)
+    save_checkpoint(tmp_path, {"first": zeros, "second": zeros.clone()})
+    assert checkpoint_path(tmp_path).stat().st_size < 110_000
+    loaded = load_checkpoint(tmp_path)
+    loaded["first"] += 1
+    assert torch.equal(loaded["second"], zeros)
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.rand(3, 5, 2, 4).to(memory_format=torch.channels_last),
+        torch.rand(3, 1, 2, 2).to(memory_format=torch.channels_last),
+        torch.rand(4, 6).T,
+        torch.rand(4, 6),
+        torch.rand(2, 3).to(torch.bfloat16).T,
+    ],
+)
+def test_tensors_come_back_in_the_strides_that_they_had(tmp_path, tensor):
+    save_checkpoint(tmp_path, {"value": tensor})
+    loaded = load_checkpoint(tmp_path)["value"]
+    assert torch.equal(loaded, tensor)
+    assert loaded.stride() == tensor.stride()
+
+
+def test_moments_take_the_strides_of_their_weight():
+    """Saved from a contiguous weight and given to one in channels_last, they fit each other.
+
+    Torch's fused Adam walks both in the order of memory, and would pair others otherwise.
+    """
+    weight = torch.rand(3, 4, 2, 2)
+    gradient = torch.rand(3, 4, 2, 2)
+    after = []
+    for memory_format in (torch.contiguous_format, torch.channels_last):
+        parameter = torch.nn.Parameter(weight.clone(memory_format=memory_format))
+        optimizer = torch.optim.Adam([parameter], lr=0.1, fused=True)
+        moments = {"step": torch.tensor(3.0), "exp_avg": weight / 2, "exp_avg_sq": weight.square()}
+        groups = optimizer.state_dict()["param_groups"]
+        optimizer.load_state_dict({"state": {0: moments}, "param_groups": groups})
+        match_strides(optimizer)
+        parameter.grad = gradient.clone(memory_format=memory_format)
+        optimizer.step()
+        after.append(parameter.detach())
+    assert torch.equal(*after)
+
+
+def test_any_damage_is_noticed_and_the_error_names_the_file(tmp_path):
+    rng = random.Random(0)
+    state = {"weights": torch.rand(7, 3), "moment": torch.zeros(4), "config": {"rate": 0.5}}
+    save_checkpoint(tmp_path, state)
+    path = checkpoint_path(tmp_path)
+    whole = path.read_bytes()
+    for _ in range(300):
+        damaged = bytearray(whole)
+        place = rng.randrange(len(whole))
+        if rng.random() < 0.2:
+            del damaged[place:]
+        else:
+            damaged[place] ^= 1 << rng.randrange(8)
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match=re.escape(str(path))):
+            load_checkpoint(tmp_path)
+    path.write_bytes(whole)
+    assert torch.equal(load_checkpoint(tmp_path)["weights"], state["weights"])
 
 
 def test_absence_is_reported(tmp_path):
     with pytest.raises(FileNotFoundError, match="holds no checkpoint"):
         load_checkpoint(tmp_path)
+
+
+def test_a_checkpoint_of_an_older_version_is_named_as_such(tmp_path):
+    (tmp_path / "tree.json").write_text("{}")
+    (tmp_path / "tensors.safetensors").write_bytes(b"")
+    with pytest.raises(ValueError, match="older version of this package"):
+        load_checkpoint(tmp_path)
+    with (
+        pytest.raises(ValueError, match="older version of this package"),
+        checkpoint_folder_in_use(tmp_path),
+    ):
+        pass
+
+
+def test_home_and_links_are_followed(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "far").mkdir()
+    (tmp_path / "near").symlink_to(tmp_path / "far")
+    for value in (1, 2):
+        save_checkpoint("~/near", {"value": value})
+    assert load_checkpoint(tmp_path / "far") == {"value": 2}
+    assert (tmp_path / "near").is_symlink()
+
+
+def test_a_second_writer_is_refused_until_the_first_has_ended(tmp_path):
+    with checkpoint_folder_in_use(tmp_path) as has_begun:
+        assert not has_begun
+        with (
+            pytest.raises(RuntimeError, match="another run writes its checkpoints"),
+            checkpoint_folder_in_use(tmp_path),
+        ):
+            pass
+    with checkpoint_folder_in_use(tmp_path) as has_begun:
+        assert has_begun
+
+
+def test_a_folder_that_cannot_be_written_is_refused_at_once(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OSError, match="file"), checkpoint_folder_in_use(tmp_path / "file" / "c"):
+        pass
+    (tmp_path / "c" / "checkpoint.safetensors").mkdir(parents=True)
+    with (
+        pytest.raises(IsADirectoryError, match="is a folder"),
+        checkpoint_folder_in_use(tmp_path / "c"),
+    ):
+        pass
+
+
+def test_what_a_killed_save_left_is_removed(tmp_path):
+    """The process is killed within a save; the next start finds its temporary files and cleans."""
+    script = textwrap.dedent("""
+        import os, signal, sys
+        import torch
+        from aigc_tutorial import tensors, training
+        def killed(*arguments, **options):
+            save_file(*arguments, **options)
+            os.kill(os.getpid(), signal.SIGKILL)
+        save_file, tensors.save_file = tensors.save_file, killed
+        training.save_checkpoint(sys.argv[1], {"value": torch.zeros(9)})
+    """)
+    save_checkpoint(tmp_path, {"value": 1})
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False)
+    assert len(list(tmp_path.iterdir())) == 2
+    assert load_checkpoint(tmp_path) == {"value": 1}
+    with checkpoint_folder_in_use(tmp_path):
+        names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["checkpoint.lock", "checkpoint.safetensors"]
+
+
+def test_the_setting_that_differs_is_named():
+    saved = {"seed": 3, "config.r1_gamma": 0.3, "weights": [0.5, -1.0]}
+    check_settings(saved, {**saved, "weights": [0.5, -1.0001]}, what="c")
+    for name, value in (("seed", 4), ("config.r1_gamma", 7.0), ("weights", [0.5, -1.1])):
+        with pytest.raises(ValueError, match="belongs to another run") as error:
+            check_settings(saved, {**saved, name: value}, what="c")
+        assert f"its {name} is {saved[name]!r}, and {value!r} is wanted" in str(error.value)
+    with pytest.raises(ValueError, match="its penalty is 'not set', and 1 is wanted"):
+        check_settings(saved, {**saved, "penalty": 1}, what="c")

@@ -1,11 +1,13 @@
 """The loop counts data, records, calls back and saves; schedule, history and trackers with it."""
 
+from typing import Any
+
 import pytest
 import torch
 
 from aigc_tutorial.data import ShuffledBatches
 from aigc_tutorial.optim import warmup_flat_decay
-from aigc_tutorial.training import Engine, History, run
+from aigc_tutorial.training import CsvTracker, History, load_checkpoint, loop, run
 
 
 class CountingTask:
@@ -104,15 +106,118 @@ def test_history_reads_by_column_and_by_row(tmp_path):
     assert history.n_rows == 2
 
 
-def test_engine_minimises():
-    parameter = torch.nn.Parameter(torch.tensor([3.0]))
-    optimizer = torch.optim.SGD([parameter], lr=0.1)
-    engine = Engine(device="cpu")
-    for _ in range(2):  # gradients of the first step must not leak into the second
-        engine.minimise((parameter.square() / 2).sum(), optimizer)
-    assert parameter.item() == pytest.approx(3.0 * 0.9**2)
+class NotFinite(CountingTask):
+    """Its loss, or a tensor of its state, is NaN once so many numbers have been seen."""
+
+    def __init__(self, *, loss_after=10**9, weight_after=10**9):
+        super().__init__()
+        self.loss_after, self.weight_after = loss_after, weight_after
+        self.n_seen = 0
+
+    def step(self, batch, progress):
+        super().step(batch, progress)
+        self.n_seen += len(batch)
+        return {"loss": torch.tensor(0.0 if self.n_seen <= self.loss_after else torch.nan)}
+
+    def state_dict(self):
+        weight = torch.tensor(1.0 if self.n_seen <= self.weight_after else torch.inf)
+        return {**super().state_dict(), "layers": [{"weight": weight}], "n_seen": self.n_seen}
+
+    def load_state_dict(self, state):
+        super().load_state_dict(state)
+        self.n_seen = state["n_seen"]
 
 
-def test_engine_refuses_devices_it_cannot_choose():
-    with pytest.raises(ValueError, match="CUDA_VISIBLE_DEVICES"):
-        Engine(device="cuda:3")
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        (NotFinite(loss_after=60), r"after 70 images, loss is nan"),
+        (NotFinite(weight_after=60), r"after 80 images, layers/0/weight holds numbers"),
+    ],
+)
+def test_what_is_not_finite_ends_the_run_and_spares_the_checkpoint(tmp_path, task, message):
+    options: dict[str, Any] = {
+        "checkpoint_folder": tmp_path, "checkpoint_every": 40, "progress_bar": False
+    }  # fmt: skip
+    with pytest.raises(FloatingPointError, match=message):
+        run(task, batches(), budget=120, **options)
+    assert load_checkpoint(tmp_path)["n_seen"] == 40
+    assert run(NotFinite(), batches(), budget=120, **options).n_seen == 120
+
+
+def test_weights_that_are_not_finite_end_a_run_without_a_checkpoint_too():
+    with pytest.raises(FloatingPointError, match=r"after 100 images, layers/0/weight"):
+        run(NotFinite(weight_after=60), batches(), budget=100, progress_bar=False)
+    with pytest.raises(FloatingPointError, match=r"after 0 images, layers/0/weight"):
+        run(NotFinite(weight_after=-1), batches(), budget=100, progress_bar=False)
+
+
+def test_on_a_gpu_the_steps_are_looked_at_together(monkeypatch):
+    """Nothing waits for the device between rows; the error still names the first bad step."""
+    monkeypatch.setattr(loop, "_is_read_at_once", lambda scalars: False)
+    with pytest.raises(FloatingPointError, match="after 50 images, loss is nan"):
+        run(NotFinite(loss_after=40), batches(), budget=100, log_every=100, progress_bar=False)
+
+
+def test_a_run_with_other_settings_is_refused(tmp_path):
+    def start(budget=100, unit="images", **settings):
+        return run(
+            CountingTask(), batches(), budget=budget, unit=unit, settings=settings,
+            checkpoint_folder=tmp_path, progress_bar=False,
+        )  # fmt: skip
+
+    start(seed=1, data="ab")
+    assert start(seed=1, data="ab").n_seen == 100
+    for changed, message in (
+        ({"seed": 2}, "its seed is 1, and 2 is wanted"),
+        ({"data": "cd"}, "its data is 'ab', and 'cd' is wanted"),
+        ({"budget": 200}, r"its budget \(images\) is 100, and 200 is wanted"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            start(**{"seed": 1, "data": "ab", **changed})
+
+
+def test_an_empty_folder_made_beforehand_will_do_and_strangers_in_it_stay(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    run(CountingTask(), batches(), budget=100, checkpoint_folder=tmp_path, progress_bar=False)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert load_checkpoint(tmp_path)["n_seen"] == 100
+
+
+def test_what_cannot_be_saved_is_refused_before_the_first_step(tmp_path):
+    task = CountingTask()
+    task.total = object()  # type: ignore[assignment]
+    with pytest.raises(TypeError, match="cannot hold the object at '/task/total'"):
+        run(task, batches(), budget=100, checkpoint_folder=tmp_path, progress_bar=False)
+    assert task.progress == []
+
+
+def test_a_run_killed_before_its_first_checkpoint_begins_its_log_anew(tmp_path):
+    class Killed(CountingTask):
+        def step(self, batch, progress):
+            if progress > 0.3:
+                raise KeyboardInterrupt
+            return super().step(batch, progress)
+
+    tracker = CsvTracker(tmp_path / "log.csv")
+    options: dict[str, Any] = {
+        "log_every": 10, "tracker": tracker, "checkpoint_folder": tmp_path / "c",
+        "progress_bar": False,
+    }  # fmt: skip
+    with pytest.raises(KeyboardInterrupt):
+        run(Killed(), batches(), budget=100, **options)
+    assert len((tmp_path / "log.csv").read_text().split()) == 5
+    result = run(CountingTask(), batches(), budget=100, **options)
+    assert len((tmp_path / "log.csv").read_text().split()) == 11
+    assert result.history.n_rows == 10
+
+
+def test_two_runs_do_not_share_a_folder(tmp_path):
+    def second(n_seen):
+        run(CountingTask(), batches(), budget=100, checkpoint_folder=tmp_path, progress_bar=False)
+
+    with pytest.raises(RuntimeError, match="another run writes its checkpoints"):
+        run(
+            CountingTask(), batches(), budget=100, at={50: second}, checkpoint_folder=tmp_path,
+            progress_bar=False,
+        )  # fmt: skip

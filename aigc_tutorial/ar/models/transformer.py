@@ -15,6 +15,7 @@ from aigc_tutorial.nn.activation import relu_squared
 from aigc_tutorial.nn.attention import CausalSelfAttention, KeyValueCache, segment_mask
 from aigc_tutorial.nn.norm import rms_norm
 from aigc_tutorial.nn.position import RotaryPositions
+from aigc_tutorial.nn.precision import full_precision
 from aigc_tutorial.nn.token_shift import TokenShift
 
 
@@ -240,7 +241,7 @@ class Transformer(AutoregressiveModel):
         head = self.embedding if self.head is None else self.head
         logits = F.linear(rms_norm(x), head.weight)
         cap = self.config.logit_cap
-        return logits if cap is None else cap * torch.tanh(logits / cap)
+        return logits if cap is None else cap * torch.tanh(full_precision(logits) / cap)
 
 
 class TransformerBlock(nn.Module):

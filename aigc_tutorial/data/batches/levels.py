@@ -91,6 +91,10 @@ class BinarisedBatches:
         images, *others = next(self.batches)
         return binarise(images, generator=self.generator), *others
 
+    def identity(self) -> dict[str, Any]:
+        """What tells these batches from those of other images or other seeds."""
+        return self.batches.identity() | {"seed of the pixels": self.generator.initial_seed()}
+
     def state_dict(self) -> dict[str, Any]:
         """All that the coming batches depend on, besides the data."""
         return {"batches": self.batches.state_dict(), "generator": self.generator.get_state()}

@@ -1,8 +1,12 @@
 """Endless shuffled batches of tensors that are already in memory."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Shaped
 from torch import Tensor
+
+from aigc_tutorial.tensors import content_hash
 
 
 class ShuffledBatches:
@@ -57,6 +61,13 @@ class ShuffledBatches:
             start, stop = 0, self.batch_size
         self._position = stop
         return self.rows.index_select(0, self._order[start:stop])
+
+    def identity(self) -> dict[str, Any]:
+        """What tells these batches from those of other rows or another seed."""
+        return {
+            "data (their fingerprint)": content_hash(self.rows),
+            "seed of the batches": self.generator.initial_seed(),
+        }
 
     def state_dict(self) -> dict[str, Tensor | int]:
         """All that the coming batches depend on, besides the rows; a copy, on the CPU.
@@ -133,6 +144,10 @@ class ShuffledTuples:
         """The next batch: of each tensor the same rows, as copies."""
         numbers = next(self._numbers)
         return tuple(part.index_select(0, numbers) for part in self.rows)
+
+    def identity(self) -> dict[str, Any]:
+        """What tells these batches from those of other rows or another seed."""
+        return self._numbers.identity() | {"data (their fingerprint)": content_hash(*self.rows)}
 
     def state_dict(self) -> dict[str, Tensor | int]:
         """All that the coming batches depend on, besides the rows; a copy, on the CPU."""

@@ -1,10 +1,13 @@
 """Batches for sequence models: windows of one long text, padded and packed sequences."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
+
+from aigc_tutorial.tensors import content_hash
 
 
 class TokenWindows:
@@ -77,6 +80,13 @@ class TokenWindows:
         n_windows = (len(self.tokens) - 1 - first) // self.context
         order = torch.randperm(n_windows, generator=random, device=where)
         return (first + self.context * order).to(self.tokens.device)
+
+    def identity(self) -> dict[str, Any]:
+        """What tells these windows from those of another text or another seed."""
+        return {
+            "data (their fingerprint)": content_hash(self.tokens),
+            "seed of the batches": self.generator.initial_seed(),
+        }
 
     def state_dict(self) -> dict[str, Tensor | int]:
         """All that the coming batches depend on, besides the text; a copy, on the CPU."""

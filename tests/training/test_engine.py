@@ -1,0 +1,134 @@
+"""The engine: devices, precisions, frozen layers; several processes are in test_processes."""
+
+import copy
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from aigc_tutorial.training import Engine
+from aigc_tutorial.training import engine as engine_module
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_it_minimises():
+    parameter = nn.Parameter(torch.tensor([3.0]))
+    optimizer = torch.optim.SGD([parameter], lr=0.1)
+    engine = Engine(device="cpu")
+    for _ in range(2):  # gradients of the first step must not leak into the second
+        engine.minimise((parameter.square() / 2).sum(), optimizer)
+    assert parameter.item() == pytest.approx(3.0 * 0.9**2)
+
+
+@pytest.mark.parametrize("device", ["cuda:3", "mps", "xpu"])
+def test_a_device_that_is_not_there_is_refused(device):
+    if torch.accelerator.is_available():
+        device = f"{torch.accelerator.current_accelerator().type}:99"
+    with pytest.raises(ValueError, match=r"torch sees no device .*; accelerators found: "):
+        Engine(device=device)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:x"])
+def test_what_is_no_device_is_refused(device):
+    with pytest.raises(ValueError, match="names no device"):
+        Engine(device=device)
+
+
+def test_a_precision_that_there_is_not_is_refused():
+    with pytest.raises(ValueError, match="must be one of no, bf16, fp16"):
+        Engine(mixed_precision="fp8")
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "n_processes", "chosen"),
+    [
+        (None, None, 1, "cpu"),
+        ("cuda", None, 1, "cuda"),
+        ("cuda", "cpu", 1, "cpu"),
+        ("cuda", "cuda", 1, "cuda"),
+        ("cuda", "cuda:1", 1, "cuda:1"),
+        ("mps", "mps", 1, "mps"),
+        ("cuda", None, 2, "cuda:1"),
+        ("cuda", "cuda", 2, "cuda:1"),
+        ("cuda", "cuda:0", 2, "cuda:0"),
+    ],
+)
+def test_the_device_is_the_one_asked_for(monkeypatch, found, wanted, n_processes, chosen):
+    """As on a machine with two GPUs, whichever this one has."""
+    here = None if found is None else torch.device(found)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available: here)
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
+    assert engine_module._device(wanted, 1, n_processes) == torch.device(chosen)
+
+
+def test_engines_of_different_precision_stand_side_by_side():
+    layer, x = nn.Linear(4, 4), torch.ones(2, 4)
+    dtypes = {}
+    for name in ("no", "bf16", "fp16", "no"):
+        with Engine(device="cpu", mixed_precision=name).autocast():
+            dtypes[name] = layer(x).dtype
+    assert dtypes == {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def test_in_fp16_a_step_is_that_of_the_true_gradient():
+    """The scale of the loss is taken out before the gradient is used, or measured for clipping."""
+    network = nn.Linear(8, 1, bias=False)
+    x, steps = torch.rand(16, 8, generator=seeded()), []
+    for precision in ("no", "fp16"):
+        model = copy.deepcopy(network)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        engine = Engine(device="cpu", mixed_precision=precision)
+        with engine.autocast():
+            y = model(x)
+        engine.minimise(y.float().square().mean(), optimizer)
+        steps.append(model.weight.detach() - network.weight.detach())
+        gradient = model.weight.grad
+        assert gradient is not None
+        torch.testing.assert_close(steps[-1], -0.1 * gradient)
+    torch.testing.assert_close(steps[1], steps[0], rtol=1e-2, atol=1e-4)
+
+
+def test_in_fp16_a_step_that_overflows_is_left_out_and_the_scale_is_lowered():
+    parameter = nn.Parameter(torch.tensor([1.0]))
+    optimizer = torch.optim.SGD([parameter], lr=0.1)
+    engine = Engine(device="cpu", mixed_precision="fp16")
+    before = engine.state_dict()["scale"]
+    engine.minimise((parameter * torch.tensor(math.inf)).sum(), optimizer)
+    assert parameter.item() == 1.0
+    assert engine.state_dict()["scale"] == before / 2
+    other = Engine(device="cpu", mixed_precision="fp16")
+    other.load_state_dict(engine.state_dict())
+    assert other.state_dict() == engine.state_dict()
+    engine.minimise(parameter.square().sum(), optimizer)
+    assert parameter.item() == pytest.approx(0.8)
+
+
+def test_a_model_in_evaluation_mode_is_woken_and_a_sleeping_part_is_not():
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)).eval()
+    assert all(module.training for module in Engine(device="cpu").prepare(model).modules())
+    model[1].eval()
+    Engine(device="cpu").prepare(model)
+    assert [module.training for module in model.modules()] == [True, True, False]
+
+
+def test_wrapped_and_frozen_models_are_refused():
+    engine = Engine(device="cpu")
+    with pytest.raises(TypeError, match=r"model\.compile\(\)"):
+        engine.prepare(torch.compile(nn.Linear(2, 2), backend="eager"))
+    with pytest.raises(TypeError, match=r"model\.module"):
+        engine.prepare(nn.DataParallel(nn.Linear(2, 2)))
+    with pytest.raises(ValueError, match="the Linear has no parameter that can be trained"):
+        engine.prepare(nn.Linear(2, 2).requires_grad_(False))
+
+
+def test_an_engine_changes_nothing_of_the_process():
+    """Neither how denormal numbers are treated nor the number of threads nor a default."""
+    tiny = torch.tensor(1e-40)
+    before = (torch.get_default_device(), torch.get_num_threads(), (tiny * 1).item())
+    Engine(device="cpu", mixed_precision="bf16")
+    assert (torch.get_default_device(), torch.get_num_threads(), (tiny * 1).item()) == before
+    assert (tiny * 1).item() > 0
