@@ -12,7 +12,6 @@ import os
 import platform
 import re
 import shutil
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -34,34 +33,6 @@ def _machine() -> str:
 _MACHINE = _machine()
 _TEMPORARY = re.compile(r"\.writing-([0-9a-f]{8})-(\d+)-[0-9a-f]{32}\.tmp")
 _in_use: set[str] = set()
-
-
-@contextmanager
-def replace_folder(folder: str | Path) -> Iterator[Path]:
-    """Fill a temporary folder, then put it in the place of ``folder``.
-
-    If the body raises, ``folder`` keeps what it held and the temporary folder is removed. The
-    swap itself is two renames: a crash between them leaves the old content in a neighbouring
-    folder whose name ends in ``.previous``, never a mixture.
-
-    Yields:
-        The temporary folder, beside the final one so that renaming never copies.
-    """
-    folder = Path(folder).absolute()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        yield temporary
-        temporary.chmod(0o755)  # mkdtemp makes it private
-        previous = folder.with_name(folder.name + ".previous")
-        if folder.exists():
-            shutil.rmtree(previous, ignore_errors=True)
-            folder.rename(previous)
-        temporary.rename(folder)
-        shutil.rmtree(previous, ignore_errors=True)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
 
 
 @contextmanager

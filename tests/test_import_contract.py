@@ -21,7 +21,6 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 """
 # Loaded where they are used, never by `import aigc_tutorial`.
 HEAVY = {
-    "accelerate",
     "ipywidgets",
     "matplotlib",
     "mlxtend",

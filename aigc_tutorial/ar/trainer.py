@@ -105,7 +105,7 @@ class ARTrainer(Generic[ModelT]):
         engine: Engine,
         validation: Validation | None = None,
     ) -> None:
-        self.model = engine.prepare(model)
+        self.model: ModelT = engine.prepare(model)
         self.config, self.engine, self.validation = config, engine, validation
         self.optimizer = make_optimizer(model, config)
         self.ema = (
@@ -150,7 +150,8 @@ class ARTrainer(Generic[ModelT]):
             model.load_state_dict(self.best_weights)
         for parameter, trained in zip(model.parameters(), self.model.parameters(), strict=True):
             parameter.requires_grad_(trained.requires_grad)
-        return model.eval()
+        model.eval()
+        return model
 
     def _averaged(self) -> ModelT:
         return self.model if self.ema is None else self.ema.model

@@ -152,12 +152,11 @@ def settings_of(prefix: str, config: Any) -> dict[str, Any]:
 
     Values that no checkpoint can hold are written as text.
     """
-    if not dataclasses.is_dataclass(config):
+    if not dataclasses.is_dataclass(config) or isinstance(config, type):
         return {}
     settings = {}
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        value = dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value
         try:
             encode_state(value)
         except TypeError:

@@ -218,9 +218,7 @@ def _average_gradients(parameters: Sequence[Tensor], n_processes: int) -> None:
     distributed.all_reduce(flat)
     flat /= n_processes
     used, *pieces = flat.split([len(trained), *(gradient.numel() for gradient in gradients)])
-    for number, (parameter, gradient, piece) in enumerate(
-        zip(trained, gradients, pieces, strict=True)
-    ):
+    for parameter, gradient, piece, share in zip(trained, gradients, pieces, used, strict=True):
         # Asked only where it matters: to read a number is to wait for the device.
-        if parameter.grad is not None or used[number] > 0:
-            parameter.grad = gradient.copy_(piece.view(gradient.shape))
+        is_used = gradient is parameter.grad or bool(share > 0)
+        parameter.grad = gradient.copy_(piece.view(gradient.shape)) if is_used else None

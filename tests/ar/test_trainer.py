@@ -217,7 +217,7 @@ def test_a_checkpoint_of_another_run_is_refused(text, tmp_path):
     arguments["config"] = CONFIG
     with pytest.raises(ValueError, match="its seed is 0, and 1 is wanted"):
         train(model(), text, seed=1, **arguments)
-    with pytest.raises(ValueError, match="its data .* is wanted"):
+    with pytest.raises(ValueError, match=r"its data .* is wanted"):
         train(model(), text.flip(0), **arguments)
     with pytest.raises(ValueError, match="its initial weights"):
         train(model(seed=1), text, **arguments)
@@ -231,7 +231,7 @@ def test_batches_of_other_data_or_another_seed_are_refused(text, tmp_path):
     start(text, 7)
     with pytest.raises(ValueError, match="its seed of the batches is 7, and 8 is wanted"):
         start(text, 8)
-    with pytest.raises(ValueError, match="its data .* is wanted"):
+    with pytest.raises(ValueError, match=r"its data .* is wanted"):
         start(text.flip(0), 7)
 
 

@@ -238,14 +238,14 @@ def test_a_checkpoint_of_another_run_is_refused(rows, tmp_path):
     arguments["config"] = CONFIG
     with pytest.raises(ValueError, match="its seed is 0, and 1 is wanted"):
         gan.train(*networks(), rows, seed=1, **arguments)
-    with pytest.raises(ValueError, match="its data .* is wanted"):
+    with pytest.raises(ValueError, match=r"its data .* is wanted"):
         gan.train(*networks(), rows.flip(0), **arguments)
     with pytest.raises(ValueError, match="its initial weights"):
         gan.train(*networks(seed=1), rows, **arguments)
     with pytest.raises(ValueError, match="its loss is 'relativistic pairing', and 'hinge'"):
         gan.train(*networks(), rows, loss=losses.HINGE, **arguments)
+    engine = Engine(device="cpu", mixed_precision="bf16")
     with pytest.raises(ValueError, match="its precision is 'no', and 'bf16'"):
-        engine = Engine(device="cpu", mixed_precision="bf16")
         gan.train(*networks(), rows, engine=engine, **arguments)
 
 

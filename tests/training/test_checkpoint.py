@@ -163,7 +163,11 @@ def test_moments_take_the_strides_of_their_weight():
 
 def test_any_damage_is_noticed_and_the_error_names_the_file(tmp_path):
     rng = random.Random(0)
-    state = {"weights": torch.rand(7, 3), "moment": torch.zeros(4), "config": {"rate": 0.5}}
+    state: dict[str, Any] = {
+        "weights": torch.rand(7, 3),
+        "moment": torch.zeros(4),
+        "config": {"rate": 0.5},
+    }
     save_checkpoint(tmp_path, state)
     path = checkpoint_path(tmp_path)
     whole = path.read_bytes()
@@ -178,7 +182,7 @@ def test_any_damage_is_noticed_and_the_error_names_the_file(tmp_path):
         with pytest.raises(ValueError, match=re.escape(str(path))):
             load_checkpoint(tmp_path)
     path.write_bytes(whole)
-    assert torch.equal(load_checkpoint(tmp_path)["weights"], state["weights"])
+    assert torch.equal(load_checkpoint(tmp_path)["weights"], weights)
 
 
 def test_absence_is_reported(tmp_path):

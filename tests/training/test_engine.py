@@ -2,6 +2,7 @@
 
 import copy
 import math
+from typing import cast
 
 import pytest
 import torch
@@ -26,8 +27,8 @@ def test_it_minimises():
 
 @pytest.mark.parametrize("device", ["cuda:3", "mps", "xpu"])
 def test_a_device_that_is_not_there_is_refused(device):
-    if torch.accelerator.is_available():
-        device = f"{torch.accelerator.current_accelerator().type}:99"
+    here = torch.accelerator.current_accelerator(check_available=True)
+    device = device if here is None else f"{here.type}:99"
     with pytest.raises(ValueError, match=r"torch sees no device .*; accelerators found: "):
         Engine(device=device)
 
@@ -118,7 +119,7 @@ def test_a_model_in_evaluation_mode_is_woken_and_a_sleeping_part_is_not():
 def test_wrapped_and_frozen_models_are_refused():
     engine = Engine(device="cpu")
     with pytest.raises(TypeError, match=r"model\.compile\(\)"):
-        engine.prepare(torch.compile(nn.Linear(2, 2), backend="eager"))
+        engine.prepare(cast(nn.Module, torch.compile(nn.Linear(2, 2), backend="eager")))
     with pytest.raises(TypeError, match=r"model\.module"):
         engine.prepare(nn.DataParallel(nn.Linear(2, 2)))
     with pytest.raises(ValueError, match="the Linear has no parameter that can be trained"):

@@ -6,6 +6,7 @@ The same functions, called in a single process, do the same work on the whole ba
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock, patch
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ from torch import Tensor
 from aigc_tutorial import ar, gan
 from aigc_tutorial.ar.trainer import ARTrainer, ARTrainingConfig
 from aigc_tutorial.data.batches.tokens import pad_sequences
-from aigc_tutorial.gan import losses, penalties
+from aigc_tutorial.gan import losses
 from aigc_tutorial.training import CsvTracker, Engine
 
 SHAPE = (1, 4, 4)
@@ -73,12 +74,14 @@ def gan_steps(engine: Engine, loss: str, penalty: str) -> dict[str, Tensor]:
     )
     result = {}
     for step in range(N_STEPS):
-        latents, mixing = random(N, 4, seed=10 + step)[own], random(N, 1, 1, 1, seed=20 + step)
-        generator.sample_latent = lambda n, generator, z=latents: z  # type: ignore[method-assign]
-        penalties.torch.rand = (  # type: ignore[assignment]
-            lambda *shape, u=mixing.sigmoid()[own], **options: u
-        )
-        scalars = player.step(random(N, *SHAPE, seed=30 + step)[own].tanh(), step / N_STEPS)
+        latents = random(N, 4, seed=10 + step)[own]
+        mixing = random(N, 1, 1, 1, seed=20 + step).sigmoid()[own]
+        x_real = random(N, *SHAPE, seed=30 + step)[own].tanh()
+        with (
+            patch.object(generator, "sample_latent", Mock(return_value=latents)),
+            patch.object(torch, "rand", Mock(return_value=mixing)),
+        ):
+            scalars = player.step(x_real, step / N_STEPS)
         if step == 0:
             result["gradients"] = gradients(generator, discriminator)
             result["scalars"] = torch.tensor(list(engine.mean(scalars).values()))
@@ -147,11 +150,9 @@ def main(folder: Path) -> None:
     """Everything, in this process; the results go into a file with its number."""
     engine = Engine(device="cpu")
     results: dict[str, dict[str, Tensor]] = {"ar": ar_step(engine)}
-    rand = torch.rand
     for loss in LOSSES:
         for penalty in PENALTIES:
             results[f"{loss}, {penalty}"] = gan_steps(engine, loss, penalty)
-    torch.rand = rand
     results["whole"] = whole_run(folder, "whole", engine)
     try:
         whole_run(folder, "parts", Interrupted(9))
