@@ -34,7 +34,7 @@ from torch import Tensor
 
 from aigc_tutorial import zoo
 from aigc_tutorial.ar.recipes import SHAKESPEARE
-from aigc_tutorial.cpu import fast_precision
+from aigc_tutorial.cpu import fast_precision, tune_cpu
 from aigc_tutorial.evaluation.likelihood import text_likelihood
 from aigc_tutorial.nn import count_parameters
 from aigc_tutorial.training import Engine
@@ -71,6 +71,7 @@ def rate_of_ours(seed: int, precision: str) -> float:
     """Tokens per second of our recipe, the median of three short runs."""
     torch.set_num_threads(N_THREADS)
     text, _ = characters()
+    tune_cpu()
     engine = Engine(device="cpu", mixed_precision=precision)
     runs = [
         SHAKESPEARE.train(text, n_tokens=50_000, seed=seed, progress_bar=False, engine=engine)
@@ -114,6 +115,7 @@ def reference_run(seed: int) -> dict[str, Any]:
 def our_run(seed: int, n_tokens: int) -> dict[str, Any]:
     """Our recipe on so many tokens."""
     text, validation = characters()
+    tune_cpu()
     engine = Engine(device="cpu", mixed_precision=fast_precision())
     result = SHAKESPEARE.train(
         text, n_tokens=n_tokens, seed=seed, progress_bar=False, engine=engine

@@ -25,6 +25,7 @@ from torch import Tensor
 from aigc_tutorial.ar.models.transformer import TransformerConfig
 from aigc_tutorial.ar.recipes import SHAKESPEARE, Recipe
 from aigc_tutorial.ar.trainer import ARTrainingConfig
+from aigc_tutorial.cpu import tune_cpu
 from aigc_tutorial.data.text import tiny_shakespeare
 from aigc_tutorial.evaluation.likelihood import text_likelihood
 from aigc_tutorial.files import replace_file
@@ -90,6 +91,7 @@ def measure(
     recipe: Recipe, train: Tensor, validation: Tensor, n_tokens: int, seed: int, precision: str
 ) -> dict[str, Any]:
     """Train on ``n_tokens`` and score the whole validation text in windows of 64."""
+    tune_cpu()
     engine = Engine(device="cpu", mixed_precision=precision)
     result = recipe.train(train, n_tokens=n_tokens, seed=seed, progress_bar=False, engine=engine)
     report = text_likelihood(result.model, validation, context=64)

@@ -75,6 +75,7 @@ def speed_of_ours(seed: int, mixed_precision: str) -> float:
             ema_every=8,
         ),
     )
+    tune_cpu()
     engine = Engine(mixed_precision=mixed_precision)
     result = recipe.train(
         mnist("train").images, n_images=60_000, seed=seed, engine=engine, progress_bar=False

@@ -23,6 +23,7 @@ from typing import Any
 import torch
 
 from aigc_tutorial import gan, zoo
+from aigc_tutorial.cpu import tune_cpu
 from aigc_tutorial.data import mnist
 from aigc_tutorial.evaluation import class_shares as shares_of
 from aigc_tutorial.evaluation import feature_statistics, frechet_distance, kl_to_uniform, predict
@@ -126,6 +127,7 @@ def main() -> None:
         return
     changes = dict(change.split("=", 1) for change in options.changes)
     recipe = changed(MNIST_CONV, changes)
+    tune_cpu()
     engine = Engine(mixed_precision=options.mixed_precision)
     words = describe(recipe) + (" in bf16" if options.mixed_precision == "bf16" else "")
     rows = mnist("train").images

@@ -19,5 +19,5 @@ settings.load_profile("shared machine")
 
 @pytest.fixture(autouse=True)
 def _subnormal_numbers() -> None:
-    """Undo what a training in an earlier test set for the whole process; see `platform`."""
+    """Undo what `tune_cpu` in an earlier test set for the whole process."""
     torch.set_flush_denormal(False)

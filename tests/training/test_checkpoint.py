@@ -163,11 +163,8 @@ def test_moments_take_the_strides_of_their_weight():
 
 def test_any_damage_is_noticed_and_the_error_names_the_file(tmp_path):
     rng = random.Random(0)
-    state: dict[str, Any] = {
-        "weights": torch.rand(7, 3),
-        "moment": torch.zeros(4),
-        "config": {"rate": 0.5},
-    }
+    weights = torch.rand(7, 3)
+    state = {"weights": weights, "moment": torch.zeros(4), "config": {"rate": 0.5}}
     save_checkpoint(tmp_path, state)
     path = checkpoint_path(tmp_path)
     whole = path.read_bytes()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from aigc_tutorial.cpu import tune_cpu
 from aigc_tutorial.gan.recipes import MNIST_CONV, MNIST_MLP
 from aigc_tutorial.zoo.entries import WEIGHTS_FOLDER, names
 from aigc_tutorial.zoo.training.classifier import train_mnist_classifier
@@ -53,6 +54,7 @@ def main(arguments: list[str] | None = None) -> None:
         help="folder of the zoo (default: %(default)s)",
     )
     options = parser.parse_args(arguments)
+    tune_cpu()
     print(f"Wrote {TRAINERS[options.name](options.seed, options.folder)}")
 
 
