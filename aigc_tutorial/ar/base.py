@@ -1,13 +1,17 @@
 """What every autoregressive model of this package can do."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
+from aigc_tutorial.ar.checks import check_mask, check_range, check_shape, on_cpu
 from aigc_tutorial.ar.generation.reader import window_start
 from aigc_tutorial.ar.generation.sampling import SamplingConfig, sample
 from aigc_tutorial.ar.generation.stream import GenerationMixin
+from aigc_tutorial.integers import IntegersLike, as_int64
 
 
 class AutoregressiveModel(GenerationMixin):
@@ -37,13 +41,48 @@ class AutoregressiveModel(GenerationMixin):
             "symbol_layers, which returns a tuple of layers, () if the embedding is the head too"
         )
 
+    def check_rows(
+        self,
+        tokens: Int64[Tensor, "B T"] | IntegersLike,
+        mask: Any = None,
+        *,
+        look: bool = True,
+    ) -> tuple[Tensor, ...]:
+        """Check data that :meth:`nll` is to take, and convert what is safe to convert.
+
+        Args:
+            tokens: sequences; integers of any type, NumPy arrays and lists become int64 tensors.
+            mask: True where there is a token.
+            look: whether to look at the values, which has to wait for a GPU.
+
+        Returns:
+            The tokens, and the mask if there is one.
+
+        Raises:
+            ValueError: if the model could not take them, or would take them for something else.
+        """
+        rows = as_int64(tokens, "tokens", "encode a text with a tokenizer")
+        check_shape(rows)
+        if rows.shape[1] < 2:
+            raise ValueError(
+                f"a likelihood needs two tokens or more, the first one given, got {rows.shape[1]}"
+            )
+        if look:
+            check_range(rows, self.vocab_size)
+        if mask is None:
+            return (rows,)
+        check_mask(mask, rows.shape)
+        return rows, mask
+
     def nll(
-        self, tokens: Int64[Tensor, "B T"], mask: Bool[Tensor, "B T"] | None = None
-    ) -> Float[Tensor, "B T-1"]:
+        self,
+        tokens: Int64[Tensor, "B T"] | IntegersLike,
+        mask: Bool[Tensor, "B T"] | None = None,
+    ) -> Float[Tensor, "B N"]:
         r"""Negative log-likelihood in nats of each token given those before it.
 
         All positions are scored in one parallel pass, each from the true tokens before it: teacher
-        forcing. The first token is given, so T tokens make T - 1 numbers.
+        forcing. The first token is given, so T tokens make N = T - 1 numbers.
 
         Args:
             tokens: sequences, at least two tokens long.
@@ -51,15 +90,16 @@ class AutoregressiveModel(GenerationMixin):
                 are 0.
 
         Returns:
-            :math:`-\log p(x_t \mid x_{<t})` for t = 1 … T - 1.
+            :math:`-\log p(x_t \mid x_{<t})` for t = 1 … T - 1, on the model's device.
+
+        Raises:
+            ValueError: as :meth:`check_rows` does; values are looked at on the CPU alone.
         """
-        if tokens.shape[1] < 2:
-            raise ValueError(
-                f"a likelihood needs two tokens or more, the first one given, got {tokens.shape[1]}"
-            )
-        logits = self(tokens[:, :-1])
-        nll = F.cross_entropy(logits.transpose(1, 2), tokens[:, 1:], reduction="none")
-        return nll if mask is None else nll * mask[:, 1:]
+        checked = self.check_rows(tokens, mask, look=on_cpu(tokens))
+        rows, *others = (part.to(self.device) for part in checked)
+        logits = self(rows[:, :-1])
+        nll = F.cross_entropy(logits.transpose(1, 2), rows[:, 1:], reduction="none")
+        return nll * others[0][:, 1:] if others else nll
 
     @torch.no_grad()
     def generate_naively(

@@ -5,6 +5,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from aigc_tutorial.ar.base import AutoregressiveModel
+from aigc_tutorial.nn import evaluation_mode
 
 
 @torch.enable_grad()
@@ -28,9 +29,7 @@ def influence(
     Raises:
         ValueError: if no embedding was given the tokens.
     """
-    was_training = model.training
-    model.eval()
-    try:
+    with evaluation_mode(model):
         logits, embeddings = _forward_with_embeddings(model, tokens)
         random = torch.Generator().manual_seed(seed)
         scores = logits @ torch.randn(logits.shape[-1], generator=random).to(logits)
@@ -45,8 +44,6 @@ def influence(
             )
             rows.append(torch.stack([g.abs().amax(dim=(0, 2)) for g in gradients]).amax(dim=0))
         return torch.stack(rows)
-    finally:
-        model.train(was_training)
 
 
 def _forward_with_embeddings(

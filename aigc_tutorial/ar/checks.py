@@ -1,21 +1,23 @@
 """Checks of what is given to a model, at the doors where it comes in.
 
-Shapes are checked wherever they matter. Values (is every token below V?) are checked where data
-enter and not in ``forward``: there the check would wait for a GPU in every step, and could not be
-exported.
+The doors are ``generate`` and its siblings, ``nll``, ``fit``, ``train`` and the evaluations. There
+values are checked (is every token below V?), and what is safe to convert is converted. ``forward``
+checks shapes alone: to look at values it would have to wait for a GPU in every step, and it could
+not be exported.
 """
 
 from typing import Any
 
+import numpy as np
+import torch
+from jaxtyping import Bool, Int64
 from torch import Tensor
 
+from aigc_tutorial.integers import IntegersLike, as_int64
 
-def check_tokens(tokens: Tensor, vocab_size: int, context: int | None = None) -> None:
-    """Raise a ValueError unless ``tokens`` is a batch of sequences that the model can take.
 
-    Only shape and length are checked; that every token is below ``vocab_size`` is checked on the
-    CPU alone, since on a GPU the check would wait for the device.
-    """
+def check_shape(tokens: Tensor, context: int | None = None) -> None:
+    """Raise a ValueError unless ``tokens`` has the shape of a batch that the model can take."""
     if tokens.ndim != 2 or tokens.shape[1] < 1:
         raise ValueError(
             "expected tokens of shape (batch, time) with time at least 1, got "
@@ -26,49 +28,182 @@ def check_tokens(tokens: Tensor, vocab_size: int, context: int | None = None) ->
             f"the model takes at most {context} tokens, got {tokens.shape[1]}; keep the last ones: "
             f"tokens[:, -{context}:]"
         )
-    if tokens.device.type == "cpu" and not 0 <= int(tokens.min()) <= int(tokens.max()) < vocab_size:
-        raise ValueError(
-            f"tokens must lie in 0 … {vocab_size - 1}, got {int(tokens.min())} … "
-            f"{int(tokens.max())}; was the text encoded with another tokenizer?"
-        )
 
 
-def check_levels(levels: Tensor, config: Any) -> None:
-    """Raise a ValueError unless ``levels`` is a batch of images that the model can take.
-
-    The values are checked on the CPU alone: on a GPU that would wait for the device.
-    """
-    if levels.ndim != 3 or levels.shape[1:] != config.image_shape[-2:]:
-        height, columns = config.image_shape[-2:]
-        raise ValueError(
-            f"expected levels of shape (batch, {height}, {columns}), got {tuple(levels.shape)}"
-        )
-    if levels.device.type != "cpu" or len(levels) == 0:
+def check_range(tokens: Tensor, vocab_size: int) -> None:
+    """Raise a ValueError unless every token is one of 0 … V - 1, on any device."""
+    if tokens.numel() == 0:
         return
-    lowest, highest = (int(extreme) for extreme in levels.aminmax())
-    if lowest < 0 or highest >= config.n_levels:
+    lowest, highest = (int(extreme) for extreme in tokens.aminmax())
+    if not 0 <= lowest <= highest < vocab_size:
         raise ValueError(
-            f"levels must lie in 0 … {config.n_levels - 1}, got {lowest} … {highest}; "
-            "data.levels.quantise makes them from images"
+            f"tokens must lie in 0 … {vocab_size - 1}, got {lowest} … {highest}; was the text "
+            "encoded with another tokenizer?"
         )
 
 
-def check_labels(labels: Tensor | None, config: Any, *, batch_size: int) -> None:
-    """Raise a ValueError unless there are labels exactly if the model has classes, and fitting."""
+def as_tokens(
+    tokens: IntegersLike, vocab_size: int, context: int | None = None
+) -> Int64[Tensor, "B T"]:
+    """A batch of sequences that the model can take, on the device where it is.
+
+    Raises:
+        ValueError: if the tokens are not whole numbers in 0 … V - 1, have another shape, or are
+            longer than the context.
+    """
+    batch = as_int64(tokens, "tokens", "encode a text with a tokenizer")
+    check_shape(batch, context)
+    check_range(batch, vocab_size)
+    return batch
+
+
+def check_mask(mask: Any, shape: torch.Size) -> None:
+    """Raise a ValueError unless ``mask`` is boolean and of this shape.
+
+    An integer mask would be taken for segments or labels somewhere on the way, so none is guessed.
+    """
+    if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+        got = str(mask.dtype).removeprefix("torch.") if isinstance(mask, Tensor) else type(mask)
+        raise ValueError(
+            "expected a boolean mask, True where there is a token to predict, got "
+            f"{got}; convert it: mask.bool()"
+        )
+    if mask.shape != shape:
+        raise ValueError(
+            f"expected a mask of the tokens' shape {tuple(shape)}, got {tuple(mask.shape)}"
+        )
+
+
+def as_segments(segments: IntegersLike, shape: torch.Size) -> Int64[Tensor, "B T"]:
+    """Segment numbers of tokens of this shape.
+
+    Raises:
+        ValueError: if they are not whole numbers, or of another shape.
+    """
+    numbers = as_int64(segments, "segments", "a mask comes before them")
+    if numbers.shape != shape:
+        raise ValueError(
+            f"expected segments of the tokens' shape {tuple(shape)}, got {tuple(numbers.shape)}"
+        )
+    return numbers
+
+
+def as_levels(
+    levels: IntegersLike | Bool[Tensor, "..."], config: Any, *, look: bool = True
+) -> Int64[Tensor, "B H W"]:
+    """A batch of images of grey levels that a model with this configuration can take.
+
+    Args:
+        levels: whole numbers 0 … V - 1, or truth values for black and white.
+        config: a ``PixelCNNConfig``.
+        look: whether to look at the values, which has to wait for a GPU.
+
+    Raises:
+        ValueError: if they are something else, such as images in [0, 1].
+    """
+    if isinstance(levels, Tensor) and levels.dtype == torch.bool:
+        levels = levels.to(torch.int64)
+    numbers = as_int64(levels, "levels", "data.quantise makes them from images in [-1, 1]")
+    height, columns = config.image_shape[-2:]
+    if numbers.ndim != 3 or numbers.shape[1:] != (height, columns):
+        raise ValueError(
+            f"expected levels of shape (batch, {height}, {columns}), got {tuple(numbers.shape)}"
+        )
+    if look and len(numbers):
+        lowest, highest = (int(extreme) for extreme in numbers.aminmax())
+        if not 0 <= lowest <= highest < config.n_levels:
+            raise ValueError(
+                f"levels must lie in 0 … {config.n_levels - 1}, got {lowest} … {highest}; "
+                "data.quantise makes them from images in [-1, 1]"
+            )
+    return numbers
+
+
+def as_labels(
+    labels: IntegersLike | None, config: Any, *, batch_size: int | torch.SymInt, look: bool = True
+) -> Int64[Tensor, " B"] | None:
+    """Labels exactly if the model has classes, and fitting.
+
+    Args:
+        labels: class of each image, or None.
+        config: a ``PixelCNNConfig``.
+        batch_size: B, how many images there are.
+        look: whether to look at the values, which has to wait for a GPU.
+
+    Raises:
+        ValueError: if labels are missing, superfluous, of another shape, or no classes.
+    """
     if config.n_classes is None:
         if labels is not None:
             raise ValueError("the model has no classes (n_classes is None); leave the labels away")
-        return
+        return None
     if labels is None:
         raise ValueError(
             f"the model is told each image's class: give labels 0 … {config.n_classes - 1}, "
             f"of shape ({batch_size},)"
         )
-    if labels.shape != (batch_size,):
-        raise ValueError(f"expected labels of shape ({batch_size},), got {tuple(labels.shape)}")
-    if labels.device.type == "cpu" and len(labels):
-        lowest, highest = (int(extreme) for extreme in labels.aminmax())
-        if lowest < 0 or highest >= config.n_classes:
+    numbers = as_int64(labels, "labels")
+    if numbers.shape != (batch_size,):
+        raise ValueError(f"expected labels of shape ({batch_size},), got {tuple(numbers.shape)}")
+    if look and len(numbers):
+        lowest, highest = (int(extreme) for extreme in numbers.aminmax())
+        if not 0 <= lowest <= highest < config.n_classes:
             raise ValueError(
                 f"labels must lie in 0 … {config.n_classes - 1}, got {lowest} … {highest}"
             )
+    return numbers
+
+
+def on_cpu(tensor: Any) -> bool:
+    """Whether looking at the values costs nothing: elsewhere one would wait for the device."""
+    return not isinstance(tensor, Tensor) or tensor.device.type == "cpu"
+
+
+def as_training_data(model: Any, data: Any) -> Any:
+    """Data that ``train`` learns from, looked at once, on any device.
+
+    Rows with nothing to predict do not count, so they are left out.
+
+    Args:
+        model: has ``check_rows``, as every model here does.
+        data: a long text (N,); rows, alone or in a tuple with what belongs to them; or batches
+            made elsewhere, which are returned as they are.
+
+    Raises:
+        ValueError: if the model cannot learn from the data, or there is nothing to predict.
+    """
+    if isinstance(data, tuple):
+        return _rows_to_predict(model.check_rows(*data))
+    if hasattr(data, "__next__"):
+        return data
+    if np.ndim(data) != 1:
+        return model.check_rows(data)[0]
+    text = as_int64(data, "tokens", "encode a text with a tokenizer")
+    check_range(text, model.vocab_size)
+    return text
+
+
+def _rows_to_predict(rows: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    mask = next((part for part in rows if part.dtype == torch.bool), None)
+    if mask is None:
+        return rows
+    kept = mask[:, 1:].any(dim=1)
+    if not kept.any():
+        raise ValueError(
+            "there is nothing to predict: the mask is False everywhere but at first tokens, which "
+            "are given"
+        )
+    return rows if kept.all() else tuple(part[kept.to(part.device)] for part in rows)
+
+
+def check_predictions(n_predictions: int) -> None:
+    """Refuse a batch in which nothing is predicted: its mean loss would be 0 / 0.
+
+    Raises:
+        ValueError: if there is nothing to predict.
+    """
+    if n_predictions < 1:
+        raise ValueError(
+            "a batch holds nothing to predict: its mask is False everywhere but at first tokens, "
+            "which are given; leave such rows out"
+        )

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from aigc_tutorial.ar.base import AutoregressiveModel
+from aigc_tutorial.ar.checks import as_training_data, check_predictions
 from aigc_tutorial.ar.models.pixelcnn import PixelCNN
 from aigc_tutorial.config import Config
 from aigc_tutorial.data.batches.rows import ShuffledBatches, ShuffledTuples
@@ -130,6 +131,7 @@ class ARTrainer(Generic[ModelT]):
             )
         )
         self.n_predicted = self.engine.total(count_predictions(batch))
+        check_predictions(self.n_predicted)
         with self.engine.autocast():
             nll = self.model.nll(*(batch if isinstance(batch, tuple) else (batch,)))
         # The engine averages over processes, which may predict unequally many tokens: each divides
@@ -301,6 +303,7 @@ def train(
     random = torch.Generator().manual_seed(seed + 1_000_003 * engine.rank)
     trainer = ARTrainer(model, config=config, engine=engine, validation=validation)
     evaluations = [*range(validate_every or config.n_tokens, config.n_tokens, validate_every or 1)]
+    data = as_training_data(model, data)
     batches = _batches(data, config, random, engine.device)
     settings = None
     if checkpoint_folder is not None:

@@ -8,12 +8,13 @@ data was used. So a report names its protocol, and nothing here is estimated fro
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol, cast, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
 from jaxtyping import Int64
 from torch import Tensor, nn
 
+from aigc_tutorial.integers import IntegersLike, as_int64
 from aigc_tutorial.nn import evaluation_mode
 
 
@@ -82,7 +83,7 @@ class LikelihoodReport:
 
 def text_likelihood(
     model: LikelihoodModel,
-    tokens: Int64[Tensor, " N"],
+    tokens: Int64[Tensor, " N"] | IntegersLike,
     *,
     context: int,
     stride: int | None = None,
@@ -98,7 +99,7 @@ def text_likelihood(
 
     Args:
         model: its ``nll`` takes a batch of windows.
-        tokens: the whole held-out text.
+        tokens: the whole held-out text, in a tensor, a NumPy array or a list.
         context: the most tokens that a prediction sees.
         stride: from the start of one window to the next; by default ``context``.
         batch_size: windows that are computed at once, a matter of memory alone.
@@ -107,10 +108,17 @@ def text_likelihood(
         ValueError: if there is nothing to predict, or ``stride`` is not in 1 … ``context``.
     """
     stride = context if stride is None else stride
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     if not 1 <= stride <= context:
         raise ValueError(f"need 1 <= stride <= context, got {stride} and {context}")
-    if len(tokens) < 2:
-        raise ValueError(f"expected a text of two tokens or more, got {len(tokens)}")
+    tokens = as_int64(tokens, "tokens", "encode a text with a tokenizer")
+    if tokens.ndim != 1 or len(tokens) < 2:
+        raise ValueError(
+            "expected a text of two tokens or more, got "
+            f"{len(tokens) if tokens.ndim == 1 else f'the shape {tuple(tokens.shape)}'}"
+        )
+    _check_rows(model, (tokens[None],))
     windows = _windows(tokens, context, stride, batch_size)
     scores = [_nll(model, (tokens,))[:, n_known:] for tokens, n_known in windows]
     how = "one after the other" if stride == context else f"{stride} apart"
@@ -122,7 +130,7 @@ def text_likelihood(
 
 
 def sequence_likelihood(
-    model: LikelihoodModel, rows: Tensor | tuple[Tensor, ...], *, batch_size: int = 128
+    model: LikelihoodModel, rows: IntegersLike | tuple[Any, ...], *, batch_size: int = 128
 ) -> LikelihoodReport:
     """Likelihood of separate sequences or images, each computed on its own.
 
@@ -135,16 +143,19 @@ def sequence_likelihood(
     Raises:
         ValueError: if there are no rows, or nothing in them to predict.
     """
-    rows = rows if isinstance(rows, tuple) else (rows,)
-    if len(rows[0]) == 0:
+    parts: tuple[Any, ...] = rows if isinstance(rows, tuple) else (rows,)
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    if len(parts[0]) == 0:
         raise ValueError("expected at least one sequence, got none")
+    parts = _check_rows(model, parts)
     sums, counts = [], []
-    for batch in zip(*(part.split(batch_size) for part in rows), strict=True):
+    for batch in zip(*(part.split(batch_size) for part in parts), strict=True):
         nll = _nll(model, batch).flatten(1)
         mask = next((part[:, 1:] for part in batch if part.dtype == torch.bool), None)
         sums.append(nll.sum(1))
         counts.append(torch.full((len(nll),), nll.shape[1]) if mask is None else mask.sum(1).cpu())
-    return _report(torch.cat(sums), torch.cat(counts), f"all of {len(rows[0]):,} sequences")
+    return _report(torch.cat(sums), torch.cat(counts), f"all of {len(parts[0]):,} sequences")
 
 
 def _windows(
@@ -161,6 +172,12 @@ def _windows(
     rest, n_known = tokens[n_full * stride :], n_known if n_full else 0
     if len(rest) > n_known + 1:
         yield rest[None], n_known
+
+
+def _check_rows(model: LikelihoodModel, rows: tuple[Any, ...]) -> tuple[Tensor, ...]:
+    """Let a model that can look at its data do so, all at once; ``nll`` does on the CPU alone."""
+    check = getattr(model, "check_rows", None)
+    return rows if check is None else check(*rows)
 
 
 @torch.no_grad()

@@ -17,6 +17,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from aigc_tutorial.files import replace_file
+from aigc_tutorial.integers import IntegersLike, as_int64
 
 SPECIAL_TOKENS = ("bos", "eos", "pad")
 REPLACEMENT = "\ufffd"
@@ -52,13 +53,22 @@ class Tokenizer(ABC):
     def _decode_ordinary(self, tokens: list[int]) -> str:
         """Text of tokens that are all below ``n_ordinary``."""
 
-    def decode(self, tokens: Int64[Tensor, " T"]) -> str:
+    def decode(self, tokens: Int64[Tensor, " T"] | IntegersLike) -> str:
         """Text of the tokens; special ones stand for no text.
 
+        Args:
+            tokens: of one text: a vector, in a tensor, a NumPy array or a list; or a single token.
+
         Raises:
-            ValueError: if a token is outside the vocabulary.
+            ValueError: if a token is outside the vocabulary, or there is a batch of texts.
         """
-        values = tokens.tolist()
+        vector = as_int64(tokens, "tokens")
+        if vector.ndim > 1:
+            raise ValueError(
+                f"expected the tokens of one text, got a batch of shape {tuple(vector.shape)}; "
+                "decode row by row: [tokenizer.decode(row) for row in tokens]"
+            )
+        values = vector.reshape(-1).tolist()
         if values and not 0 <= min(values) <= max(values) < self.vocab_size:
             raise ValueError(
                 f"tokens must lie in 0 … {self.vocab_size - 1}, got {min(values)} … {max(values)}; "
@@ -119,8 +129,15 @@ def check_special_tokens(names: tuple[str, ...]) -> None:
         )
 
 
+def check_text(text: Any, name: str = "text") -> None:
+    """Refuse what is no text, such as a list of texts."""
+    if not isinstance(text, str):
+        raise ValueError(f"expected {name} as a string, got {type(text).__name__}")
+
+
 def check_writable(text: str) -> None:
     """Refuse lone surrogates: halves of a character that are no text by themselves."""
+    check_text(text)
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:

@@ -1,7 +1,7 @@
 """Byte pair encoding: subwords that are learned from text."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -11,7 +11,12 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from aigc_tutorial.environment import require
-from aigc_tutorial.tokenizers.base import Tokenizer, check_special_tokens, check_writable
+from aigc_tutorial.tokenizers.base import (
+    Tokenizer,
+    check_special_tokens,
+    check_text,
+    check_writable,
+)
 
 
 def _characters_of_bytes() -> list[str]:
@@ -69,9 +74,16 @@ class BPETokenizer(Tokenizer):
             special_tokens: names from ``SPECIAL_TOKENS``.
 
         Raises:
-            ValueError: if ``vocab_size`` does not hold the bytes and the special tokens.
+            ValueError: if ``vocab_size`` does not hold the bytes and the special tokens, or
+                ``texts`` is a single string or holds something else than strings.
             MissingDependencyError: if the package tokenizers is not installed.
         """
+        if isinstance(texts, str):
+            raise ValueError(
+                "expected several texts, got one string, which would be learned from character by "
+                "character; put it into a list: [text]"
+            )
+        check_special_tokens(tuple(special_tokens))
         n_ordinary = vocab_size - len(special_tokens)
         if n_ordinary < 256:
             raise ValueError(
@@ -86,7 +98,7 @@ class BPETokenizer(Tokenizer):
             initial_alphabet=library.pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
         )
-        learner.train_from_iterator(texts, trainer)
+        learner.train_from_iterator(_checked(texts), trainer)
         merges = json.loads(learner.to_str())["model"]["merges"]
         return cls(tuple(" ".join(pair) for pair in merges), tuple(special_tokens))
 
@@ -122,6 +134,12 @@ class BPETokenizer(Tokenizer):
         vocabulary = {piece: i for i, piece in enumerate(self._pieces)}
         pairs = [tuple(merge.split(" ")) for merge in self.merges]
         return _byte_level(library, library.models.BPE(vocab=vocabulary, merges=pairs))
+
+
+def _checked(texts: Iterable[str]) -> Iterator[str]:
+    for i, text in enumerate(texts):
+        check_text(text, f"text {i}")
+        yield text
 
 
 def _byte_level(library: Any, model: Any) -> Any:

@@ -13,6 +13,7 @@ from aigc_tutorial.tokenizers.base import (
     REPLACEMENT,
     Tokenizer,
     check_special_tokens,
+    check_text,
     check_writable,
     describe_character,
 )
@@ -53,7 +54,12 @@ class CharacterTokenizer(Tokenizer):
     def from_text(
         cls, text: str, *, special_tokens: Sequence[str] = (), unknown: bool = False
     ) -> "CharacterTokenizer":
-        """The tokenizer whose alphabet is the text's characters, sorted."""
+        """The tokenizer whose alphabet is the text's characters, sorted.
+
+        Raises:
+            ValueError: if ``text`` is not one string; join several: ``"".join(texts)``.
+        """
+        check_text(text)
         return cls("".join(sorted(set(text))), tuple(special_tokens), unknown)
 
     @property
@@ -72,6 +78,7 @@ class CharacterTokenizer(Tokenizer):
         Raises:
             ValueError: at a character that is not in the alphabet, unless ``unknown`` is set.
         """
+        check_text(text)
         if self.unknown:
             unknown_id = len(self.alphabet)
             tokens = [self._id_of.get(character, unknown_id) for character in text]

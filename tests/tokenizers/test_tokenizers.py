@@ -1,7 +1,9 @@
 """Every text comes back, nothing is lost in silence, and a file keeps the tokenizer."""
 
 import json
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import assume, given, settings
@@ -16,6 +18,7 @@ from aigc_tutorial.tokenizers import (
     load_tokenizer,
     tokenizer_from_dict,
 )
+from aigc_tutorial.tokenizers.base import check_text
 
 ENGLISH = (
     "the theatre there, the weather here: whether they gather is neither here nor there. " * 20
@@ -281,3 +284,48 @@ def test_a_file_of_another_kind_is_refused():
         tokenizer_from_dict({"kind": "words"})
     with pytest.raises(ValueError, match="has no setting size"):
         tokenizer_from_dict({"kind": "byte", "size": 3})
+
+
+@pytest.mark.parametrize(
+    "tokens",
+    [
+        torch.tensor([98, 97], dtype=torch.int32),
+        torch.tensor([98, 97], dtype=torch.uint8),
+        [98, 97],
+        (98, 97),
+        np.array([98, 97]),
+    ],
+)
+def test_tokens_are_decoded_from_whatever_holds_whole_numbers(tokens):
+    assert ByteTokenizer().decode(tokens) == "ba"
+
+
+def test_a_single_token_is_decoded():
+    for token in (98, torch.tensor(98), np.int64(98)):
+        assert ByteTokenizer().decode(token) == "b"
+    assert ByteTokenizer().decode([]) == ""
+
+
+def test_what_is_no_sequence_of_tokens_is_not_decoded():
+    with pytest.raises(ValueError, match=r"a batch of shape \(2, 1\); decode row by row"):
+        ByteTokenizer().decode([[98], [97]])
+    wrong: list[Any] = [[98.0], torch.tensor([98.0]), torch.tensor([True]), "ab", [[1], [1, 2]]]
+    for tokens in wrong:
+        with pytest.raises(ValueError, match="expected tokens as whole numbers"):
+            ByteTokenizer().decode(tokens)
+
+
+def test_what_is_no_text_is_not_learned_from():
+    with pytest.raises(ValueError, match=r"got one string.*put it into a list"):
+        BPETokenizer.train("to be or not to be", 300)
+    texts: list[Any] = ["to be", b"or not"]
+    with pytest.raises(ValueError, match="expected text 1 as a string, got bytes"):
+        BPETokenizer.train(iter(texts), 300)
+
+
+def test_what_is_no_text_is_not_encoded():
+    # Called itself: the type checks of the tests would refuse these first.
+    wrong: list[Any] = [b"ab", ["a", "b"], None]
+    for text in wrong:
+        with pytest.raises(ValueError, match="expected text as a string, got"):
+            check_text(text)

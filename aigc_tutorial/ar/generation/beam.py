@@ -1,5 +1,6 @@
 """Beam search: looking for the most probable continuation instead of drawing one."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,8 +8,10 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from aigc_tutorial.ar.generation.reader import Reader, check_request
+from aigc_tutorial.ar.generation.reader import Reader, as_prompts, as_stop_tokens
+from aigc_tutorial.ar.generation.sampling import check_drawn
 from aigc_tutorial.ar.interface import SequenceModel
+from aigc_tutorial.integers import IntegersLike, as_count
 from aigc_tutorial.nn.mode import evaluation_mode
 
 
@@ -30,11 +33,11 @@ class Beam:
 @torch.no_grad()
 def beam_search(
     model: SequenceModel,
-    prompt: Int64[Tensor, " K"],
+    prompt: Int64[Tensor, " K"] | IntegersLike,
     *,
     max_new_tokens: int,
     n_beams: int,
-    stop_tokens: Sequence[int] = (),
+    stop_tokens: Sequence[int] | IntegersLike = (),
     length_penalty: float = 0.0,
 ) -> list[Beam]:
     r"""Follow the ``n_beams`` most probable sequences at once.
@@ -64,18 +67,23 @@ def beam_search(
         At most ``n_beams`` complete sequences, the best score first.
 
     Raises:
-        ValueError: if the prompt is empty, longer than the context or of another vocabulary.
+        ValueError: if the prompt is empty, longer than the context or of another vocabulary, or
+            the model's logits are no distribution.
     """
-    rows = prompt[None].to(model.device)
-    check_request(model, rows, max_new_tokens, stop_tokens)
-    if n_beams < 1:
-        raise ValueError(f"n_beams must be at least 1, got {n_beams}")
-    stop = torch.tensor(stop_tokens, dtype=torch.int64, device=rows.device)
+    rows = as_prompts(model, prompt, n_dims=(1,))[None]
+    stops = as_stop_tokens(model, stop_tokens)
+    max_new_tokens = as_count(max_new_tokens, "max_new_tokens")
+    n_beams = as_count(n_beams, "n_beams")
+    if not math.isfinite(length_penalty):
+        raise ValueError(f"length_penalty must be a finite number, got {length_penalty}")
+    stop = torch.tensor(stops, dtype=torch.int64, device=rows.device)
     reader, complete = Reader(model), list[Beam]()
     log_p = torch.zeros(1, device=rows.device)
     with evaluation_mode(model):
         for n_new in range(1, max_new_tokens + 1):
-            steps = reader.read(rows)[:, -1].log_softmax(dim=-1, dtype=torch.float32)
+            logits = reader.read(rows)[:, -1]
+            steps = logits.log_softmax(dim=-1, dtype=torch.float32)
+            check_drawn(steps.amax(dim=-1), logits, lowest=-math.inf)
             # So many candidates that, however many of them are complete, enough are left.
             n_candidates = n_beams + len(rows) * len(stop)
             log_p, parents, new = _best(log_p[:, None] + steps, n_candidates)

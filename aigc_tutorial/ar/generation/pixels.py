@@ -9,6 +9,7 @@ All random numbers are drawn beforehand, one for each pixel. With one seed both 
 the same image; only a number within rounding error (about 1e-6) of a boundary could differ.
 """
 
+import math
 from collections.abc import Iterator
 from typing import cast
 
@@ -16,8 +17,10 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from aigc_tutorial.ar.checks import check_labels, check_levels
+from aigc_tutorial.ar.checks import as_labels, as_levels
+from aigc_tutorial.ar.generation.sampling import check_drawn, check_temperature, cooled
 from aigc_tutorial.ar.interface import PixelModel
+from aigc_tutorial.integers import IntegersLike, as_count
 from aigc_tutorial.nn.gated import gate
 
 
@@ -135,22 +138,30 @@ def choose_levels(
         logits: of each image's pixel.
         noise: one uniform number for each image.
         temperature: divides the logits; 0 takes the most probable level.
+
+    Raises:
+        ValueError: if the logits of a row are no distribution.
     """
     if temperature == 0:
-        return logits.argmax(dim=1)
+        best, levels = logits.max(dim=1)
+        check_drawn(best, logits, lowest=-math.inf)
+        return levels
+    if temperature != 1:
+        logits = cooled(logits, temperature)
     # Without the last boundary, which is 1 and may come out just below.
-    boundaries = (logits / temperature).softmax(dim=1).cumsum(dim=1)[:, :-1]
+    boundaries = logits.softmax(dim=1, dtype=torch.float32).cumsum(dim=1)[:, :-1]
+    check_drawn(boundaries[:, 0], logits, lowest=-1)
     return (noise.unsqueeze(1) >= boundaries).sum(dim=1)
 
 
 def sample(
     model: PixelModel,
     n: int,
-    labels: Int64[Tensor, " {n}"] | None = None,
+    labels: Int64[Tensor, " {n}"] | IntegersLike | None = None,
     *,
     generator: torch.Generator | None = None,
     temperature: float = 1.0,
-    given: Int64[Tensor, "{n} H W"] | None = None,
+    given: Int64[Tensor, "{n} H W"] | IntegersLike | None = None,
     n_given_rows: int = 0,
     batch_size: int = 500,
 ) -> Int64[Tensor, "{n} H W"]:
@@ -168,12 +179,17 @@ def sample(
 
     Returns:
         Levels 0 … V - 1, on the model's device.
+
+    Raises:
+        ValueError: if a setting is out of its range, labels or given images do not fit, or the
+            model's logits are no distribution.
     """
+    n, batch_size = as_count(n, "n"), as_count(batch_size, "batch_size")
+    levels, classes = _start(model, n, labels, temperature, given, n_given_rows)
     noise = draw_noise(model, n, generator)
-    levels = _start(model, n, labels, temperature, given, n_given_rows)
     for start in range(0, n, batch_size):
         part = slice(start, start + batch_size)
-        part_labels = None if labels is None else labels[part].to(model.device)
+        part_labels = None if classes is None else classes[part]
         source = IncrementalLogits(model, part_labels, len(levels[part]))
         for _ in _draw(
             source, levels[part], noise[part], temperature=temperature, first_row=n_given_rows
@@ -185,11 +201,11 @@ def sample(
 def stream(
     model: PixelModel,
     n: int,
-    labels: Int64[Tensor, " {n}"] | None = None,
+    labels: Int64[Tensor, " {n}"] | IntegersLike | None = None,
     *,
     generator: torch.Generator | None = None,
     temperature: float = 1.0,
-    given: Int64[Tensor, "{n} H W"] | None = None,
+    given: Int64[Tensor, "{n} H W"] | IntegersLike | None = None,
     n_given_rows: int = 0,
 ) -> Iterator[Int64[Tensor, "{n} H W"]]:
     """Draw like :func:`sample`, and show the images after every pixel.
@@ -200,10 +216,9 @@ def stream(
         The images so far, pixels not drawn yet being 0. It is one tensor that goes on changing:
         clone what is to be kept.
     """
+    levels, classes = _start(model, as_count(n, "n"), labels, temperature, given, n_given_rows)
     noise = draw_noise(model, n, generator)
-    levels = _start(model, n, labels, temperature, given, n_given_rows)
-    labels = None if labels is None else labels.to(model.device)
-    source = IncrementalLogits(model, labels, n)
+    source = IncrementalLogits(model, classes, n)
     return _draw(source, levels, noise, temperature=temperature, first_row=n_given_rows)
 
 
@@ -229,8 +244,6 @@ def _draw(
 
 def draw_noise(model: PixelModel, n: int, generator: torch.Generator | None) -> Tensor:
     """One uniform number for each pixel, drawn where the generator lives, by default the CPU."""
-    if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")
     where = "cpu" if generator is None else generator.device
     return torch.rand(n, *model.image_size, generator=generator, device=where).to(model.device)
 
@@ -238,26 +251,28 @@ def draw_noise(model: PixelModel, n: int, generator: torch.Generator | None) -> 
 def _start(
     model: PixelModel,
     n: int,
-    labels: Tensor | None,
+    labels: IntegersLike | None,
     temperature: float,
-    given: Tensor | None,
+    given: IntegersLike | None,
     n_given_rows: int,
-) -> Tensor:
-    """Levels before the first pixel is drawn: zeros, below the given rows."""
-    check_labels(labels, model.config, batch_size=n)
-    if temperature < 0:
-        raise ValueError(f"temperature must be 0 or positive, got {temperature}")
+) -> tuple[Tensor, Tensor | None]:
+    """Levels before the first pixel is drawn, zeros below the given rows; and the labels."""
+    check_temperature(temperature)
+    classes = as_labels(labels, model.config, batch_size=n)
+    classes = None if classes is None else classes.to(model.device)
     height, _ = model.image_size
     levels = torch.zeros(n, *model.image_size, dtype=torch.int64, device=model.device)
     if given is None:
         if n_given_rows != 0:
             raise ValueError(f"n_given_rows is {n_given_rows} but no images are given")
-        return levels
-    check_levels(given, model.config)
+        return levels, classes
+    images = as_levels(given, model.config)
+    if len(images) != n:
+        raise ValueError(f"{n} images are to be drawn and {len(images)} are given")
     if not 0 <= n_given_rows <= height:
         raise ValueError(f"n_given_rows must lie in 0 … {height}, got {n_given_rows}")
-    levels[:, :n_given_rows] = given[:, :n_given_rows]
-    return levels
+    levels[:, :n_given_rows] = images[:, :n_given_rows]
+    return levels, classes
 
 
 class SamplingMixin(PixelModel):
@@ -266,7 +281,7 @@ class SamplingMixin(PixelModel):
     def sample(
         self,
         n: int,
-        labels: Int64[Tensor, " {n}"] | None = None,
+        labels: Int64[Tensor, " {n}"] | IntegersLike | None = None,
         *,
         generator: torch.Generator | None = None,
         temperature: float = 1.0,

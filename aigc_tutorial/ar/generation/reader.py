@@ -1,13 +1,13 @@
 """How a model reads a sequence that grows: each token once, within its context."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from aigc_tutorial.ar.checks import check_tokens
+from aigc_tutorial.ar.checks import check_range, check_shape
 from aigc_tutorial.ar.interface import SequenceModel
+from aigc_tutorial.integers import IntegersLike, as_int64
 
 
 def window_start(length: int, context: int | None) -> int:
@@ -57,9 +57,6 @@ class Reader:
         Returns:
             Logits after each token that had to be read: the K new ones, or all in the window where
             it has jumped. The last are always those of the next token.
-
-        Raises:
-            ValueError: if the first logits in a window are not numbers.
         """
         length = tokens.shape[1]
         start = window_start(length, self.model.context)
@@ -72,8 +69,6 @@ class Reader:
             logits, self._state = self.model.advance(new, self._state)
         else:
             logits = self.model(tokens[:, start:])[:, -new.shape[1] :]
-        if begins:
-            _check_numbers(logits[:, -1])
         return logits
 
     def room(self, length: int, *, at_most: int) -> int:
@@ -103,36 +98,44 @@ class Reader:
             self._state = None
 
 
-def check_request(
-    model: SequenceModel,
-    prompt: Int64[Tensor, "B K"],
-    max_new_tokens: int,
-    stop_tokens: Sequence[int],
-) -> None:
-    """Refuse what no sequence can be generated from.
+def as_prompts(
+    model: SequenceModel, prompt: IntegersLike, *, n_dims: tuple[int, ...] = (1, 2)
+) -> Int64[Tensor, "*B K"]:
+    """A prompt, or a batch of them, that the model can go on from, on the model's device.
+
+    Args:
+        model: what is to go on.
+        prompt: integers of any type, in a tensor, an array or lists.
+        n_dims: 1 for one sequence, 2 for a batch of them.
 
     Raises:
-        ValueError: if the prompt is empty, longer than the context or of another vocabulary, if a
-            stop token is, or if no token is asked for.
+        ValueError: if the prompt is empty, longer than the context or of another vocabulary.
     """
-    if prompt.numel() == 0:
+    tokens = as_int64(prompt, "the prompt", "encode a text with the model's tokenizer")
+    if tokens.ndim not in n_dims:
+        expected = "one sequence (K,)" + (" or a batch of them (B, K)" if 2 in n_dims else "")
+        raise ValueError(f"expected {expected} as prompt, got the shape {tuple(tokens.shape)}")
+    if tokens.numel() == 0:
         raise ValueError(
             "the prompt is empty, and the first token cannot be predicted from nothing; begin with "
             "the tokenizer's token for the beginning, tokenizer.bos_id, or with a newline"
         )
-    check_tokens(prompt, model.vocab_size, model.context)
-    if max_new_tokens < 1:
-        raise ValueError(f"max_new_tokens must be at least 1, got {max_new_tokens}")
-    if unknown := [token for token in stop_tokens if not 0 <= token < model.vocab_size]:
+    rows = tokens if tokens.ndim == 2 else tokens[None]
+    check_shape(rows, model.context)
+    check_range(rows, model.vocab_size)
+    return tokens.to(model.device)
+
+
+def as_stop_tokens(model: SequenceModel, stop_tokens: IntegersLike) -> list[int]:
+    """Tokens that end a sequence, as a list.
+
+    Raises:
+        ValueError: if one is not in the vocabulary.
+    """
+    stops = as_int64(stop_tokens, "stop_tokens").flatten().tolist()
+    if unknown := [token for token in stops if not 0 <= token < model.vocab_size]:
         raise ValueError(
             f"stop_tokens must lie in 0 … {model.vocab_size - 1}, got {unknown}: they would never "
             "come; are they of another tokenizer?"
         )
-
-
-def _check_numbers(logits: Float[Tensor, "B V"]) -> None:
-    if logits.isnan().any():
-        raise ValueError(
-            "the model's logits are not numbers (NaN); its training has diverged: go back to an "
-            "earlier checkpoint, and lower the learning rate"
-        )
+    return stops

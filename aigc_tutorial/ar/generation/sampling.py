@@ -17,7 +17,12 @@ from aigc_tutorial.config import Config
 Logits = Float[Tensor, "*B V"]
 
 
-def _check_temperature(temperature: float) -> None:
+def check_temperature(temperature: float) -> None:
+    """Refuse what no logits can be divided by.
+
+    Raises:
+        ValueError: if the temperature is negative, infinite or NaN.
+    """
     if not 0 <= temperature < math.inf:
         raise ValueError(
             "temperature must be a finite number, 0 (always the most probable token) or above, "
@@ -69,7 +74,7 @@ class SamplingConfig(Config):
             ValueError: if one is out of its range.
         """
         super().__post_init__()
-        _check_temperature(self.temperature)
+        check_temperature(self.temperature)
         _check_penalty(self.repetition_penalty)
         if self.top_k is not None:
             _check_top_k(self.top_k)
@@ -82,13 +87,29 @@ class SamplingConfig(Config):
 def apply_temperature(logits: Logits, temperature: float) -> Logits:
     """Divide by the temperature.
 
-    At 0 this is the limit: of all tokens the most probable one is left, of equals the first.
+    The result is shifted so that its maximum is 0, which softmax does not see and which cannot
+    overflow, however small the temperature. At 0 this is the limit: of all tokens the most
+    probable one is left, of equals the first.
     """
-    _check_temperature(temperature)
+    check_temperature(temperature)
     if temperature > 0:
-        return logits / temperature
-    best = logits.argmax(dim=-1, keepdim=True)
-    return torch.full_like(logits, -math.inf).scatter(-1, best, 0.0)
+        return cooled(logits, temperature)
+    best, place = logits.max(dim=-1, keepdim=True)
+    check_drawn(best, logits, lowest=-math.inf)
+    return torch.full_like(logits, -math.inf).scatter(-1, place, 0.0)
+
+
+def cooled(logits: Logits, temperature: float) -> Logits:
+    """What :func:`apply_temperature` does at a positive temperature, unchecked."""
+    logits = _at_least_float32(logits)
+    # Below the smallest normal number its reciprocal would overflow.
+    temperature = max(temperature, torch.finfo(torch.float32).tiny)
+    return (logits - logits.amax(dim=-1, keepdim=True)) / temperature
+
+
+def _at_least_float32(logits: Tensor) -> Tensor:
+    """Half precision is too coarse to add up probabilities in."""
+    return logits if logits.dtype in (torch.float32, torch.float64) else logits.float()
 
 
 def keep_top_k(logits: Logits, k: int) -> Logits:
@@ -160,7 +181,7 @@ def process(
     Returns:
         Logits whose softmax is the distribution that a token is drawn from.
     """
-    logits = _penalise(logits, config, tokens)
+    logits = _penalise(_at_least_float32(logits), config, tokens)
     if config.temperature != 1:
         logits = apply_temperature(logits, config.temperature)
     if config.top_k is not None:
@@ -186,9 +207,14 @@ def sample(
         config: see :func:`process`.
         tokens: those so far; needed if repetition is penalised.
         generator: source of randomness; see :func:`draw`. Nothing is drawn at temperature 0.
+
+    Raises:
+        ValueError: if a row is no distribution: NaN, or +∞, or −∞ everywhere.
     """
     if config.temperature == 0:  # No filter removes the most probable token.
-        return _penalise(logits, config, tokens).argmax(dim=-1)
+        best, new = _penalise(logits, config, tokens).max(dim=-1)
+        check_drawn(best, logits, lowest=-math.inf)
+        return new
     probabilities = process(logits, config, tokens).softmax(dim=-1, dtype=torch.float32)
     return draw(probabilities, generator=generator)
 
@@ -205,12 +231,45 @@ def draw(probabilities: Logits, *, generator: torch.Generator | None = None) -> 
     Args:
         probabilities: not negative; they need not sum to 1.
         generator: source of randomness.
+
+    Raises:
+        ValueError: if a row is no distribution: NaN, or without any positive probability.
     """
     where = "cpu" if generator is None else generator.device
     times = torch.empty(probabilities.shape, dtype=probabilities.dtype, device=where)
     # Some generators return 0, at which even a probability of 0 would arrive.
     times.exponential_(generator=generator).clamp_(min=torch.finfo(times.dtype).tiny)
-    return (probabilities / times.to(probabilities.device)).argmax(dim=-1)
+    speeds, first = (probabilities / times.to(probabilities.device)).max(dim=-1)
+    check_drawn(speeds, probabilities, lowest=0)
+    return first
+
+
+def check_drawn(best: Tensor, row: Tensor, *, lowest: float) -> None:
+    """Refuse what was drawn from no distribution.
+
+    NaN anywhere in a row is NaN in its maximum and in every entry of its softmax, so that one
+    number a row tells: cheaper than to look at all of them.
+
+    Args:
+        best: of each row the number that would be NaN.
+        row: logits or probabilities, to say what is wrong with them.
+        lowest: below all that is right.
+
+    Raises:
+        ValueError: if one of ``best`` is not a number between ``lowest`` and infinity.
+    """
+    if all(lowest < number < math.inf for number in best.flatten().tolist()):
+        return
+    if row.isnan().any():
+        what = "not numbers (NaN)"
+    elif (row == math.inf).any():
+        what = "infinite"
+    else:
+        what = "those of no possible token: not one has a probability above 0"
+    raise ValueError(
+        f"the model's logits are {what}; probably its training has diverged: go back to an earlier "
+        "checkpoint, and lower the learning rate"
+    )
 
 
 def _penalise(logits: Tensor, config: SamplingConfig, tokens: Tensor | None) -> Tensor:

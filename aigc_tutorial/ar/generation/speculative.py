@@ -18,9 +18,10 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from aigc_tutorial.ar.generation.reader import Reader, check_request
+from aigc_tutorial.ar.generation.reader import Reader, as_prompts, as_stop_tokens
 from aigc_tutorial.ar.generation.sampling import SamplingConfig, draw, process
 from aigc_tutorial.ar.interface import SequenceModel
+from aigc_tutorial.integers import IntegersLike, as_count
 from aigc_tutorial.nn.mode import evaluation_mode
 
 
@@ -60,12 +61,12 @@ class SpeculativeResult:
 def speculative_generate(
     target: SequenceModel,
     draft: SequenceModel,
-    prompt: Int64[Tensor, " K"],
+    prompt: Int64[Tensor, " K"] | IntegersLike,
     *,
     max_new_tokens: int,
     n_guesses: int = 4,
     config: SamplingConfig = SamplingConfig(),
-    stop_tokens: Sequence[int] = (),
+    stop_tokens: Sequence[int] | IntegersLike = (),
     generator: torch.Generator | None = None,
 ) -> SpeculativeResult:
     r"""Go on from a prompt as ``target`` does, several tokens a round.
@@ -94,14 +95,15 @@ def speculative_generate(
             f"the draft knows {draft.vocab_size} tokens and the target {target.vocab_size}; both "
             "must have been trained with the same tokenizer"
         )
-    if n_guesses < 1:
-        raise ValueError(f"n_guesses must be at least 1, got {n_guesses}")
-    tokens = prompt[None].to(target.device)
-    for model in (target, draft):
-        check_request(model, tokens, max_new_tokens, stop_tokens)
+    n_guesses = as_count(n_guesses, "n_guesses")
+    max_new_tokens = as_count(max_new_tokens, "max_new_tokens")
+    as_prompts(draft, prompt, n_dims=(1,))
+    tokens = as_prompts(target, prompt, n_dims=(1,))[None]
+    stops = as_stop_tokens(target, stop_tokens)
     checker, guesser = Reader(target), Reader(draft)
     n_rounds = n_guessed = n_accepted = 0
-    length, end = len(prompt), len(prompt) + max_new_tokens
+    n_given = length = tokens.shape[1]
+    end = length + max_new_tokens
     with evaluation_mode(target), evaluation_mode(draft):
         while length < end:
             # Each round adds one token of the target's own.
@@ -117,12 +119,10 @@ def speculative_generate(
             n_rounds, n_guessed, n_accepted = n_rounds + 1, n_guessed + n, n_accepted + accepted
             new = tokens[0, length:].tolist()
             length += len(new)
-            if stops := [i for i, token in enumerate(new) if token in stop_tokens]:
-                tokens = tokens[:, : length - len(new) + stops[0] + 1]
+            if ends := [i for i, token in enumerate(new) if token in stops]:
+                tokens = tokens[:, : length - len(new) + ends[0] + 1]
                 break
-    return SpeculativeResult(
-        tokens[0], tokens.shape[1] - len(prompt), n_rounds, n_guessed, n_accepted
-    )
+    return SpeculativeResult(tokens[0], tokens.shape[1] - n_given, n_rounds, n_guessed, n_accepted)
 
 
 def _guess(

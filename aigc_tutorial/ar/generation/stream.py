@@ -11,23 +11,24 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from aigc_tutorial.ar.generation.reader import Reader, check_request
+from aigc_tutorial.ar.generation.reader import Reader, as_prompts, as_stop_tokens
 from aigc_tutorial.ar.generation.sampling import SamplingConfig, sample
 from aigc_tutorial.ar.interface import SequenceModel
+from aigc_tutorial.integers import IntegersLike, as_count
 from aigc_tutorial.nn.mode import evaluation_mode
 from aigc_tutorial.tokenizers import REPLACEMENT, Tokenizer
 
 
 def generate(
     model: SequenceModel,
-    prompt: Int64[Tensor, "*B K"],
+    prompt: Int64[Tensor, "*B K"] | IntegersLike,
     *,
     max_new_tokens: int,
     config: SamplingConfig = SamplingConfig(),
-    stop_tokens: Sequence[int] = (),
+    stop_tokens: Sequence[int] | IntegersLike = (),
     generator: torch.Generator | None = None,
     use_cache: bool = True,
-) -> Int64[Tensor, "*B L"]:
+) -> Int64[Tensor, "*C L"]:
     """Prompts and what follows them; the arguments are those of :func:`stream`.
 
     Returns:
@@ -35,28 +36,29 @@ def generate(
         device. There are fewer if every sequence has met a stop token; one that met its own before
         the others did ends in repetitions of it.
     """
+    tokens = as_prompts(model, prompt)
     steps = stream(
         model,
-        prompt,
+        tokens,
         max_new_tokens=max_new_tokens,
         config=config,
         stop_tokens=stop_tokens,
         generator=generator,
         use_cache=use_cache,
     )
-    return torch.cat([prompt.to(model.device), torch.stack(list(steps), dim=-1)], dim=-1)
+    return torch.cat([tokens, torch.stack(list(steps), dim=-1)], dim=-1)
 
 
 def stream(
     model: SequenceModel,
-    prompt: Int64[Tensor, "*B K"],
+    prompt: Int64[Tensor, "*B K"] | IntegersLike,
     *,
     max_new_tokens: int,
     config: SamplingConfig = SamplingConfig(),
-    stop_tokens: Sequence[int] = (),
+    stop_tokens: Sequence[int] | IntegersLike = (),
     generator: torch.Generator | None = None,
     use_cache: bool = True,
-) -> Generator[Int64[Tensor, "*B"], None, None]:
+) -> Generator[Int64[Tensor, "*C"], None, None]:
     """Go on from prompts, one token of each at a time, as they come.
 
     Past the model's context it goes on from the last half of it; see
@@ -65,7 +67,8 @@ def stream(
 
     Args:
         model: any autoregressive model.
-        prompt: one sequence (K,) or a batch of them (B, K), not longer than the context.
+        prompt: one sequence (K,) or a batch of them (B, K), not longer than the context, in a
+            tensor, a NumPy array or lists.
         max_new_tokens: how many tokens to generate at most.
         config: how a token is chosen.
         stop_tokens: a sequence ends with the first of these that is generated. As long as others
@@ -78,20 +81,19 @@ def stream(
         An iterator over tokens, (B,), or () for a prompt without a batch dimension.
 
     Raises:
-        ValueError: if the prompt is empty, longer than the context or of another vocabulary; at the
-            first token, if the model's logits are not numbers.
+        ValueError: if the prompt is empty, longer than the context or of another vocabulary; at a
+            token, if the model's logits are no distribution.
     """
-    rows = prompt if prompt.ndim > 1 else prompt[None]
-    check_request(model, rows, max_new_tokens, stop_tokens)
+    tokens, stops = as_prompts(model, prompt), as_stop_tokens(model, stop_tokens)
     steps = _steps(
         Reader(model, use_cache=use_cache),
-        rows.to(model.device),
-        max_new_tokens,
+        tokens if tokens.ndim > 1 else tokens[None],
+        as_count(max_new_tokens, "max_new_tokens"),
         config,
-        torch.tensor(stop_tokens, device=model.device) if stop_tokens else None,
+        torch.tensor(stops, device=model.device) if stops else None,
         generator,
     )
-    return steps if prompt.ndim > 1 else (row for (row,) in steps)
+    return steps if tokens.ndim > 1 else (row for (row,) in steps)
 
 
 @torch.no_grad()
@@ -124,13 +126,13 @@ class GenerationMixin(SequenceModel):
 
     def generate(
         self,
-        prompt: Int64[Tensor, "*B K"],
+        prompt: Int64[Tensor, "*B K"] | IntegersLike,
         *,
         max_new_tokens: int,
         config: SamplingConfig = SamplingConfig(),
-        stop_tokens: Sequence[int] = (),
+        stop_tokens: Sequence[int] | IntegersLike = (),
         generator: torch.Generator | None = None,
-    ) -> Int64[Tensor, "*B L"]:
+    ) -> Int64[Tensor, "*C L"]:
         """Go on from a prompt, or from a batch of prompts of the same length.
 
         :func:`aigc_tutorial.ar.generation.stream.generate` says what the arguments are and what it
@@ -153,7 +155,7 @@ def stream_text(
     *,
     max_new_tokens: int,
     config: SamplingConfig = SamplingConfig(),
-    stop_tokens: Sequence[int] = (),
+    stop_tokens: Sequence[int] | IntegersLike = (),
     generator: torch.Generator | None = None,
 ) -> Iterator[str]:
     """Go on from a text, piece by piece: ``for piece in …: print(piece, end="", flush=True)``.
@@ -179,7 +181,7 @@ def stream_text(
     if tokenizer.bos_id is not None:
         prompt = torch.cat([torch.tensor([tokenizer.bos_id]), prompt])
     if tokenizer.eos_id is not None:
-        stop_tokens = [*stop_tokens, tokenizer.eos_id]
+        stop_tokens = [*as_stop_tokens(model, stop_tokens), tokenizer.eos_id]
     steps = stream(
         model,
         prompt,

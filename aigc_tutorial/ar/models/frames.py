@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from aigc_tutorial.config import Config
+from aigc_tutorial.integers import as_count
 from aigc_tutorial.nn import Pretrained
 
 _BLOCK = 2  # the network works on blocks of 2 × 2 pixels: a quarter of the places
@@ -89,9 +90,10 @@ class FrameModel(Pretrained):
             films: 1 where there is ink, 0 elsewhere.
 
         Raises:
-            ValueError: if there is no frame to predict.
+            ValueError: if there is no frame to predict, or values lie outside of 0 … 1.
         """
         n_past = self.config.n_past
+        _check_ink(films)
         if films.shape[1] <= n_past:
             raise ValueError(
                 f"the first {n_past} frames are given; a film of {films.shape[1]} leaves none to "
@@ -120,10 +122,45 @@ class FrameModel(Pretrained):
 
         Returns:
             The new frames alone.
+
+        Raises:
+            ValueError: if the beginnings are not ``n_past`` frames of 0 … 1, no frame is asked
+                for, or the model's logits are not numbers.
         """
+        _check_ink(beginnings)
+        n_frames = as_count(n_frames, "n_frames")
+        if beginnings.shape[1] != self.config.n_past:
+            raise ValueError(
+                f"expected the first {self.config.n_past} frames, got {beginnings.shape[1]}"
+            )
         frames = list(beginnings.unbind(dim=1))
         for _ in range(n_frames):
             ink = torch.sigmoid(self(torch.stack(frames[-self.config.n_past :], dim=1)))
-            dice = 0.5 if generator is None else torch.rand(ink.shape, generator=generator)
+            if ink.isnan().any():
+                raise ValueError(
+                    "the model's logits are not numbers (NaN); probably its training has diverged: "
+                    "go back to an earlier checkpoint, and lower the learning rate"
+                )
+            dice = 0.5 if generator is None else _uniform(ink, generator)
             frames.append((ink > dice).to(beginnings))
         return torch.stack(frames[self.config.n_past :], dim=1)
+
+
+def _uniform(like: Tensor, generator: torch.Generator) -> Tensor:
+    """Uniform numbers, drawn where the generator lives and moved to the device of ``like``."""
+    noise = torch.rand(like.shape, generator=generator, device=generator.device)
+    return noise.to(like.device)
+
+
+def _check_ink(films: Tensor) -> None:
+    """Raise a ValueError unless the values are shares of ink; looked at on the CPU alone."""
+    if not films.is_floating_point():
+        raise ValueError(f"expected films as floating-point numbers, got {films.dtype}: .float()")
+    if films.device.type != "cpu" or films.numel() == 0:
+        return
+    lowest, highest = (float(extreme) for extreme in films.detach().aminmax())
+    if not 0 <= lowest <= highest <= 1:
+        raise ValueError(
+            f"expected 1 where there is ink and 0 elsewhere, got values in {lowest:g} … "
+            f"{highest:g}; images in [-1, 1] become such by (images + 1) / 2"
+        )

@@ -11,10 +11,11 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from aigc_tutorial.ar.base import AutoregressiveModel
-from aigc_tutorial.ar.checks import check_tokens
+from aigc_tutorial.ar.checks import check_shape
 from aigc_tutorial.config import Config
 from aigc_tutorial.environment import require
 from aigc_tutorial.nn.attention import CausalSelfAttention, KeyValueCache
+from aigc_tutorial.nn.mode import evaluation_mode
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class GPT2(AutoregressiveModel):
 
     def forward(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T V"]:
         """Logits of the token after each, all positions in one pass."""
-        check_tokens(tokens, self.vocab_size, self.context)
+        check_shape(tokens, self.context)
         return self._logits(tokens)
 
     def attention_mask(self, n_queries: int, n_keys: int) -> Bool[Tensor, "K T"] | None:
@@ -130,8 +131,7 @@ class GPT2(AutoregressiveModel):
             ValueError: if the context is too short for them.
         """
         start = state.cache.length
-        if tokens.shape[1] > 1 or start == 0:  # later single tokens are the model's own
-            check_tokens(tokens, self.vocab_size)
+        check_shape(tokens)
         state.cache.reserve(tokens)
         return self._logits(tokens, start, state), state
 
@@ -170,11 +170,12 @@ class GPT2(AutoregressiveModel):
             A model of our own, in evaluation mode, with a copy of the weights.
 
         Raises:
-            ValueError: if the model is of a variant that computes something else.
+            ValueError: if the model is of a variant that computes something else: another
+                activation, a head of its own, adapters, or whatever else makes its logits differ.
         """
         if isinstance(model, str | Path):
             model = require("transformers", extra="apps").GPT2LMHeadModel.from_pretrained(model)
-        _check_variant(model.config)
+        _check_variant(model)
         theirs = model.config
         ours = cls(
             GPT2Config(
@@ -191,8 +192,16 @@ class GPT2(AutoregressiveModel):
             _our_name(name): tensor.T if name.endswith(_TRANSPOSED) else tensor
             for name, tensor in model.transformer.state_dict().items()
         }
-        ours.load_state_dict(weights)
-        return ours.eval()
+        try:
+            ours.load_state_dict(weights)
+        except RuntimeError as error:
+            raise ValueError(
+                "cannot load this GPT-2: its weights are not those of the plain architecture "
+                f"(merge adapters first, and leave heads unpruned): {error}"
+            ) from error
+        ours.eval()
+        _check_same_logits(ours, model)
+        return ours
 
 
 class GPT2Block(nn.Module):
@@ -282,8 +291,14 @@ def _our_name(name: str) -> str:
     return name
 
 
-def _check_variant(theirs: Any) -> None:
+def _check_variant(model: Any) -> None:
     """Refuse what would load without complaint and then compute something else."""
+    head = getattr(model, "lm_head", None)
+    if head is None or not hasattr(model, "transformer"):
+        raise ValueError(
+            f"cannot load a {type(model).__name__}: expected a transformers.GPT2LMHeadModel, "
+            "which predicts the next token"
+        )
     for setting, accepted in {
         "model_type": ("gpt2",),
         "activation_function": ("gelu_new", "gelu_pytorch_tanh"),
@@ -292,7 +307,32 @@ def _check_variant(theirs: Any) -> None:
         "add_cross_attention": (False,),
         "tie_word_embeddings": (True,),
     }.items():
-        if (value := getattr(theirs, setting)) not in accepted:
+        if (value := getattr(model.config, setting)) not in accepted:
             raise ValueError(
                 f"cannot load a GPT-2 with {setting}={value!r}; only {accepted[0]!r} is supported"
             )
+    if getattr(head, "bias", None) is not None:
+        raise ValueError("cannot load a GPT-2 whose head has a bias; ours has none")
+    if not torch.equal(head.weight, model.transformer.wte.weight):
+        raise ValueError(
+            "cannot load a GPT-2 whose head differs from its embedding: ours shares one matrix; "
+            "if the head was trained apart, it would be lost"
+        )
+
+
+@torch.no_grad()
+def _check_same_logits(ours: GPT2, theirs: Any) -> None:
+    """Refuse whatever else makes the model compute something else: the last of the checks."""
+    length = min(8, ours.context)
+    tokens = torch.arange(length).remainder(ours.vocab_size)[None]
+    with evaluation_mode(theirs):
+        expected = theirs(tokens.to(theirs.device)).logits.cpu().float()
+    logits = ours(tokens)
+    # Half precision keeps two or three digits.
+    tolerance = 1e-3 if theirs.dtype in (torch.float32, torch.float64) else 5e-2
+    difference = (logits - expected).abs().max()
+    if not difference <= tolerance * expected.abs().max():
+        raise ValueError(
+            "cannot load this GPT-2: with its weights ours computes other logits, "
+            f"{float(difference):.3g} off; something in it is not the published architecture"
+        )

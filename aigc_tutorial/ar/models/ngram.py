@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from aigc_tutorial.ar.base import AutoregressiveModel
-from aigc_tutorial.ar.checks import check_tokens
+from aigc_tutorial.ar.checks import as_tokens, check_mask, check_range, check_shape, on_cpu
 from aigc_tutorial.config import Config
+from aigc_tutorial.integers import IntegersLike, as_int64
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,9 @@ class NGramModel(AutoregressiveModel):
         return next(self.buffers()).device
 
     def fit(
-        self, tokens: Int64[Tensor, "*B T"], mask: Bool[Tensor, "*B T"] | None = None
+        self,
+        tokens: Int64[Tensor, "*B T"] | IntegersLike,
+        mask: Bool[Tensor, "*B T"] | None = None,
     ) -> "NGramModel":
         """Count all n-grams of a text, or of several; earlier counts are replaced.
 
@@ -93,14 +96,28 @@ class NGramModel(AutoregressiveModel):
 
         Returns:
             The model itself.
+
+        Raises:
+            ValueError: if there is nothing to count: no sequence of two tokens, or a mask that is
+                False everywhere; or if tokens or mask do not fit.
         """
-        rows = tokens.reshape(-1, tokens.shape[-1])
-        check_tokens(rows, self.vocab_size)
+        tokens = as_int64(tokens, "tokens", "encode a text with a tokenizer").to(self.device)
+        if tokens.numel() == 0 or tokens.ndim == 0 or tokens.shape[-1] < 2:
+            raise ValueError(
+                "there is nothing to count: the first token of a sequence is given, so one of two "
+                f"tokens or more is needed, got {tuple(tokens.shape)}"
+            )
+        rows = as_tokens(tokens.reshape(-1, tokens.shape[-1]), self.vocab_size)
+        if mask is not None:
+            check_mask(mask, tokens.shape)
+            mask = mask.to(self.device)
         order = self.config.order
         ngrams = self._last_tokens(rows)[:, 1:]
         if mask is not None:
             real = pad(mask.reshape(rows.shape), (order - 1, 0), value=True)
             ngrams = ngrams[real.unfold(1, order, 1).all(-1)[:, 1:]]
+            if len(ngrams) == 0:
+                raise ValueError("there is nothing to count: the mask leaves no token to predict")
         ngrams, counts = ngrams.flatten().unique(return_counts=True)
         self._set_counts(order, ngrams, counts)
         for length in range(order - 1, 0, -1):
@@ -114,7 +131,9 @@ class NGramModel(AutoregressiveModel):
 
         A model that has counted nothing is uniform.
         """
-        check_tokens(tokens, self.vocab_size)
+        check_shape(tokens)
+        if on_cpu(tokens):  # an embedding refuses what it does not have; counting would not
+            check_range(tokens, self.vocab_size)
         history = self._last_tokens(tokens)
         shape = (*tokens.shape, self.vocab_size)
         p = torch.full(shape, 1 / self.vocab_size, dtype=torch.float64, device=tokens.device)

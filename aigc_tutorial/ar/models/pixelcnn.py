@@ -7,9 +7,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from aigc_tutorial.ar.checks import check_labels, check_levels
+from aigc_tutorial.ar.checks import as_labels, as_levels, on_cpu
 from aigc_tutorial.ar.generation.pixels import SamplingMixin, choose_levels, draw_noise
 from aigc_tutorial.config import Config
+from aigc_tutorial.integers import IntegersLike
 from aigc_tutorial.nn.gated import gate
 
 
@@ -103,11 +104,12 @@ class PixelCNN(SamplingMixin):
         """Logits of every pixel's level given the pixels before it.
 
         Args:
-            levels: images of grey levels 0 … V - 1.
+            levels: images of grey levels 0 … V - 1. That they are is checked by :meth:`nll` and
+                the samplers, not here.
             labels: class of each image, for a model with classes, and only for such.
         """
-        check_levels(levels, self.config)
-        check_labels(labels, self.config, batch_size=len(levels))
+        as_levels(levels, self.config, look=False)
+        as_labels(labels, self.config, batch_size=levels.shape[0], look=False)
         return self.logits_of_inputs(self.encode(levels), labels)
 
     def logits_of_inputs(
@@ -121,15 +123,46 @@ class PixelCNN(SamplingMixin):
             vertical, horizontal = layer(vertical, horizontal, labels)
         return self.head(horizontal.permute(0, 2, 3, 1))
 
+    def check_rows(
+        self,
+        levels: Int64[Tensor, "B H W"] | IntegersLike,
+        labels: Int64[Tensor, " B"] | IntegersLike | None = None,
+        *,
+        look: bool = True,
+    ) -> tuple[Tensor, ...]:
+        """Check data that :meth:`nll` is to take, and convert what is safe to convert.
+
+        Args:
+            levels: images; integers of any type, truth values and NumPy arrays become int64.
+            labels: class of each image.
+            look: whether to look at the values, which has to wait for a GPU.
+
+        Returns:
+            The levels, and the labels if there are.
+
+        Raises:
+            ValueError: if the model could not take them, or would take them for something else.
+        """
+        rows = as_levels(levels, self.config, look=look)
+        classes = as_labels(labels, self.config, batch_size=len(rows), look=look)
+        return (rows,) if classes is None else (rows, classes)
+
     def nll(
-        self, levels: Int64[Tensor, "B H W"], labels: Int64[Tensor, " B"] | None = None
+        self,
+        levels: Int64[Tensor, "B H W"] | IntegersLike,
+        labels: Int64[Tensor, " B"] | IntegersLike | None = None,
     ) -> Float[Tensor, "B H W"]:
         r"""Negative log-likelihood in nats of each pixel given those before it.
 
         Their sum over an image is :math:`-\log p(x)`, or :math:`-\log p(x \mid c)` with classes.
+
+        Raises:
+            ValueError: as :meth:`check_rows` does; values are looked at on the CPU alone.
         """
-        logits = self(levels, labels)
-        return F.cross_entropy(logits.permute(0, 3, 1, 2), levels, reduction="none")
+        checked = self.check_rows(levels, labels, look=on_cpu(levels) and on_cpu(labels))
+        rows, *classes = (part.to(self.device) for part in checked)
+        logits = self(rows, *classes)
+        return F.cross_entropy(logits.permute(0, 3, 1, 2), rows, reduction="none")
 
     @torch.no_grad()
     def sample_naively(
@@ -151,6 +184,7 @@ class PixelCNN(SamplingMixin):
             generator: source of randomness; None is torch's global source.
             temperature: divides the logits; 0 takes the most probable level.
         """
+        labels = as_labels(labels, self.config, batch_size=n)
         noise = draw_noise(self, n, generator)
         levels = torch.zeros_like(noise, dtype=torch.int64)
         height, width = self.image_size

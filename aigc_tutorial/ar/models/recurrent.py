@@ -8,7 +8,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from aigc_tutorial.ar.base import AutoregressiveModel
-from aigc_tutorial.ar.checks import check_tokens
+from aigc_tutorial.ar.checks import check_shape
 from aigc_tutorial.config import Config
 
 Cell = Literal["rnn", "gru", "lstm"]
@@ -89,7 +89,7 @@ class RecurrentModel(AutoregressiveModel):
         self, tokens: Int64[Tensor, "B K"], state: Any
     ) -> tuple[Float[Tensor, "B K V"], Any]:
         """Read K further tokens from where ``state`` is."""
-        check_tokens(tokens, self.vocab_size)
+        check_shape(tokens)
         hidden, state = self.rnn(self.embedding(tokens), state)
         return self.output(hidden), state
 

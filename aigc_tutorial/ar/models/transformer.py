@@ -1,7 +1,7 @@
 """The causal Transformer: attention over all earlier tokens, computed for all positions at once."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -9,8 +9,9 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from aigc_tutorial.ar.base import AutoregressiveModel
-from aigc_tutorial.ar.checks import check_tokens
+from aigc_tutorial.ar.checks import as_segments, check_shape, on_cpu
 from aigc_tutorial.config import Config
+from aigc_tutorial.integers import IntegersLike
 from aigc_tutorial.nn.activation import relu_squared
 from aigc_tutorial.nn.attention import CausalSelfAttention, KeyValueCache, segment_mask
 from aigc_tutorial.nn.norm import rms_norm
@@ -132,7 +133,7 @@ class Transformer(AutoregressiveModel):
             segments: numbers that tell apart the sequences packed into a row; a token then sees
                 its own sequence alone. Positions need no restart, since only distances count.
         """
-        check_tokens(tokens, self.vocab_size, self.context)
+        check_shape(tokens, self.context)
         time = tokens.shape[1]
         mask, rotation = self.attention_mask(time, time, segments), self.rotary(0, time)
         x = self._embed(tokens, segments)
@@ -140,12 +141,41 @@ class Transformer(AutoregressiveModel):
             x = block(x, mask, rotation)
         return self._logits(x)
 
+    def check_rows(
+        self,
+        tokens: Int64[Tensor, "B T"] | IntegersLike,
+        mask: Any = None,
+        segments: IntegersLike | None = None,
+        *,
+        look: bool = True,
+    ) -> tuple[Tensor, ...]:
+        """Check data that :meth:`nll` is to take; see ``AutoregressiveModel.check_rows``.
+
+        Returns:
+            The tokens; the mask, if there is one or there are segments; and the segments, if there
+            are.
+        """
+        rows = super().check_rows(tokens, mask, look=look)
+        if segments is None:
+            return rows
+        numbers = as_segments(segments, rows[0].shape)
+        begins = torch.zeros_like(numbers, dtype=torch.bool)
+        begins[:, 1:] = numbers[:, 1:] != numbers[:, :-1]
+        if mask is None:
+            return rows[0], ~begins, numbers
+        if look and (mask.to(begins.device) & begins).any():
+            raise ValueError(
+                "the mask is True at the first token of a segment, which is given and not "
+                "predicted; data.pack_sequences makes masks and segments that fit"
+            )
+        return *rows, numbers
+
     def nll(
         self,
-        tokens: Int64[Tensor, "B T"],
+        tokens: Int64[Tensor, "B T"] | IntegersLike,
         mask: Bool[Tensor, "B T"] | None = None,
-        segments: Int64[Tensor, "B T"] | None = None,
-    ) -> Float[Tensor, "B T-1"]:
+        segments: Int64[Tensor, "B T"] | IntegersLike | None = None,
+    ) -> Float[Tensor, "B N"]:
         """Negative log-likelihood in nats of each token given those before it in its segment.
 
         Args:
@@ -153,13 +183,17 @@ class Transformer(AutoregressiveModel):
             mask: True where there is a token to predict; the other entries are 0.
             segments: as :meth:`forward` takes them. The first token of a segment is given: its
                 entry is 0.
+
+        Raises:
+            ValueError: as :meth:`check_rows` does; values are looked at on the CPU alone.
         """
         if segments is None:
             return super().nll(tokens, mask)
-        logits = self(tokens[:, :-1], segments[:, :-1])
-        nll = F.cross_entropy(logits.transpose(1, 2), tokens[:, 1:], reduction="none")
-        nll = nll * (segments[:, 1:] == segments[:, :-1])
-        return nll if mask is None else nll * mask[:, 1:]
+        checked = self.check_rows(tokens, mask, segments, look=on_cpu(tokens))
+        rows, predicted, numbers = (part.to(self.device) for part in checked)
+        logits = self(rows[:, :-1], numbers[:, :-1])
+        nll = F.cross_entropy(logits.transpose(1, 2), rows[:, 1:], reduction="none")
+        return nll * (predicted[:, 1:] & (numbers[:, 1:] == numbers[:, :-1]))
 
     def attention_mask(
         self, n_queries: int, n_keys: int, segments: Int64[Tensor, "B T"] | None = None
@@ -177,7 +211,7 @@ class Transformer(AutoregressiveModel):
     @torch.no_grad()
     def attention_maps(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "L B N T T"]:
         """How much each token (row) takes from each token (column), in every layer and head."""
-        check_tokens(tokens, self.vocab_size, self.context)
+        check_shape(tokens, self.context)
         time = tokens.shape[1]
         mask, rotation = self.attention_mask(time, time), self.rotary(0, time)
         x = self._embed(tokens)
@@ -211,8 +245,7 @@ class Transformer(AutoregressiveModel):
         """
         cache, n_shift = state.cache, self.config.token_shift
         start, n_new = cache.length, tokens.shape[1]
-        if n_new > 1 or start == 0:  # later single tokens are the model's own
-            check_tokens(tokens, self.vocab_size)
+        check_shape(tokens)
         cache.reserve(tokens)
         mask = self.attention_mask(n_new, start + n_new)
         rotation = self.rotary(start, start + n_new)

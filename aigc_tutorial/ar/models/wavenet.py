@@ -8,7 +8,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from aigc_tutorial.ar.base import AutoregressiveModel
-from aigc_tutorial.ar.checks import check_tokens
+from aigc_tutorial.ar.checks import check_shape
 from aigc_tutorial.config import Config
 from aigc_tutorial.nn.gated import gate
 
@@ -93,7 +93,7 @@ class WaveNet(AutoregressiveModel):
         self, tokens: Int64[Tensor, "B K"], state: Any
     ) -> tuple[Float[Tensor, "B K V"], Any]:
         """Read K further tokens: a token costs the same, however many came before it."""
-        check_tokens(tokens, self.vocab_size)
+        check_shape(tokens)
         h = self.embedding(tokens)
         first = torch.cat([state[0], h], dim=1)[:, :1]
         total, memories = torch.zeros_like(h), [first]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from aigc_tutorial.ar.base import AutoregressiveModel
-from aigc_tutorial.ar.checks import check_tokens
+from aigc_tutorial.ar.checks import check_shape
 from aigc_tutorial.config import Config
 
 
@@ -68,7 +68,7 @@ class WindowModel(AutoregressiveModel):
 
     def forward(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T V"]:
         """Logits of the token after each, all positions at once."""
-        check_tokens(tokens, self.vocab_size)
+        check_shape(tokens)
         embedded = pad(self.embedding(tokens), (0, 0, self.config.window - 1, 0))
         windows = embedded.unfold(1, self.config.window, 1)  # (B, T, embedding_dim, window)
         x = windows.transpose(2, 3).flatten(2)

@@ -7,6 +7,7 @@ from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
 from aigc_tutorial.data.batches.rows import ShuffledTuples
+from aigc_tutorial.integers import IntegersLike, as_int64
 
 
 def quantise(images: Float[Tensor, "*shape"], n_levels: int) -> Int64[Tensor, "*shape"]:
@@ -22,18 +23,22 @@ def quantise(images: Float[Tensor, "*shape"], n_levels: int) -> Int64[Tensor, "*
         The level of each value, 0 … n_levels - 1.
     """
     _check_n_levels(n_levels)
+    _check_grey_values(images)
     # floor(x + 1/2), since `round` takes halves to the even neighbour: up here and down there.
     nearest = images.add(1.0).mul((n_levels - 1) / 2).add(0.5).floor()
     return nearest.clamp(0, n_levels - 1).to(torch.int64)
 
 
-def dequantise(levels: Int64[Tensor, "*shape"], n_levels: int) -> Float32[Tensor, "*shape"]:
+def dequantise(
+    levels: Int64[Tensor, "*shape"] | IntegersLike, n_levels: int
+) -> Float32[Tensor, "*shape"]:
     """Map levels 0 … n_levels - 1 to grey values in [-1, 1]; :func:`quantise` inverts it.
 
     Raises:
-        ValueError: if there are other levels.
+        ValueError: if there are other levels, or no whole numbers.
     """
     _check_n_levels(n_levels)
+    levels = as_int64(levels, "levels", "quantise makes them from images")
     if levels.numel() and not 0 <= int(levels.min()) <= int(levels.max()) < n_levels:
         raise ValueError(
             f"expected levels 0 … {n_levels - 1}, got {int(levels.min())} … {int(levels.max())}"
@@ -55,6 +60,7 @@ def binarise(
         images: values in [-1, 1]; -1 is never drawn as 1, and 1 always is.
         generator: source of randomness, on the images' device or on the CPU.
     """
+    _check_grey_values(images)
     threshold = torch.rand(images.shape, generator=generator, device=generator.device)
     return (threshold.to(images.device) < images.add(1.0).div(2.0)).to(torch.int64)
 
@@ -103,6 +109,16 @@ class BinarisedBatches:
         """Go on exactly where :meth:`state_dict` was taken."""
         self.batches.load_state_dict(state["batches"])
         self.generator.set_state(torch.as_tensor(state["generator"]).cpu())
+
+
+def _check_grey_values(images: Tensor) -> None:
+    if not images.is_floating_point():
+        raise ValueError(
+            f"expected images as floating-point numbers in [-1, 1], got {images.dtype}; "
+            "data.pixels_to_images makes them from bytes"
+        )
+    if images.isnan().any():
+        raise ValueError("the images hold NaN, which is no grey value")
 
 
 def _check_n_levels(n_levels: int) -> None:

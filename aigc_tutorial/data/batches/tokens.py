@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
+from aigc_tutorial.integers import IntegersLike, as_int64
 from aigc_tutorial.tensors import content_hash
 
 
@@ -27,7 +28,7 @@ class TokenWindows:
 
     def __init__(
         self,
-        tokens: Int64[Tensor, " N"],
+        tokens: Int64[Tensor, " N"] | IntegersLike,
         context: int,
         batch_size: int,
         *,
@@ -42,8 +43,14 @@ class TokenWindows:
             generator: draws where to cut and the order; must be this object's own.
 
         Raises:
-            ValueError: if the text is too short for one batch.
+            ValueError: if the text is too short for one batch, or no vector of whole numbers.
         """
+        tokens = as_int64(tokens, "tokens", "encode a text with a tokenizer")
+        if tokens.ndim != 1:
+            raise ValueError(
+                f"expected one long text of shape (N,), got the shape {tuple(tokens.shape)}; "
+                "separate rows need no windows"
+            )
         if context < 1 or batch_size < 1:
             raise ValueError(
                 f"context and batch_size must be at least 1, got {context} and {batch_size}"
@@ -116,7 +123,7 @@ class TokenWindows:
 
 
 def pad_sequences(
-    sequences: Sequence[Int64[Tensor, " _"]], *, padding: int = 0
+    sequences: Sequence[Int64[Tensor, " _"] | IntegersLike], *, padding: int = 0
 ) -> tuple[Int64[Tensor, "B T"], Bool[Tensor, "B T"]]:
     """Put sequences of any lengths into one tensor, a row each.
 
@@ -130,16 +137,14 @@ def pad_sequences(
     Raises:
         ValueError: if there is no sequence, or one has no two tokens.
     """
-    _check_sequences(sequences)
-    rows = torch.nn.utils.rnn.pad_sequence(
-        list(sequences), batch_first=True, padding_value=float(padding)
-    )
-    lengths = torch.tensor([len(sequence) for sequence in sequences], device=rows.device)
+    vectors = _as_vectors(sequences)
+    rows = torch.nn.utils.rnn.pad_sequence(vectors, batch_first=True, padding_value=float(padding))
+    lengths = torch.tensor([len(vector) for vector in vectors], device=rows.device)
     return rows, torch.arange(rows.shape[1], device=rows.device) < lengths[:, None]
 
 
 def pack_sequences(
-    sequences: Sequence[Int64[Tensor, " _"]], row_length: int, *, padding: int = 0
+    sequences: Sequence[Int64[Tensor, " _"] | IntegersLike], row_length: int, *, padding: int = 0
 ) -> tuple[Int64[Tensor, "B T"], Bool[Tensor, "B T"], Int64[Tensor, "B T"]]:
     """Put several sequences into each row, so that little is computed on padding.
 
@@ -160,14 +165,14 @@ def pack_sequences(
     Raises:
         ValueError: if there is no sequence, one has no two tokens, or one is longer than a row.
     """
-    _check_sequences(sequences)
-    if (longest := max(map(len, sequences))) > row_length:
+    vectors = _as_vectors(sequences)
+    if (longest := max(map(len, vectors))) > row_length:
         raise ValueError(
             f"a sequence of {longest} tokens does not fit into rows of {row_length}; cut it first"
         )
     rows: list[list[Tensor]] = []
     room: list[int] = []
-    for sequence in sequences:
+    for sequence in vectors:
         length = len(sequence)
         row = next((i for i, left in enumerate(room) if left >= length), len(rows))
         if row == len(rows):
@@ -175,7 +180,7 @@ def pack_sequences(
             room.append(row_length)
         rows[row].append(sequence)
         room[row] -= length
-    shape, device = (len(rows), row_length), sequences[0].device
+    shape, device = (len(rows), row_length), vectors[0].device
     tokens = torch.full(shape, padding, dtype=torch.int64, device=device)
     mask = torch.zeros(shape, dtype=torch.bool, device=device)
     segments = torch.zeros(shape, dtype=torch.int64, device=device)
@@ -190,11 +195,16 @@ def pack_sequences(
     return tokens, mask, segments
 
 
-def _check_sequences(sequences: Sequence[Tensor]) -> None:
-    if not sequences:
+def _as_vectors(sequences: Sequence[Any]) -> list[Tensor]:
+    """Sequences as vectors of int64 that are long enough to predict something."""
+    vectors = [as_int64(sequence, "a sequence") for sequence in sequences]
+    if not vectors:
         raise ValueError("expected at least one sequence, got none")
-    if (shortest := min(map(len, sequences))) < 2:
+    if shapes := {tuple(vector.shape) for vector in vectors if vector.ndim != 1}:
+        raise ValueError(f"expected each sequence as a vector of tokens, got the shapes {shapes}")
+    if (shortest := min(map(len, vectors))) < 2:
         raise ValueError(
             "a sequence needs two tokens or more, the first one given and the others predicted, "
             f"got one of {shortest}"
         )
+    return vectors

@@ -183,7 +183,7 @@ def test_wrong_settings_are_refused_before_the_first_pixel():
     model = tiny()
     with pytest.raises(ValueError, match="n must be at least 1"):
         model.sample(0)
-    with pytest.raises(ValueError, match="temperature must be 0 or positive"):
+    with pytest.raises(ValueError, match="temperature must be a finite number, 0"):
         stream(model, 1, temperature=-1.0)
     with pytest.raises(ValueError, match="no images are given"):
         stream(model, 1, n_given_rows=2)

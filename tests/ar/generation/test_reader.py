@@ -3,7 +3,12 @@
 import pytest
 import torch
 
-from aigc_tutorial.ar.generation.reader import Reader, check_request, window_start
+from aigc_tutorial.ar.generation.reader import (
+    Reader,
+    as_prompts,
+    as_stop_tokens,
+    window_start,
+)
 from aigc_tutorial.nn import evaluation_mode
 from tests.ar.checks import random_tokens
 from tests.ar.small_models import CANNOT_GO_BACK, CONTEXT, NAMES, WITH_CONTEXT, V, make
@@ -136,31 +141,23 @@ def test_without_a_limit_there_is_all_the_room_one_asks_for():
     assert Reader(make("window")).room(1_000, at_most=17) == 17
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "n-gram"])
-def test_logits_that_are_no_numbers_are_refused(name):
-    model = make(name)
-    with torch.no_grad():
-        next(model.parameters()).fill_(torch.nan)
-    for use_cache in (True, False):
-        with pytest.raises(ValueError, match="logits are not numbers"):
-            Reader(model, use_cache=use_cache).read(torch.zeros(2, 3, dtype=torch.int64))
-
-
 def test_requests_that_cannot_be_met_are_refused():
-    model, prompt = make("transformer"), torch.zeros(2, 3, dtype=torch.int64)
-    check_request(model, prompt, 1, [0, V - 1])
-    for shape in ((1, 0), (0, 3)):
+    model = make("transformer")
+    assert as_stop_tokens(model, [0, V - 1]) == [0, V - 1]
+    for shape in ((1, 0), (0, 3), (0,)):
         with pytest.raises(ValueError, match="the prompt is empty"):
-            check_request(model, torch.zeros(shape, dtype=torch.int64), 1, [])
+            as_prompts(model, torch.zeros(shape, dtype=torch.int64))
     with pytest.raises(ValueError, match="takes at most 6 tokens, got 7; keep the last ones"):
-        check_request(model, torch.zeros(1, 7, dtype=torch.int64), 1, [])
+        as_prompts(model, torch.zeros(1, 7, dtype=torch.int64))
     with pytest.raises(ValueError, match=r"0 … 6, got 0 … 9; was the text encoded with another"):
-        check_request(model, torch.tensor([[0, 9]]), 1, [])
-    with pytest.raises(ValueError, match="max_new_tokens must be at least 1, got 0"):
-        check_request(model, prompt, 0, [])
+        as_prompts(model, torch.tensor([[0, 9]]))
+    with pytest.raises(ValueError, match=r"one sequence \(K,\) as prompt, got the shape \(2, 3\)"):
+        as_prompts(model, torch.zeros(2, 3, dtype=torch.int64), n_dims=(1,))
+    with pytest.raises(ValueError, match=r"or a batch of them \(B, K\) as prompt, got the shape"):
+        as_prompts(model, 3)
     for stop in (-1, V):
         with pytest.raises(ValueError, match=r"stop_tokens must lie in 0 … 6, got \["):
-            check_request(model, prompt, 1, [0, stop])
+            as_stop_tokens(model, [0, stop])
 
 
 def test_evaluation_mode_ends_where_it_began():

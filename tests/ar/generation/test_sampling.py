@@ -49,12 +49,19 @@ def assert_equal(ours, theirs):
     assert not ours.isnan().any()
 
 
+def assert_same_distribution(ours, theirs):
+    """Logits may differ by what softmax does not see: a number added to all of a row."""
+    assert torch.equal(ours == -INF, theirs == -INF)
+    torch.testing.assert_close(ours.softmax(-1), theirs.softmax(-1))
+    assert (ours.amax(-1) == 0).all()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("temperature", [0.1, 0.7, 1.0, 2.5])
 def test_temperature_equals_the_librarys(kind, temperature):
     logits = random_logits(kind)
     theirs = TemperatureLogitsWarper(temperature)(NO_TOKENS, logits.clone())
-    assert_equal(apply_temperature(logits, temperature), theirs)
+    assert_same_distribution(apply_temperature(logits, temperature), theirs)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -104,7 +111,7 @@ def test_everything_together_in_the_librarys_order():
     ]
     for processor in processors:
         theirs = processor(tokens, theirs)
-    assert_equal(process(logits, config, tokens), theirs)
+    assert_same_distribution(process(logits, config, tokens), theirs)
 
 
 FILTERS = {

@@ -99,6 +99,42 @@ def test_variants_that_compute_something_else_are_refused(setting):
         GPT2.from_huggingface(huggingface_model(**SHAPES[0], **setting))
 
 
+def test_what_would_be_lost_is_refused():
+    theirs = huggingface_model(**SHAPES[0])
+    theirs.lm_head.weight = torch.nn.Parameter(theirs.lm_head.weight.detach() + 1e-3)
+    with pytest.raises(ValueError, match="head differs from its embedding"):
+        GPT2.from_huggingface(theirs)
+    theirs = huggingface_model(**SHAPES[0])
+    theirs.lm_head.bias = torch.nn.Parameter(torch.ones(11))
+    with pytest.raises(ValueError, match="head has a bias"):
+        GPT2.from_huggingface(theirs)
+    with pytest.raises(ValueError, match="cannot load a GPT2Model: expected"):
+        GPT2.from_huggingface(huggingface_model(**SHAPES[0]).transformer)
+
+
+def test_whatever_else_changes_the_logits_is_refused():
+    theirs = huggingface_model(**SHAPES[0])
+    theirs.transformer.h[0].mlp.act = torch.nn.ReLU()
+    with pytest.raises(ValueError, match=r"with its weights ours computes other logits"):
+        GPT2.from_huggingface(theirs)
+    theirs = huggingface_model(**SHAPES[0])
+    theirs.transformer.h[0].ln_1.eps = 10.0
+    with pytest.raises(ValueError, match=r"with its weights ours computes other logits"):
+        GPT2.from_huggingface(theirs)
+    theirs = huggingface_model(**SHAPES[0])
+    theirs.transformer.h[0].mlp.c_fc = torch.nn.Sequential(theirs.transformer.h[0].mlp.c_fc)
+    with pytest.raises(ValueError, match="weights are not those of the plain architecture"):
+        GPT2.from_huggingface(theirs)
+
+
+def test_a_model_in_training_with_dropout_or_in_half_precision_is_taken_over():
+    theirs = huggingface_model(**SHAPES[0], resid_pdrop=0.5).train()
+    assert GPT2.from_huggingface(theirs).token_embedding.weight.shape == (11, 8)
+    assert theirs.training
+    ours = GPT2.from_huggingface(huggingface_model(**SHAPES[0]).to(torch.bfloat16))
+    assert ours.token_embedding.weight.dtype == torch.float32
+
+
 def test_causal(model, tokens):
     checks.assert_causal(model, tokens)
 

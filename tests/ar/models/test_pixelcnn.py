@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from aigc_tutorial.ar.checks import check_labels
+from aigc_tutorial.ar.checks import as_labels
 from aigc_tutorial.ar.models.pixelcnn import PixelCNN, PixelCNNConfig
 from aigc_tutorial.nn import count_parameters
 
@@ -159,13 +159,13 @@ def test_wrong_inputs_are_refused():
     with pytest.raises(ValueError, match=r"expected levels of shape \(batch, 6, 5\)"):
         model(torch.zeros(2, 5, 6, dtype=torch.int64))
     with pytest.raises(ValueError, match=r"must lie in 0 … 1, got 0 … 2"):
-        model(levels * 2)
+        model.nll(levels * 2)
     with pytest.raises(ValueError, match="leave the labels away"):
         model(levels, torch.tensor([0, 1]))
     with pytest.raises(ValueError, match="give labels 0 … 2"):
         conditional(levels)
     with pytest.raises(ValueError, match=r"labels must lie in 0 … 2, got 0 … 3"):
-        conditional(levels, torch.tensor([0, 3]))
+        conditional.nll(levels, torch.tensor([0, 3]))
     # Called itself: the shape checks of the tests would refuse these labels first.
     with pytest.raises(ValueError, match=r"expected labels of shape \(2,\), got \(3,\)"):
-        check_labels(torch.tensor([0, 1, 2]), conditional.config, batch_size=2)
+        as_labels(torch.tensor([0, 1, 2]), conditional.config, batch_size=2)

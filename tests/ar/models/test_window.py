@@ -134,4 +134,4 @@ def test_impossible_windows_and_tokens_are_refused(model):
     with pytest.raises(ValueError, match="window must be at least 1"):
         WindowConfig(5, window=0)
     with pytest.raises(ValueError, match="tokens must lie in 0 … 4"):
-        model(torch.tensor([[5]]))
+        model.nll(torch.tensor([[0, 5]]))

@@ -1,0 +1,58 @@
+"""Whole numbers from whatever holds them: tensors of any integer type, NumPy arrays, lists."""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+IntegersLike: TypeAlias = Tensor | np.ndarray | Sequence[Any] | int | np.integer
+"""What :func:`as_int64` takes."""
+
+
+def as_int64(values: IntegersLike, name: str, remedy: str = "") -> Int64[Tensor, "..."]:
+    """Convert whole numbers to an int64 tensor; nothing is rounded.
+
+    A tensor stays on its device, and one that is int64 already is returned itself.
+
+    Args:
+        values: numbers, in a tensor, an array, or lists.
+        name: what to call them in the message.
+        remedy: what to do about other numbers, as the end of a sentence.
+
+    Raises:
+        ValueError: if the numbers are of a floating-point type or are truth values, or if there
+            are no numbers.
+    """
+    if isinstance(values, Tensor) and values.dtype == torch.int64:
+        return values
+    advice = f"; {remedy}" if remedy else ""
+    try:
+        tensor = values if isinstance(values, Tensor) else torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"expected {name} as whole numbers, a tensor or equally long lists of them, got "
+            f"{type(values).__name__} ({error}){advice}"
+        ) from error
+    if not isinstance(values, Tensor) and tensor.numel() == 0:
+        return tensor.to(torch.int64)  # an empty list has no type of its own
+    kind = tensor.dtype
+    if kind == torch.bool or kind.is_floating_point or kind.is_complex:
+        raise ValueError(
+            f"expected {name} as whole numbers (int64), got {str(kind).removeprefix('torch.')}"
+            f"{advice}"
+        )
+    return tensor.to(torch.int64)
+
+
+def as_count(value: Any, name: str) -> int:
+    """A whole number of at least 1, as a Python int.
+
+    Raises:
+        ValueError: if it is something else.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"{name} must be at least 1, a whole number, got {value!r}")
+    return int(value)
