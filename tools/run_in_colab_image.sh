@@ -16,17 +16,4 @@ if [ "$before" != "$after" ]; then
   exit 1
 fi
 
-failed=()
-for notebook in book/*.ipynb; do
-  start=$SECONDS
-  if python3 -m jupyter nbconvert --to notebook --execute --output-dir /tmp/executed \
-    --ExecutePreprocessor.timeout=900 "$notebook"; then
-    echo "$notebook: $((SECONDS - start)) s"
-  else
-    failed+=("$notebook")
-  fi
-done
-if [ ${#failed[@]} -gt 0 ]; then
-  echo "failed: ${failed[*]}"
-  exit 1
-fi
+exec python3 tools/run_as_on_colab.py

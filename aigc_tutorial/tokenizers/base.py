@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar
 
+import torch
 from jaxtyping import Int64
 from torch import Tensor
 
@@ -48,6 +49,16 @@ class Tokenizer(ABC):
         Raises:
             ValueError: if the tokenizer cannot write a character; the message says which and where.
         """
+
+    def prompt(self, text: str) -> Int64[Tensor, "T"]:
+        """Tokens of a text for a model to go on from: those of ``encode``, after ``bos`` if any.
+
+        A model that was trained on texts with a token for the beginning has never seen one without.
+        """
+        tokens = self.encode(text)
+        if self.bos_id is None:
+            return tokens
+        return torch.cat([tokens.new_tensor([self.bos_id]), tokens])
 
     @abstractmethod
     def _decode_ordinary(self, tokens: list[int]) -> str:

@@ -2,8 +2,10 @@
 
 import html
 import math
+import unicodedata
 from collections.abc import Sequence
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -11,13 +13,47 @@ from aigc_tutorial.pages.display import Shown, show
 from aigc_tutorial.tokenizers import REPLACEMENT, Tokenizer
 from aigc_tutorial.viz.style import BLUE, VERMILLION
 
-_VISIBLE = {" ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍"}
+# Unicode has a picture of each control character; these have signs that are seen more often.
+_VISIBLE = {
+    **{chr(code): chr(0x2400 + code) for code in range(0x20)},
+    "\x7f": "␡",
+    " ": "␣",
+    "\n": "⏎",
+    "\t": "⇥",
+}
 _WIDTH, _ROW, _LEFT, _RIGHT = 440, 19, 62, 70  # of a bar chart, in CSS pixels
 
 
 def visible(text: str) -> str:
-    """The text with signs for spaces and line ends: ``"a b"`` becomes ``"a␣b"``."""
-    return "".join(_VISIBLE.get(character, character) for character in text)
+    r"""The text with signs for what is not seen: ``"a b"`` becomes ``"a␣b"``.
+
+    What Unicode calls a control, a format (a zero-width space, a mark that turns the direction of
+    all that follows), a separator or unassigned, and has no sign of its own, is named by its code.
+
+    >>> visible("a\tb\u200b")
+    'a⇥b⟨U+200B⟩'
+    """
+    return "".join(_sign(character) for character in text)
+
+
+def _sign(character: str) -> str:
+    if character in _VISIBLE:
+        return _VISIBLE[character]
+    unseen = unicodedata.category(character)[0] in "CZ"
+    return f"⟨U+{ord(character):04X}⟩" if unseen else character
+
+
+def token_label(tokenizer: Tokenizer, token: int) -> str:
+    """A short visible name of a token.
+
+    >>> from aigc_tutorial.tokenizers import ByteTokenizer
+    >>> [token_label(ByteTokenizer(), token) for token in (65, 32, 200)]
+    ['A', '␣', '#200']
+    """
+    if token >= tokenizer.n_ordinary:
+        return f"⟨{tokenizer.special_tokens[token - tokenizer.n_ordinary]}⟩"
+    text = tokenizer.decode(torch.tensor([token]))
+    return f"#{token}" if REPLACEMENT in text or not text else visible(text)
 
 
 def token_labels(tokenizer: Tokenizer) -> list[str]:
@@ -27,13 +63,7 @@ def token_labels(tokenizer: Tokenizer) -> list[str]:
     >>> token_labels(CharacterTokenizer.from_text("to be", special_tokens=["eos"]))
     ['␣', 'b', 'e', 'o', 't', '⟨eos⟩']
     """
-    import torch
-
-    names = []
-    for token in range(tokenizer.n_ordinary):
-        text = tokenizer.decode(torch.tensor([token]))
-        names.append(f"#{token}" if REPLACEMENT in text else visible(text))
-    return names + [f"⟨{name}⟩" for name in tokenizer.special_tokens]
+    return [token_label(tokenizer, token) for token in range(tokenizer.vocab_size)]
 
 
 def bars(

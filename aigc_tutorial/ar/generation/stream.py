@@ -177,14 +177,11 @@ def stream_text(
         ValueError: as :func:`stream` does; an empty text is no prompt, unless the tokenizer has a
             token for the beginning.
     """
-    prompt = tokenizer.encode(text)
-    if tokenizer.bos_id is not None:
-        prompt = torch.cat([torch.tensor([tokenizer.bos_id]), prompt])
     if tokenizer.eos_id is not None:
         stop_tokens = [*as_stop_tokens(model, stop_tokens), tokenizer.eos_id]
     steps = stream(
         model,
-        prompt,
+        tokenizer.prompt(text),
         max_new_tokens=max_new_tokens,
         config=config,
         stop_tokens=stop_tokens,

@@ -1,6 +1,8 @@
-"""A player of precomputed pictures, and the controls that all explorers are made of.
+"""A player of precomputed pictures, and the parts that all explorers are made of.
 
-See ``aigc_tutorial.viz.widgets`` for why every picture is computed beforehand.
+See ``aigc_tutorial.viz.widgets`` for why every picture is computed beforehand. All differences
+between versions of ipywidgets are settled here, and no explorer knows of them: Google Colab has
+7.7.1, which has no ``Stack``.
 """
 
 import base64
@@ -8,6 +10,7 @@ import html
 import io
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
+from typing import Any
 
 import ipywidgets as ipw
 import matplotlib.pyplot as plt
@@ -22,6 +25,13 @@ from aigc_tutorial.viz.images import montage
 MAX_WIDTH = 640  # CSS pixels of a montage
 LABEL = {"description_width": "initial"}  # no wider than its text
 DPI = 110  # of a frame: 7 inches fill the column of a page
+_TABS_AS_STACK = "aigc-stack"
+# Class names of ipywidgets 7, in Jupyter and in Colab.
+_TABS_STYLE = (
+    f"<style>.jupyter-widgets.widget-tab.{_TABS_AS_STACK} > .p-TabBar {{ display: none }} "
+    f".jupyter-widgets.widget-tab.{_TABS_AS_STACK} > .widget-tab-contents "
+    "{ border: none; padding: 0; background: none }</style>"
+)
 
 
 def picture(images: Float[Tensor, "B C H W"], alt: str, *, n_columns: int | None = None) -> str:
@@ -67,20 +77,106 @@ def _img(data: io.BytesIO, kind: str, alt: str, width: int, look: str) -> str:
     )
 
 
-def stacked(pictures: Sequence[str]) -> ipw.Stack:
-    """Pictures of which one is seen, the one that ``selected_index`` names."""
-    return ipw.Stack([ipw.HTML(value) for value in pictures], selected_index=0)
+def stacked(views: Sequence[str | ipw.Widget], *, selected: int = 0) -> "ipw.Stack | ipw.Tab":
+    """Views of which one is seen, the one that ``selected_index`` names.
+
+    It is a ``Stack`` where there is one. ipywidgets 7 has a widget that does the same in the
+    browser, ``Tab``, and a row of tabs above it; :func:`column` hides that row.
+
+    Args:
+        views: HTML, or widgets.
+        selected: the one seen first.
+    """
+    children = [ipw.HTML(view) if isinstance(view, str) else view for view in views]
+    if hasattr(ipw, "Stack"):
+        return ipw.Stack(children, selected_index=selected)
+    tabs = ipw.Tab(children, selected_index=selected)
+    tabs.add_class(_TABS_AS_STACK)
+    return tabs
 
 
-def play_button(n_frames: int, milliseconds: int, *, loop: bool) -> ipw.Play:
-    """A play button that does not start by itself."""
-    return ipw.Play(
-        min=0,
+def column(*rows: ipw.Widget) -> ipw.VBox:
+    """An explorer: rows of controls and pictures, one below the other."""
+    if hasattr(ipw, "Stack"):
+        return ipw.VBox(rows)
+    return ipw.VBox([*rows, ipw.HTML(_TABS_STYLE)])
+
+
+def control(kind: type[ipw.Widget], **settings: Any) -> ipw.Widget:
+    """A widget with those of the settings that this version of ipywidgets knows.
+
+    A slider of ipywidgets 7 has no ``tooltip``, and its ``Play`` calls ``repeat`` ``_repeat``.
+    """
+    known = kind.class_trait_names()
+    return kind(
+        **{
+            name if name in known else f"_{name}": value
+            for name, value in settings.items()
+            if name in known or f"_{name}" in known
+        }
+    )
+
+
+def play_button(
+    n_frames: int, milliseconds: int, *, loop: bool, start: int = 0, first: int = 0
+) -> ipw.Play:
+    """A play button over frames ``first`` to ``n_frames - 1`` that does not start by itself."""
+    return control(
+        ipw.Play,
+        value=start,
+        min=first,
         max=n_frames - 1,
         interval=milliseconds,
         repeat=loop,
         show_repeat=False,
         tooltip="Play, or stop",
+    )
+
+
+def slider(
+    name: str, labels: Sequence[str], *, index: int = 0, tooltip: str = "", width: str = "24em"
+) -> ipw.SelectionSlider:
+    """A slider over things with names; ``index`` is what to link."""
+    return control(
+        ipw.SelectionSlider,
+        options=[(label, i) for i, label in enumerate(labels)],
+        index=index,
+        description=name,
+        tooltip=tooltip or name,
+        style=LABEL,
+        layout=ipw.Layout(width=width, max_width="100%"),
+    )
+
+
+def number_slider(
+    name: str, low: int, high: int, *, value: int, tooltip: str, width: str = "24em"
+) -> ipw.IntSlider:
+    """A slider over whole numbers; ``value`` is what to link."""
+    return control(
+        ipw.IntSlider,
+        min=low,
+        max=high,
+        value=value,
+        description=name,
+        tooltip=tooltip,
+        style=LABEL,
+        layout=ipw.Layout(width=width, max_width="100%"),
+    )
+
+
+def choice(name: str, labels: Sequence[str]) -> ipw.ToggleButtons:
+    """Buttons of which one is pressed; ``index`` is what to link.
+
+    A menu would be smaller. But JupyterLab takes the arrow keys from a menu and goes to the next
+    cell instead; buttons work there too, by Tab and Space.
+    """
+    return control(
+        ipw.ToggleButtons,
+        options=[(label, i) for i, label in enumerate(labels)],
+        index=0,
+        description=name,
+        style={**LABEL, "button_width": "auto"},
+        layout=ipw.Layout(max_width="100%"),
     )
 
 
@@ -147,18 +243,9 @@ def frames_player(
         )
     if not 0 <= start < len(pictures):
         raise ValueError(f"start must be one of the {len(pictures)} frames, got {start}")
-    slider = ipw.SelectionSlider(
-        options=[(label, i) for i, label in enumerate(labels)],
-        index=start,
-        description=name,
-        tooltip=name,
-        style=LABEL,
-        layout=ipw.Layout(width="26em", max_width="100%"),
-    )
-    shown = stacked(pictures)
-    shown.selected_index = start
-    play = play_button(len(pictures), milliseconds, loop=loop)
-    play.value = start
-    ipw.jslink((play, "value"), (slider, "index"))
-    ipw.jslink((slider, "index"), (shown, "selected_index"))
-    return ipw.VBox([side_by_side(play, slider), shown])
+    steps = slider(name, labels, index=start, width="26em")
+    shown = stacked(pictures, selected=start)
+    play = play_button(len(pictures), milliseconds, loop=loop, start=start)
+    ipw.jslink((play, "value"), (steps, "index"))
+    ipw.jslink((steps, "index"), (shown, "selected_index"))
+    return column(side_by_side(play, steps), shown)

@@ -10,15 +10,17 @@ from torch import Tensor, nn
 from aigc_tutorial.gan.base import Generator
 from aigc_tutorial.gan.latent import decode, great_circle, latents_by_digit, slerp
 from aigc_tutorial.viz.widgets.frames import (
-    LABEL,
+    column,
+    number_slider,
     picture,
     play_button,
     side_by_side,
+    slider,
     stacked,
 )
 
 
-def _replace(stack: ipw.Stack, pictures: Sequence[str]) -> None:
+def _replace(stack: ipw.Widget, pictures: Sequence[str]) -> None:
     for child, value in zip(stack.children, pictures, strict=True):
         child.value = value
 
@@ -87,20 +89,20 @@ def latent_walk(
 
     stack = stacked(frames())
     play = play_button(n_frames, 120, loop=True)
-    slider = ipw.IntSlider(
-        description="Step",
+    step = number_slider(
+        "Step",
+        0,
+        n_frames - 1,
+        value=0,
         tooltip="Step on the loop through latent space",
-        min=0,
-        max=n_frames - 1,
-        style=LABEL,
-        layout=ipw.Layout(width="20em"),
+        width="20em",
     )
-    ipw.jslink((play, "value"), (slider, "value"))
-    ipw.jslink((slider, "value"), (stack, "selected_index"))
+    ipw.jslink((play, "value"), (step, "value"))
+    ipw.jslink((step, "value"), (stack, "selected_index"))
     another = _live_button(
-        "Another walk", lambda: _replace(stack, frames()), {slider: "value", play: "value"}
+        "Another walk", lambda: _replace(stack, frames()), {step: "value", play: "value"}
     )
-    return ipw.VBox([side_by_side(play, slider, another), stack])
+    return column(side_by_side(play, step, another), stack)
 
 
 def interpolate(
@@ -113,7 +115,7 @@ def interpolate(
     """Interpolate between two digits that the reader chooses, on the shell of N(0, I).
 
     The classifier finds a latent for each digit, and the path is ``gan.latent.slerp``. All 100
-    pairs are computed beforehand: two menus then choose with or without a kernel.
+    pairs are computed beforehand: two sliders then choose with or without a kernel.
 
     Args:
         model: the generator network.
@@ -122,8 +124,8 @@ def interpolate(
         generator: source of randomness, by default seeded with 0.
 
     Returns:
-        Two menus above the picture; with a live kernel also a button that draws other examples
-        of the digits, which appears once a menu is used.
+        Two sliders above the picture; with a live kernel also a button that draws other examples
+        of the digits, which appears once a slider is moved.
     """
     rng = torch.Generator().manual_seed(0) if generator is None else generator
 
@@ -141,15 +143,13 @@ def interpolate(
             for i, start in enumerate(latents)
         ]
 
-    rows = [stacked(strip) for strip in strips()]
-    outer = ipw.Stack(rows, selected_index=3)
+    rows = [stacked(strip, selected=8) for strip in strips()]
+    outer = stacked(rows, selected=3)
     digits = [str(digit) for digit in range(len(rows))]
-    layout = ipw.Layout(width="7em")
-    start = ipw.Dropdown(options=digits, index=3, description="From", style=LABEL, layout=layout)
-    end = ipw.Dropdown(options=digits, index=8, description="to", style=LABEL, layout=layout)
+    start = slider("From", digits, index=3, tooltip="Digit at the left end", width="15em")
+    end = slider("to", digits, index=8, tooltip="Digit at the right end", width="15em")
     ipw.jslink((start, "index"), (outer, "selected_index"))
     for row in rows:
-        row.selected_index = 8
         ipw.jslink((end, "index"), (row, "selected_index"))
 
     def redraw() -> None:
@@ -157,7 +157,7 @@ def interpolate(
             _replace(row, strip)
 
     others = _live_button("Other examples", redraw, {start: "index", end: "index"})
-    return ipw.VBox([side_by_side(start, end, others), outer])
+    return column(side_by_side(start, end, others), outer)
 
 
 def training_slider(
@@ -186,15 +186,8 @@ def training_slider(
             for count in counts
         ]
     )
-    slider = ipw.SelectionSlider(
-        options=[(f"{count:,} images", i) for i, count in enumerate(counts)],
-        description="Seen",
-        tooltip="Training images seen",
-        index=0,
-        style=LABEL,
-        layout=ipw.Layout(width="24em"),
-    )
+    seen = slider("Seen", [f"{n:,} images" for n in counts], tooltip="Training images seen")
     play = play_button(len(counts), 500, loop=False)
-    ipw.jslink((play, "value"), (slider, "index"))
-    ipw.jslink((slider, "index"), (stack, "selected_index"))
-    return ipw.VBox([side_by_side(play, slider), stack])
+    ipw.jslink((play, "value"), (seen, "index"))
+    ipw.jslink((seen, "index"), (stack, "selected_index"))
+    return column(side_by_side(play, seen), stack)

@@ -10,14 +10,24 @@ from typing import Any
 
 import ipywidgets as ipw
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from aigc_tutorial.ar import AutoregressiveModel, SamplingConfig, Transformer
 from aigc_tutorial.ar.generation.sampling import process
-from aigc_tutorial.tokenizers import Tokenizer
-from aigc_tutorial.viz.tokens import bars, coloured, token_labels
-from aigc_tutorial.viz.widgets.frames import LABEL, play_button, side_by_side, stacked
+from aigc_tutorial.nn.mode import evaluation_mode
+from aigc_tutorial.tokenizers import REPLACEMENT, Tokenizer
+from aigc_tutorial.viz.tokens import bars, coloured, token_label, token_labels, visible
+from aigc_tutorial.viz.widgets.frames import (
+    LABEL,
+    choice,
+    column,
+    number_slider,
+    play_button,
+    side_by_side,
+    slider,
+    stacked,
+)
 
 FILTERS: Mapping[str, Sequence[float]] = {
     "top_k": (50, 20, 10, 5, 3, 1),
@@ -45,7 +55,7 @@ def next_token_explorer(
     Args:
         model: any autoregressive model.
         tokenizer: the one it was trained with.
-        texts: one or several, chosen by a menu, each of two tokens or more and not longer than the
+        texts: one or several, chosen by buttons, each of two tokens or more and not longer than the
             context.
         start: number of tokens shown first.
         n_shown: number of bars.
@@ -61,19 +71,16 @@ def next_token_explorer(
         raise ValueError("there is no text to show")
     labels = token_labels(tokenizer)
     replays = [_replay(model, tokenizer, text, labels, start, n_shown) for text in texts]
-    sliders = [slider for slider, _ in replays]
     typing = _typing(model, tokenizer, labels, n_shown)
-    for slider in sliders:
-        _reveal(typing, slider, "value")
+    for written_so_far, _ in replays:
+        _reveal(typing, written_so_far, "value")
     if len(replays) == 1:
-        return ipw.VBox([replays[0][1], typing])
-    menu = ipw.Dropdown(
-        options=[_shorten(text) for text in texts], index=0, description="Text", style=LABEL
-    )
-    _reveal(typing, menu, "index")
-    chosen = ipw.Stack([box for _, box in replays], selected_index=0)
-    ipw.jslink((menu, "index"), (chosen, "selected_index"))
-    return ipw.VBox([menu, chosen, typing])
+        return column(replays[0][1], typing)
+    which = choice("Text", [_shorten(text) for text in texts])
+    _reveal(typing, which, "index")
+    chosen = stacked([box for _, box in replays])
+    ipw.jslink((which, "index"), (chosen, "selected_index"))
+    return column(which, chosen, typing)
 
 
 def sampling_explorer(
@@ -94,7 +101,8 @@ def sampling_explorer(
         filters: settings offered for each of ``top_k``, ``top_p`` and ``min_p``.
 
     Returns:
-        Sliders for the temperature and for a filter, chosen by a menu. It needs no kernel.
+        Sliders for the temperature and for a filter, and buttons that choose the filter. It needs
+        no kernel.
     """
     before = logits.softmax(dim=-1)
     order = before.topk(min(n_shown, len(before))).indices.tolist()
@@ -108,12 +116,14 @@ def sampling_explorer(
             after, labels, order=order, before=before, alt=f"Probabilities at {name}: {text}"
         )
 
-    temperature = _slider("Temperature", [f"{t:g}" for t in temperatures], temperatures.index(1.0))
-    panels, menu_names = [], []
+    temperature = slider(
+        "Temperature", [f"{t:g}" for t in temperatures], index=temperatures.index(1), width="20em"
+    )
+    panels, names = [], []
     for key, settings in filters.items():
         name = key.replace("_", "-")
         options: list[dict[str, Any]] = [{key: setting} for setting in settings]
-        slider = _slider(name, [f"{setting:g}" for setting in settings], 0)
+        strength = slider(name, [f"{setting:g}" for setting in settings], width="20em")
         rows = []
         for t in temperatures:
             row = stacked(
@@ -125,16 +135,16 @@ def sampling_explorer(
                     for setting, option in zip(settings, options, strict=True)
                 ]
             )
-            ipw.jslink((slider, "index"), (row, "selected_index"))
+            ipw.jslink((strength, "index"), (row, "selected_index"))
             rows.append(row)
-        by_temperature = ipw.Stack(rows, selected_index=temperature.index)
+        by_temperature = stacked(rows, selected=temperature.index)
         ipw.jslink((temperature, "index"), (by_temperature, "selected_index"))
-        panels.append(ipw.VBox([slider, by_temperature]))
-        menu_names.append(name)
-    menu = ipw.Dropdown(options=menu_names, index=0, description="Filter", style=LABEL)
-    chosen = ipw.Stack(panels, selected_index=0)
-    ipw.jslink((menu, "index"), (chosen, "selected_index"))
-    return ipw.VBox([side_by_side(temperature, menu), chosen])
+        panels.append(ipw.VBox([strength, by_temperature]))
+        names.append(name)
+    which = choice("Filter", names)
+    chosen = stacked(panels)
+    ipw.jslink((which, "index"), (chosen, "selected_index"))
+    return column(side_by_side(temperature, which), chosen)
 
 
 def attention_explorer(
@@ -151,41 +161,37 @@ def attention_explorer(
         model: a Transformer.
         tokenizer: the one it was trained with.
         text: not longer than the model's context.
-        heads: pairs of layer and head, from 0, each with a view of its own in the menu.
+        heads: pairs of layer and head, from 0, each with a view of its own.
         start: position shown first, by default the last.
 
     Returns:
-        A menu of heads and a slider above the text, whose background is the deeper the more the
-        outlined token takes from there. It needs no kernel.
+        Buttons for the heads and a slider above the text, whose background is the deeper the more
+        the outlined token takes from there. It needs no kernel.
     """
-    tokens = tokenizer.encode(text).to(model.device)
-    maps = model.attention_maps(tokens[None])[:, 0].cpu()
-    pieces = [tokenizer.decode(token[None]) for token in tokens.cpu()]
+    tokens = tokenizer.prompt(text)
+    with evaluation_mode(model):
+        maps = model.attention_maps(tokens[None].to(model.device))[:, 0].float().cpu()
+    pieces = [_piece(tokenizer, int(token)) for token in tokens]
     start = len(pieces) - 1 if start is None else start
-    slider = ipw.IntSlider(
-        value=start,
-        min=0,
-        max=len(pieces) - 1,
-        description="Token",
-        tooltip="Token that looks back",
-        style=LABEL,
-        layout=ipw.Layout(width="24em", max_width="100%"),
+    looking = number_slider(
+        "Token", 0, len(pieces) - 1, value=start, tooltip="Token that looks back"
     )
     views = []
     for layer, head in heads:
-        view = stacked([_looking_back(pieces, row, t) for t, row in enumerate(maps[layer, head])])
-        view.selected_index = start
-        ipw.jslink((slider, "value"), (view, "selected_index"))
+        rows = enumerate(maps[layer, head])
+        view = stacked([_looking_back(pieces, row, t) for t, row in rows], selected=start)
+        ipw.jslink((looking, "value"), (view, "selected_index"))
         views.append(view)
-    menu = ipw.Dropdown(
-        options=[f"layer {layer + 1}, head {head + 1}" for layer, head in heads],
-        index=0,
-        description="Head",
-        style=LABEL,
-    )
-    chosen = ipw.Stack(views, selected_index=0)
-    ipw.jslink((menu, "index"), (chosen, "selected_index"))
-    return ipw.VBox([side_by_side(menu, slider), chosen])
+    which = choice("Head", [f"layer {layer + 1}, head {head + 1}" for layer, head in heads])
+    chosen = stacked(views)
+    ipw.jslink((which, "index"), (chosen, "selected_index"))
+    return column(side_by_side(which, looking), chosen)
+
+
+def _piece(tokenizer: Tokenizer, token: int) -> str:
+    """Text of a token, line ends as they are; a name for one that stands for no text."""
+    text = tokenizer.decode(torch.tensor([token]))
+    return text if text and REPLACEMENT not in text else token_label(tokenizer, token)
 
 
 def _looking_back(pieces: Sequence[str], row: Tensor, t: int) -> str:
@@ -193,12 +199,11 @@ def _looking_back(pieces: Sequence[str], row: Tensor, t: int) -> str:
     values = row.tolist()
     values[t] = float("nan")
     most = int(row.argmax())
-    where = "itself" if most == t else f"“{html.escape(pieces[most])}” {t - most} back"
+    where = "itself" if most == t else f"“{html.escape(visible(pieces[most]))}” {t - most} back"
     note = f"<p>takes most, {100 * float(row[most]):.0f} %, from {where}</p>"
     return coloured(pieces, values, largest=0.6) + note
 
 
-@torch.no_grad()
 def _replay(
     model: AutoregressiveModel,
     tokenizer: Tokenizer,
@@ -211,7 +216,9 @@ def _replay(
     tokens = tokenizer.encode(text)
     if not 1 <= start < len(tokens):
         raise ValueError(f"{text!r} has {len(tokens)} tokens; need more than start={start}")
-    probabilities = model(tokens[None, :-1].to(model.device))[0].softmax(dim=-1).cpu()
+    # What may come after each token of the text; what stands before the text is read as well.
+    read = tokenizer.prompt(text)[:-1]
+    probabilities = _probabilities(model, read)[len(read) - len(tokens) + 1 :]
     pictures = []
     for t in range(start, len(tokens)):
         comes, p = int(tokens[t]), probabilities[t - 1]
@@ -220,24 +227,23 @@ def _replay(
             f"What may come after {written!r}; {labels[comes]} comes, {100 * float(p[comes]):.1f} %"
         )
         pictures.append(_after(written, bars(p, labels, marked=comes, n_shown=n_shown, alt=alt)))
-    slider = ipw.IntSlider(
-        value=start,
-        min=start,
-        max=len(tokens) - 1,
-        description="Tokens",
-        tooltip="Tokens written so far",
-        style=LABEL,
-        layout=ipw.Layout(width="22em", max_width="100%"),
+    written_so_far = number_slider(
+        "Tokens", start, len(tokens) - 1, value=start, tooltip="Tokens written so far", width="22em"
     )
     # The player counts frames from 0, the slider tokens from `start`: an empty picture for each
     # token before it lets both speak of the same number.
-    shown = stacked([*[""] * start, *pictures])
-    shown.selected_index = start
-    play = play_button(len(tokens), 400, loop=False)
-    play.min = play.value = start
-    ipw.jslink((play, "value"), (slider, "value"))
-    ipw.jslink((slider, "value"), (shown, "selected_index"))
-    return slider, ipw.VBox([side_by_side(play, slider), shown])
+    shown = stacked([*[""] * start, *pictures], selected=start)
+    play = play_button(len(tokens), 400, loop=False, start=start, first=start)
+    ipw.jslink((play, "value"), (written_so_far, "value"))
+    ipw.jslink((written_so_far, "value"), (shown, "selected_index"))
+    return written_so_far, ipw.VBox([side_by_side(play, written_so_far), shown])
+
+
+@torch.no_grad()
+def _probabilities(model: AutoregressiveModel, tokens: Int64[Tensor, "T"]) -> Float[Tensor, "T V"]:
+    """What may come after each of the tokens, in float32 on the CPU."""
+    with evaluation_mode(model):
+        return model(tokens[None].to(model.device))[0].float().softmax(dim=-1).cpu()
 
 
 def _after(written: str, picture: str) -> str:
@@ -261,11 +267,10 @@ def _typing(
     )
     result = ipw.HTML()
 
-    @torch.no_grad()
     def update(change: Mapping[str, str]) -> None:
         written = change["new"]
         try:
-            tokens = tokenizer.encode(written)
+            tokens = tokenizer.prompt(written)
         except ValueError as error:
             result.value = f"<p>{html.escape(str(error))}</p>"
             return
@@ -273,7 +278,7 @@ def _typing(
             result.value = ""
             return
         last = tokens if model.context is None else tokens[-model.context :]
-        p = model(last[None].to(model.device))[0, -1].softmax(dim=-1).cpu()
+        p = _probabilities(model, last)[-1]
         result.value = bars(p, labels, n_shown=n_shown, alt=f"What may come after {written!r}")
 
     field.observe(update, names="value")
@@ -287,17 +292,6 @@ def _reveal(hidden: ipw.Widget, control: ipw.Widget, trait: str) -> None:
         hidden.layout.display = ""
 
     control.observe(show, names=trait)
-
-
-def _slider(name: str, labels: Sequence[str], index: int) -> ipw.SelectionSlider:
-    return ipw.SelectionSlider(
-        options=[(label, i) for i, label in enumerate(labels)],
-        index=index,
-        description=name,
-        tooltip=name,
-        style=LABEL,
-        layout=ipw.Layout(width="20em", max_width="100%"),
-    )
 
 
 def _shorten(text: str, length: int = 28) -> str:

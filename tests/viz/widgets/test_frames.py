@@ -5,15 +5,18 @@ import io
 import json
 import re
 
+import ipywidgets as ipw
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 from ipywidgets.embed import dependency_state
 from PIL import Image
+from traitlets import Bool, Int
 
 from aigc_tutorial import viz
 from aigc_tutorial.viz.style import new_axes, style
+from aigc_tutorial.viz.widgets.frames import control
 
 
 def bars(height):
@@ -78,6 +81,41 @@ def test_images_are_frames_too():
     play, _, shown = parts(movie)
     assert play.repeat
     assert [int(pixels(child.value)[0, 0, 0]) for child in shown.children] == [0, 128, 255]
+
+
+def test_without_a_stack_tabs_without_their_row_do_the_same(monkeypatch):
+    """ipywidgets 7, which Google Colab has, knows no Stack."""
+    monkeypatch.delattr(ipw, "Stack")
+    movie = viz.widgets.frames_player([bars(0.1), bars(0.2)], ["a", "b"], alt="x", start=1)
+    _, slider, shown = parts(movie)
+    assert isinstance(shown, ipw.Tab)
+    assert shown.selected_index == 1
+    assert len(shown.children) == 2
+    (name,) = shown._dom_classes
+    assert f".{name} > .p-TabBar {{ display: none }}" in movie.children[-1].value
+    (to_picture,) = (
+        entry["state"]["target"]
+        for entry in dependency_state([movie]).values()
+        if entry["model_name"] == "LinkModel"
+        and entry["state"]["source"] == [f"IPY_MODEL_{slider.model_id}", "index"]
+    )
+    assert to_picture == [f"IPY_MODEL_{shown.model_id}", "selected_index"]
+
+
+def test_with_a_stack_nothing_else_is_in_the_column():
+    assert len(viz.widgets.frames_player([bars(0.1)], ["a"], alt="x").children) == 2
+
+
+def test_settings_that_a_version_does_not_know_are_left_out():
+    class Old(ipw.Widget):
+        """A widget of an older version: `repeat` has another name, `tooltip` none."""
+
+        value = Int()
+        _repeat = Bool()
+
+    widget = control(Old, value=3, repeat=True, tooltip="Play")
+    assert (widget.value, widget._repeat) == (3, True)
+    assert not hasattr(widget, "tooltip")
 
 
 def test_what_cannot_be_played_is_refused():

@@ -180,7 +180,7 @@ def test_a_live_kernel_offers_another_walk(model):
 def test_interpolation_holds_all_pairs(model):
     explorer = viz.widgets.interpolate(model, TenDigits(), n_steps=5)
     outer, *rows = of_kind(explorer, ipw.Stack)
-    start, end = of_kind(explorer, ipw.Dropdown)
+    start, end = of_kind(explorer, ipw.SelectionSlider)
     assert len(rows) == 10
     assert all(len(row.children) == 10 for row in rows)
     assert 'from a 3 to a 8"' in rows[3].children[8].value
@@ -206,7 +206,7 @@ def test_interpolation_backwards_is_the_same_way(model):
 def test_a_live_kernel_offers_other_examples(model):
     explorer = viz.widgets.interpolate(model, TenDigits(), n_steps=3)
     (button,) = of_kind(explorer, ipw.Button)
-    of_kind(explorer, ipw.Dropdown)[0].index = 5
+    of_kind(explorer, ipw.SelectionSlider)[0].index = 5
     assert button.layout.display == ""
     strip = of_kind(explorer, ipw.Stack)[1].children[4]
     before = strip.value

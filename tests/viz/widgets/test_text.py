@@ -96,12 +96,48 @@ def test_next_token_explorer_holds_the_model_s_probabilities(model, tokenizer):
         assert f"{TEXT[:t]}▁" in picture
 
 
-def test_several_texts_are_chosen_by_a_menu(model, tokenizer):
+def test_several_texts_are_chosen_by_buttons(model, tokenizer):
     explorer = viz.widgets.next_token_explorer(model, tokenizer, [TEXT, "to be", "bee"])
-    (menu,) = of_kind(explorer, ipw.Dropdown)
+    (buttons,) = of_kind(explorer, ipw.ToggleButtons)
     outer = of_kind(explorer, ipw.Stack)[0]
-    assert len(outer.children) == len(menu.options) == 3
-    assert (menu.model_id, "index", outer.model_id, "selected_index") in links(explorer)
+    assert len(outer.children) == len(buttons.options) == 3
+    assert (buttons.model_id, "index", outer.model_id, "selected_index") in links(explorer)
+
+
+def test_what_was_trained_after_a_beginning_is_asked_after_it():
+    tokenizer = tokenizers.CharacterTokenizer.from_text(TEXT, special_tokens=("bos", "eos"))
+    config = ar.TransformerConfig(tokenizer.vocab_size, context=20, n_layers=2, n_heads=2, width=16)
+    torch.manual_seed(0)
+    model = randomize(ar.Transformer(config))
+    tokens = torch.cat([torch.tensor([tokenizer.bos_id]), tokenizer.encode(TEXT)])
+    with torch.no_grad():
+        p = model(tokens[None])[0].softmax(-1)  # row t: after bos and t characters
+    explorer = viz.widgets.next_token_explorer(model, tokenizer, [TEXT], n_shown=3)
+    stack = of_kind(explorer, ipw.Stack)[0]
+    for t in (1, 7, len(TEXT) - 1):
+        best = [100 * float(x) for x in p[t].topk(3).values]
+        assert percentages(stack.children[t].value)[:3] == pytest.approx(best, abs=0.06)
+    (field,) = of_kind(explorer, ipw.Text)
+    result = explorer.children[-1].children[-1]
+    for written, row in (("to", 2), ("", 0)):
+        field.value = written
+        best = [100 * float(x) for x in p[row].topk(3).values]
+        assert percentages(result.value) == pytest.approx(best, abs=0.06)
+    looking = viz.widgets.attention_explorer(model, tokenizer, TEXT, heads=[(0, 0)])
+    view = of_kind(looking, ipw.Stack)[1]
+    assert len(view.children) == len(tokens)
+    expected = model.attention_maps(tokens[None])[0, 0, 0, 7]
+    assert f"takes most, {100 * float(expected.max()):.0f} %" in view.children[7].value
+    assert "⟨bos⟩" in view.children[7].value
+
+
+def test_a_model_in_training_is_asked_as_it_will_be_used(model, tokenizer):
+    modes = []
+    model.train().register_forward_hook(lambda module, *_: modes.append(module.training))
+    explorer = viz.widgets.next_token_explorer(model, tokenizer, [TEXT])
+    of_kind(explorer, ipw.Text)[0].value = "to"
+    assert modes == [False, False]
+    assert model.training
 
 
 def test_a_live_kernel_offers_a_field_to_type_into(model, tokenizer):
