@@ -50,7 +50,7 @@ class Tokenizer(ABC):
             ValueError: if the tokenizer cannot write a character; the message says which and where.
         """
 
-    def prompt(self, text: str) -> Int64[Tensor, "T"]:
+    def prompt(self, text: str) -> Int64[Tensor, " T"]:
         """Tokens of a text for a model to go on from: those of ``encode``, after ``bos`` if any.
 
         A model that was trained on texts with a token for the beginning has never seen one without.

@@ -240,7 +240,7 @@ def _replay(
 
 
 @torch.no_grad()
-def _probabilities(model: AutoregressiveModel, tokens: Int64[Tensor, "T"]) -> Float[Tensor, "T V"]:
+def _probabilities(model: AutoregressiveModel, tokens: Int64[Tensor, " T"]) -> Float[Tensor, "T V"]:
     """What may come after each of the tokens, in float32 on the CPU."""
     with evaluation_mode(model):
         return model(tokens[None].to(model.device))[0].float().softmax(dim=-1).cpu()
