@@ -72,6 +72,14 @@ def test_links_into_the_repository_name_its_branch_and_existing_files() -> None:
             assert (ROOT / target).exists(), f"{path} links to {target}"
 
 
+@pytest.mark.parametrize("name", ["README.md", "README.zh.md"])
+def test_readme_shows_its_pictures_wherever_it_is_shown(name: str) -> None:
+    """A package index shows the README too, and knows no file beside it."""
+    targets = re.findall(r"\]\(([^)\s]+)\)", (ROOT / name).read_text(encoding="utf-8"))
+    assert len(targets) > 8
+    assert [target for target in targets if not target.startswith("https://")] == []
+
+
 def test_version_is_the_same_everywhere() -> None:
     init = (ROOT / NAME / "__init__.py").read_text(encoding="utf-8")
     assert f'__version__ = "{PROJECT["version"]}"' in init

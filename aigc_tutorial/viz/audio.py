@@ -14,6 +14,7 @@ from torch import Tensor
 
 from aigc_tutorial.data.synthetic.melodies import Note
 from aigc_tutorial.pages.display import Shown, show
+from aigc_tutorial.viz.labels import written
 from aigc_tutorial.viz.style import BLUE, INK, VERMILLION, new_axes, style
 
 _WINDOW_SECONDS = 0.008
@@ -37,7 +38,7 @@ def audio_player(waveform: Float[Tensor, " T"], sample_rate: int, *, label: str)
     """
     if len(waveform) == 0:
         raise ValueError("there is no sample to play")
-    loudest = float(waveform.abs().max())
+    loudest = float(waveform.detach().abs().max())
     if not loudest <= 1:
         raise ValueError(
             f"the loudest sample is {loudest:.3g}; a sample outside [-1, 1] would be clipped. "
@@ -62,7 +63,7 @@ def audio_player(waveform: Float[Tensor, " T"], sample_rate: int, *, label: str)
 
 def wav_bytes(waveform: Float[Tensor, " T"], sample_rate: int) -> bytes:
     """A WAV file of one channel and 16 bits a sample; 1 becomes 32,767."""
-    samples = (waveform.detach().cpu() * 32_767).round().to(torch.int16)
+    samples = (waveform.detach().cpu().float() * 32_767).round().to(torch.int16)
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
         file.setnchannels(1)
@@ -117,13 +118,14 @@ def spectrogram(
                 transform=ax.get_yaxis_transform(),
             )  # fmt: skip
             ax.annotate(
-                name, (1.0, frequency / 1000), xytext=(6, 0), textcoords="offset points",
+                written(name), (1.0, frequency / 1000), xytext=(6, 0), textcoords="offset points",
                 xycoords=ax.get_yaxis_transform(), va="center", fontsize=8, annotation_clip=False,
+                parse_math=False,
             )  # fmt: skip
         ax.set_xlabel("time (s)")
         ax.set_ylabel("frequency (kHz)")
         if title:
-            ax.set_title(title)
+            ax.set_title(written(title), parse_math=False)
     return ax
 
 
@@ -131,13 +133,15 @@ def stft_power(waveform: Float[Tensor, " T"], sample_rate: int) -> Float[Tensor,
     """Power of each frequency from 0 to half the sample rate, in windows that overlap by 7/8.
 
     Raises:
-        ValueError: if the sound is shorter than a window.
+        ValueError: if the sound is shorter than a window, or not finite.
     """
     n_window = round(_WINDOW_SECONDS * sample_rate)
     if len(waveform) < n_window:
         raise ValueError(
             f"the sound has {len(waveform)} samples, a window of 8 ms has {n_window}; give more"
         )
+    if not waveform.isfinite().all():
+        raise ValueError("the sound has samples that are infinite or not a number; drop them first")
     window = torch.hann_window(n_window)
     spectra = torch.stft(
         waveform.detach().cpu().float(),
@@ -199,7 +203,7 @@ def piano_roll(
         ax.set_yticks(named, [note_name(pitch) for pitch in named])
         ax.set_xlabel("time (eighths)")
         if title:
-            ax.set_title(title)
+            ax.set_title(written(title), parse_math=False)
     return ax
 
 

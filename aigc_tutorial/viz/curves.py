@@ -3,23 +3,24 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
-from torch import Tensor
 
 from aigc_tutorial.pages.display import format_number
+from aigc_tutorial.viz.labels import written
+from aigc_tutorial.viz.numbers import Numbers, as_numbers
 from aigc_tutorial.viz.style import BLUE, INK, LINE_STYLES, PALETTE, VERMILLION, new_axes, style
 
-Columns = Mapping[str, Sequence[float]]
+Columns = Mapping[str, Numbers]
 """Columns by name: a ``training.History``, or a dictionary of lists."""
 
 
-def running_mean(values: Sequence[float], window: int) -> list[float]:
+def running_mean(values: Numbers, window: int) -> list[float]:
     """Mean of the last ``window`` values, of fewer at the beginning."""
     if window < 1:
         raise ValueError(f"window must be at least 1, got {window}")
-    sums = np.cumsum(np.concatenate([[0.0], np.asarray(values, dtype=float)]))
+    numbers = as_numbers(values, "the curve", finite=False)
+    sums = np.cumsum(np.concatenate([[0.0], numbers]))
     ends = np.arange(1, len(sums))
     starts = np.maximum(0, ends - window)
     return ((sums[ends] - sums[starts]) / (ends - starts)).tolist()
@@ -36,19 +37,24 @@ def _lines(
     history: Columns, columns: Mapping[str, str], *, window: int, title: str, ax: Axes | None
 ) -> Axes:
     """Draw columns over the image count, each labelled in a legend; raw values faintly behind."""
+    for name in ("n_images", *columns):
+        if name not in history:
+            raise ValueError(
+                f"the history has no column {name!r}; it has {', '.join(map(str, history))}"
+            )
     n_images = history["n_images"]
     if len(n_images) == 0:
         raise ValueError("the history is empty: nothing was recorded in training")
     ax = new_axes(6.5, 2.8) if ax is None else ax
     for (name, label), colour, dashes in zip(columns.items(), PALETTE, LINE_STYLES, strict=False):
-        values = history[name]
+        values = as_numbers(history[name], name, finite=False)
         if window > 1:
             ax.plot(n_images, values, color=colour, linestyle="-", linewidth=0.5, alpha=0.3)
         smooth = running_mean(values, window)
         ax.plot(n_images, smooth, color=colour, linestyle=dashes, label=label)
     ax.xaxis.set_major_formatter(FuncFormatter(_image_count))
     ax.set_xlabel("training images seen")
-    ax.set_title(title)
+    ax.set_title(written(title), parse_math=False)
     return ax
 
 
@@ -110,7 +116,7 @@ def probability_curves(
 
 
 def class_share_bars(
-    shares: Float[Tensor, " K"] | Sequence[float],
+    shares: Numbers,
     *,
     n_samples: int | None = None,
     names: Sequence[str] | None = None,
@@ -126,14 +132,19 @@ def class_share_bars(
         title: text above the figure.
         ax: axes to draw into; by default those of a new figure.
     """
-    heights = [100 * float(share) for share in shares]
+    heights = (100 * as_numbers(shares, "shares")).tolist()
+    if min(heights) < 0:
+        raise ValueError(f"a share cannot be negative, got {min(heights) / 100:.4g}")
+    if names is not None and len(names) != len(heights):
+        raise ValueError(f"there are {len(names)} names for {len(heights)} shares")
     if abs(sum(heights) - 100) > 0.1:
         raise ValueError(f"shares must sum to 1, these sum to {sum(heights) / 100:.4g}")
     ticks = [str(i) for i in range(len(heights))] if names is None else list(names)
     equal = 100 / len(heights)
     with style():
         ax = new_axes(6.5, 2.6) if ax is None else ax
-        ax.bar(ticks, heights, color=BLUE, width=0.7)
+        ax.bar(range(len(ticks)), heights, color=BLUE, width=0.7)
+        ax.set_xticks(range(len(ticks)), map(written, ticks), parse_math=False)
         for position, height in enumerate(heights):
             label = f"{height:.1f}"
             if n_samples is not None:
@@ -152,12 +163,12 @@ def class_share_bars(
             transform=ax.get_yaxis_transform(),
         )  # fmt: skip
         ax.set_ylabel("share of the samples (%)")
-        ax.set_title(title)
+        ax.set_title(written(title), parse_math=False)
     return ax
 
 
 def comparison_bars(
-    values: Mapping[str, float | Sequence[float]],
+    values: Mapping[str, float | Numbers],
     *,
     what: str,
     log: bool = False,
@@ -176,9 +187,11 @@ def comparison_bars(
     if not values:
         raise ValueError("there is nothing to compare: values is empty")
     runs = {
-        name: [float(value)] if isinstance(value, int | float) else [float(v) for v in value]
+        name: as_numbers(value if np.ndim(value) else [value], str(name)).tolist()
         for name, value in values.items()
     }
+    if log and min(map(min, runs.values())) <= 0:
+        raise ValueError("a logarithmic axis has no place for zero and below; leave out log=True")
     with style():
         ax = new_axes(6.5, 0.55 + 0.36 * len(runs)) if ax is None else ax
         for row, seeds in enumerate(runs.values()):
@@ -190,13 +203,13 @@ def comparison_bars(
                 format_number(mean), (max(seeds), row), xytext=(6, 0), textcoords="offset points",
                 va="center", fontsize=8,
             )  # fmt: skip
-        ax.set_yticks(range(len(runs)), list(runs))
+        ax.set_yticks(range(len(runs)), map(written, runs), parse_math=False)
         ax.tick_params(axis="y", length=0)
         ax.invert_yaxis()
         if log:
             ax.set_xscale("log")
         ax.margins(x=0.12)
-        ax.set_xlabel(what)
+        ax.set_xlabel(written(what), parse_math=False)
         if title:
-            ax.set_title(title)
+            ax.set_title(written(title), parse_math=False)
     return ax

@@ -10,6 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from aigc_tutorial.environment import require
+from aigc_tutorial.viz.labels import written
 from aigc_tutorial.viz.style import new_axes, style
 
 MAX_WIDTH = 7.0  # inches; a page's column
@@ -31,14 +33,18 @@ def montage(
     Raises:
         ValueError: if there are no images, or C is neither 1 nor 3.
     """
-    from torchvision.utils import make_grid
-
+    make_grid = require("torchvision.utils", extra="book").make_grid
     if len(images) == 0:
         raise ValueError("there are no images to show: the batch is empty")
     if images.shape[1] not in (1, 3):
         raise ValueError(
             f"images need 1 (grey) or 3 (RGB) channels in their second dimension, got shape "
             f"{tuple(images.shape)}"
+        )
+    if images.isnan().any():
+        raise ValueError(
+            f"{int(images.isnan().flatten(1).any(1).sum())} of {len(images)} images hold values "
+            "that are not a number; they would be black, without a word"
         )
     columns = math.ceil(math.sqrt(len(images))) if n_columns is None else n_columns
     if columns < 1:
@@ -77,7 +83,7 @@ def image_grid(
         ax.imshow(pixels)
         ax.set_axis_off()
         if title:
-            ax.set_title(title)
+            ax.set_title(written(title), parse_math=False)
     return ax
 
 
@@ -148,7 +154,7 @@ def neighbour_pairs(
         labels = ["generated"] + ["nearest" if k == 1 else f"nearest {i + 1}" for i in range(k)]
         for ax, label in zip(axes[:, 0], labels, strict=True):
             ax.text(-0.1, 0.5, label, ha="right", va="center", transform=ax.transAxes)
-        figure.suptitle(title, x=0.01, ha="left", fontsize=10)
+        figure.suptitle(written(title), x=0.01, ha="left", fontsize=10, parse_math=False)
     return figure
 
 
@@ -182,5 +188,5 @@ def snapshots_strip(
             -0.01, 1.05, "images seen", ha="right", va="bottom", fontsize=7,
             transform=axes[0, 0].transAxes,
         )  # fmt: skip
-        figure.suptitle(title, x=0.01, ha="left", fontsize=10)
+        figure.suptitle(written(title), x=0.01, ha="left", fontsize=10, parse_math=False)
     return figure

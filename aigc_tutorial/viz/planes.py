@@ -8,6 +8,9 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from torch import Tensor, nn
 
+from aigc_tutorial.nn.mode import evaluation_mode
+from aigc_tutorial.viz.labels import written
+from aigc_tutorial.viz.numbers import as_numbers
 from aigc_tutorial.viz.style import INK, VERMILLION, new_axes, style
 
 
@@ -46,7 +49,7 @@ def _finish(ax: Axes, extent: float, title: str | None) -> Axes:
     ax.set_xlabel("$x_1$")
     ax.set_ylabel("$x_2$")
     if title:
-        ax.set_title(title)
+        ax.set_title(written(title), parse_math=False)
     return ax
 
 
@@ -101,7 +104,7 @@ def samples_2d(
         title: text above the figure.
         ax: axes to draw into; by default those of a new figure.
     """
-    points = samples.detach().cpu()
+    points = torch.from_numpy(as_numbers(samples, "the samples"))
     if extent is None:
         extent = _extent_of(points if distribution is None else distribution.mode_centres)
     with style():
@@ -119,6 +122,15 @@ def samples_2d(
             note = f"{n_outside:,} of {len(points):,} samples lie outside"
             ax.text(0.02, 0.02, note, fontsize=7, transform=ax.transAxes)
         return _finish(ax, extent, title)
+
+
+def _logits(discriminator: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
+    """Logits of points; a network is asked on its own device and in evaluation mode."""
+    if not isinstance(discriminator, nn.Module):
+        return discriminator(points)
+    like = next(discriminator.parameters(), points)
+    with evaluation_mode(discriminator):
+        return discriminator(points.to(like.device, like.dtype))
 
 
 @torch.no_grad()
@@ -142,15 +154,14 @@ def discriminator_field_2d(
         ax: axes to draw into; by default those of a new figure.
     """
     points = _square(extent, resolution)
-    parameters = discriminator.parameters() if isinstance(discriminator, nn.Module) else iter(())
-    device = next((p.device for p in parameters), points.device)
-    logits = discriminator(points.flatten(0, 1).to(device))
+    logits = _logits(discriminator, points.flatten(0, 1))
     if logits.shape != (resolution**2,):
         raise ValueError(
             f"the discriminator must give one logit a point, shape ({resolution**2},), "
             f"got {tuple(logits.shape)}"
         )
-    probability = logits.sigmoid().reshape(resolution, resolution).cpu()
+    probability = torch.from_numpy(as_numbers(logits, "the logits"))
+    probability = probability.sigmoid().reshape(resolution, resolution)
     with style():
         ax = new_axes(4.1, 3.4) if ax is None else ax
         picture = ax.imshow(

@@ -5,16 +5,19 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 from jaxtyping import Float
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from torch import Tensor
 
 from aigc_tutorial.viz.curves import running_mean
+from aigc_tutorial.viz.labels import families, written
+from aigc_tutorial.viz.numbers import Numbers, as_numbers
 from aigc_tutorial.viz.style import INK, LINE_STYLES, PALETTE, new_axes, style
 
 
 def nll_curves(
-    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    curves: Mapping[str, tuple[Numbers, Numbers]],
     *,
     window: int = 1,
     title: str = "Negative log-likelihood",
@@ -35,7 +38,13 @@ def nll_curves(
         raise ValueError("there is no curve to draw")
     with style():
         ax = new_axes(6.5, 2.8) if ax is None else ax
-        for i, (name, (seen, nll)) in enumerate(curves.items()):
+        for i, (name, (steps, values)) in enumerate(curves.items()):
+            seen, nll = (
+                as_numbers(steps, name, finite=False),
+                as_numbers(values, name, finite=False),
+            )
+            if len(seen) != len(nll):
+                raise ValueError(f"{name} has {len(nll)} values at {len(seen)} numbers of tokens")
             colour, dashes = PALETTE[i % len(PALETTE)], LINE_STYLES[i % len(LINE_STYLES)]
             many = len(nll) > 10 * window > 10
             if many:
@@ -47,13 +56,14 @@ def nll_curves(
                 linestyle=dashes,
                 marker="" if len(nll) > 40 else "o",
                 markersize=3,
-                label=name,
+                label=written(name),
             )
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1e3:g}k"))
         ax.set_xlabel("training tokens seen")
-        ax.set_ylabel(unit)
-        ax.set_title(title)
-        ax.legend()
+        ax.set_ylabel(written(unit), parse_math=False)
+        ax.set_title(written(title), parse_math=False)
+        for label in ax.legend().get_texts():
+            label.set_parse_math(False)
     return ax
 
 
@@ -85,6 +95,12 @@ def token_maps(
     n_columns = min(n_columns, len(maps))
     n_rows = -(-len(maps) // n_columns)
     across = labels if column_labels is None else column_labels
+    for title, matrix in maps.items():
+        if matrix.shape != (len(labels), len(across)):
+            raise ValueError(
+                f"the map {title!r} has shape {tuple(matrix.shape)}, the labels are "
+                f"{len(labels)} by {len(across)}"
+            )
     height = size * len(labels) / len(across)
     with style():
         figure, grid = plt.subplots(
@@ -96,18 +112,27 @@ def token_maps(
         for ax in grid.flat[len(maps) :]:
             ax.axis("off")
         for i, (ax, (title, matrix)) in enumerate(zip(grid.flat, maps.items(), strict=False)):
-            ax.imshow(matrix.detach().cpu(), cmap="Blues", vmin=0, vmax=largest)
-            ax.set_title(title, fontsize=9)
+            ax.imshow(as_numbers(matrix, title or "the map"), cmap="Blues", vmin=0, vmax=largest)
+            ax.set_title(written(title), fontsize=9, parse_math=False)
             ax.spines[:].set_visible(True)
-            for set_ticks, names in ((ax.set_xticks, across), (ax.set_yticks, labels)):
-                shown = list(names) if len(names) <= 24 else []
-                set_ticks(range(len(shown)), shown, fontsize=6, family="monospace")
+            _name_ticks(ax.xaxis, across if len(across) <= 24 else [])
+            _name_ticks(ax.yaxis, labels if len(labels) <= 24 else [])
             ax.tick_params(length=0, colors=INK)
             if i >= len(maps) - n_columns:
-                ax.set_xlabel(columns)
+                ax.set_xlabel(written(columns), parse_math=False)
             if i % n_columns == 0:
-                ax.set_ylabel(rows)
+                ax.set_ylabel(written(rows), parse_math=False)
     return figure
+
+
+def _name_ticks(axis: Axis, names: Sequence[str]) -> None:
+    """Write the names of tokens along an axis; upright where side by side they would touch."""
+    shown = [written(name, "monospace") for name in names]
+    upright = axis.axis_name == "x" and max(map(len, shown), default=0) > 3
+    axis.set_ticks(
+        range(len(shown)), shown, fontsize=6, family=families("monospace"), parse_math=False,
+        rotation=90 if upright else 0,
+    )  # fmt: skip
 
 
 def attention_maps(

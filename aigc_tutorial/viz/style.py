@@ -19,6 +19,8 @@ from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from aigc_tutorial.viz.labels import families
+
 INK = "#222832"
 """Colour of all text, axes and ticks."""
 
@@ -65,6 +67,7 @@ def style() -> Iterator[None]:
         "savefig.facecolor": "auto",
         "figure.constrained_layout.use": True,
         "font.size": 9,
+        "font.family": families(),
         "axes.titlesize": 10,
         "axes.titlelocation": "left",
         "axes.labelsize": 9,

@@ -11,36 +11,12 @@ from torch import Tensor
 
 from aigc_tutorial.pages.display import Shown, show
 from aigc_tutorial.tokenizers import REPLACEMENT, Tokenizer
+from aigc_tutorial.viz.labels import sign, visible
+from aigc_tutorial.viz.numbers import as_numbers
 from aigc_tutorial.viz.style import BLUE, VERMILLION
 
-# Unicode has a picture of each control character; these have signs that are seen more often.
-_VISIBLE = {
-    **{chr(code): chr(0x2400 + code) for code in range(0x20)},
-    "\x7f": "␡",
-    " ": "␣",
-    "\n": "⏎",
-    "\t": "⇥",
-}
 _WIDTH, _ROW, _LEFT, _RIGHT = 440, 19, 62, 70  # of a bar chart, in CSS pixels
-
-
-def visible(text: str) -> str:
-    r"""The text with signs for what is not seen: ``"a b"`` becomes ``"a␣b"``.
-
-    What Unicode calls a control, a format (a zero-width space, a mark that turns the direction of
-    all that follows), a separator or unassigned, and has no sign of its own, is named by its code.
-
-    >>> visible("a\tb\u200b")
-    'a⇥b⟨U+200B⟩'
-    """
-    return "".join(_sign(character) for character in text)
-
-
-def _sign(character: str) -> str:
-    if character in _VISIBLE:
-        return _VISIBLE[character]
-    unseen = unicodedata.category(character)[0] in "CZ"
-    return f"⟨U+{ord(character):04X}⟩" if unseen else character
+_LONGEST = 20  # label of a bar, in letters
 
 
 def token_label(tokenizer: Tokenizer, token: int) -> str:
@@ -87,14 +63,17 @@ def bars(
         marked: a token to show bold and in another colour, below the others if not among them.
         before: other probabilities of the same tokens, drawn as outlines.
     """
+    probabilities = torch.from_numpy(as_numbers(probabilities, "the probabilities"))
     if order is None:
         order = probabilities.topk(min(n_shown, len(probabilities))).indices.tolist()
     rows = list(order)
     if marked is not None and marked not in rows:
         rows.append(marked)
     values = probabilities.tolist()
-    outlines = None if before is None else before.tolist()
-    room = _WIDTH - _LEFT - _RIGHT
+    outlines = None if before is None else as_numbers(before, "the outlines").tolist()
+    names = {token: _shorten(visible(labels[token])) for token in rows}
+    left = max([_LEFT, *(8 * _n_cells(name) + 16 for name in names.values())])
+    room = _WIDTH - left - _RIGHT
     parts = [
         f'<svg viewBox="0 0 {_WIDTH} {_ROW * len(rows)}" width="{_WIDTH}" role="img" '
         f'aria-label="{html.escape(alt)}" font-size="13" fill="currentColor" '
@@ -107,20 +86,30 @@ def bars(
             colour, bold = VERMILLION, ' font-weight="bold"'
         width = room * values[token]
         parts.append(
-            f'<text x="{_LEFT - 8}" y="{base}" text-anchor="end" font-family="monospace"{bold}>'
-            f"{html.escape(labels[token])}</text>"
-            f'<rect x="{_LEFT}" y="{top}" width="{width:.1f}" height="13" fill="{colour}"/>'
+            f'<text x="{left - 8}" y="{base}" text-anchor="end" font-family="monospace"{bold}>'
+            f"{html.escape(names[token])}</text>"
+            f'<rect x="{left}" y="{top}" width="{width:.1f}" height="13" fill="{colour}"/>'
         )
         end = width
         if outlines is not None:
             end = max(width, room * outlines[token])
             parts.append(
-                f'<rect x="{_LEFT}" y="{top}" width="{room * outlines[token]:.1f}" height="13" '
+                f'<rect x="{left}" y="{top}" width="{room * outlines[token]:.1f}" height="13" '
                 'fill="none" stroke="currentColor" stroke-width="0.8"/>'
             )
         text = f"{100 * values[token]:.1f} %" if values[token] > 0 else "–"
-        parts.append(f'<text x="{_LEFT + end + 6:.1f}" y="{base}"{bold}>{text}</text>')
+        parts.append(f'<text x="{left + end + 6:.1f}" y="{base}"{bold}>{text}</text>')
     return "".join([*parts, "</svg>"])
+
+
+def _n_cells(text: str) -> int:
+    """Width of a text in a font whose letters are equally wide; a Chinese character takes two."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _shorten(label: str) -> str:
+    """A label that leaves room for its bar."""
+    return label if _n_cells(label) <= _LONGEST else label[: _LONGEST // 2 - 1] + "…"
 
 
 def coloured(labels: Sequence[str], values: Sequence[float], *, largest: float) -> str:
@@ -133,7 +122,7 @@ def coloured(labels: Sequence[str], values: Sequence[float], *, largest: float) 
     """
     spans = []
     for label, value in zip(labels, values, strict=True):
-        text = html.escape(label)
+        text = html.escape("".join(c if c in " \n\t" else sign(c) for c in label))
         if math.isnan(value):
             spans.append(f'<span style="outline:1px solid">{text}</span>')
             continue
@@ -157,6 +146,8 @@ def surprise(
         largest: nats of the deepest colour.
         caption: line above the text.
     """
+    if len(text) != len(nll):
+        raise ValueError(f"there are {len(text)} texts of tokens, and {len(nll)} numbers")
     head = f"<p>{html.escape(caption)}</p>" if caption else ""
     numbers = " ".join(f"{value:.1f}" for value in nll.tolist())
     show(
