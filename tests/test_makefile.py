@@ -63,7 +63,7 @@ def test_everything_is_installed_once_into_a_path_with_a_space(clone: Path) -> N
 
 def test_notebooks_run_with_a_cache_in_that_path(clone: Path) -> None:
     python = f"PYTHON={interpreter(clone)}"
-    for target in ("book", "notebooks", "budgets"):
+    for target in ("book", "notebooks"):
         result = make(clone, target, python)
         assert result.returncode == 0, result.stdout
         assert f"cache: {clone}/.cache/stranger\n" in result.stdout, target
