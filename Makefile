@@ -18,7 +18,7 @@ DIGITS  ?= 0-9
 STRANGER := env -u AIGC_TUTORIAL_DATA AIGC_TUTORIAL_OFFLINE=1 AIGC_TUTORIAL_CACHE="$(CURDIR)/.cache/stranger"
 
 .DEFAULT_GOAL := help
-.PHONY: help install book test lab serve format lint unit notebooks full colab built budgets pictures mutants lock clean
+.PHONY: help install book test lab serve format lint unit notebooks full colab built budgets pictures mutants kills lock clean
 
 help: ## Print this list
 	@echo "Usage: make TARGET"
@@ -75,6 +75,9 @@ colab: $(STAMP) ## Run the pages with Colab's own versions of the packages (10 m
 built: $(STAMP) ## Test the built book, also in Chromium (2 minutes)
 	@test -f $(HTML) || { echo "There is no built book. Run: make book"; exit 1; }
 	@$(BIN)/python -m pytest -n 2 -m "built or browser" tests/book tests/browser $(PYTEST_ARGS)
+
+kills: $(STAMP) ## Kill fifty training runs at random moments and compare them with runs left alone (10 minutes)
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/kill_runs.py --runs 50
 
 lab: $(STAMP) ## Open the notebooks in JupyterLab; stop it with Ctrl-C
 	@echo "JupyterLab opens in your browser; the notebooks are in book/. Stop it with Ctrl-C."

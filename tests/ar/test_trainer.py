@@ -10,6 +10,7 @@ from torch import nn
 
 from aigc_tutorial.ar.base import AutoregressiveModel
 from aigc_tutorial.ar.models.pixelcnn import PixelCNN, PixelCNNConfig
+from aigc_tutorial.ar.models.transformer import Transformer, TransformerConfig
 from aigc_tutorial.ar.trainer import ARTrainer, ARTrainingConfig, count_predictions, train
 from aigc_tutorial.data.batches.tokens import TokenWindows, pad_sequences
 from aigc_tutorial.training import CsvTracker, Engine
@@ -289,3 +290,57 @@ def test_batches_may_come_from_elsewhere(text):
     own = train(model(), text, config=CONFIG, seed=7, progress_bar=False)
     given = train(model(), windows, config=CONFIG, progress_bar=False)
     assert torch.equal(weights(own.model), weights(given.model))
+
+
+def test_frozen_layers_and_sleeping_parts_stay_so(text):
+    network = model()
+    network.embedding.requires_grad_(False)
+    network.hidden.eval()
+    before = network.embedding.weight.detach().clone()
+    modes = []
+
+    def validation(network):
+        modes.append(network.training)
+        return held_out(text)(network)
+
+    config = dataclasses.replace(CONFIG, ema_half_life=100.0)
+    player = ARTrainer(network, config=config, engine=Engine(device="cpu"), validation=validation)
+    for _ in range(2):
+        player.step(text[None, :40], 0.5)
+        player.validate(0)
+    assert modes == [False, False]
+    assert torch.equal(network.embedding.weight, before)
+    assert network.training
+    assert not network.hidden.training
+    flags = [parameter.requires_grad for parameter in player.trained_model().parameters()]
+    assert flags == [parameter.requires_grad for parameter in network.parameters()]
+    assert flags.count(False) == 1
+
+
+def test_validation_of_the_model_itself_restores_each_parts_mode(text):
+    network = model()
+    network.hidden.eval()
+    player = ARTrainer(
+        network, config=CONFIG, engine=Engine(device="cpu"), validation=held_out(text)
+    )
+    player.validate(0)
+    assert [m.training for m in network.modules()] == [True, True, False, True]
+
+
+def test_a_model_compiled_in_place_is_trained(text):
+    compiled = model()
+    compiled.compile(backend="eager")
+    config = dataclasses.replace(CONFIG, n_tokens=64, ema_half_life=100.0)
+    result = train(compiled, text, config=config, progress_bar=False)
+    plain = train(model(), text, config=config, progress_bar=False)
+    torch.testing.assert_close(weights(result.model), weights(plain.model))
+
+
+def test_a_capped_logit_is_computed_in_full_precision(text):
+    """In bfloat16 a logit near the cap has three digits, and its likelihood two."""
+    torch.manual_seed(0)
+    network = Transformer(TransformerConfig(V, n_layers=1, n_heads=1, width=8, logit_cap=15.0))
+    with Engine(device="cpu", mixed_precision="bf16").autocast():
+        logits = network(text[None, :9])
+        nll = network.nll(text[None, :9])
+    assert logits.dtype == nll.dtype == torch.float32

@@ -308,3 +308,136 @@ def test_a_ring_is_learned():
     # Four seeds gave 0.53 to 0.56 near a mode, and 0.031 to 0.047 for the rarest one.
     assert near.float().mean() > 0.4
     assert shares.min() > 0.015
+
+
+class Quadratic(gan.MLPDiscriminator):
+    """a(x) = w·|x|² / 2 scored per sample: its gradient w·x differs from place to place."""
+
+    def __init__(self) -> None:
+        super().__init__(gan.MLPDiscriminatorConfig(SHAPE, hidden=(1,)))
+        self.layers = torch.nn.Sequential()
+        self.scale = torch.nn.Parameter(torch.tensor(2.0))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return 0.5 * self.scale * x.flatten(1).square().sum(1)
+
+
+def quadratic_player(**changes: Any) -> gan.GANTrainer:
+    config = dataclasses.replace(CONFIG, **{"r1_gamma": 0.0, **changes})
+    return gan.GANTrainer(
+        networks()[0],
+        Quadratic(),
+        loss=losses.WASSERSTEIN,
+        config=config,
+        random=seeded(),
+        engine=Engine(device="cpu"),
+    )
+
+
+def test_r2_is_half_of_its_weight_and_taken_at_generated_samples(rows):
+    x_real, x_fake = rows[:16], rows[16:32] / 2
+    penalty = quadratic_player(r2_gamma=0.6, penalty_every=4)._penalty(x_real, x_fake)
+    expected = 0.6 / 2 * 4 * (2.0 * x_fake).flatten(1).square().sum(1).mean()
+    torch.testing.assert_close(penalty.detach(), expected)
+
+
+def test_wgan_gp_has_its_weight_and_is_measured_between_real_and_generated(rows):
+    """With samples that are multiples of one image, the norm between them is known."""
+    unit = rows[:1] / rows[:1].norm()
+    player = quadratic_player(gradient_penalty=10.0)
+    penalty = player._penalty(3 * unit.expand(16, *SHAPE), unit.expand(16, *SHAPE))
+    u = torch.rand(16, 1, 1, 1, generator=seeded()).flatten()
+    norms = 2.0 * (3 * u + (1 - u))
+    torch.testing.assert_close(penalty.detach(), 10 * (norms - 1).square().mean())
+
+
+@pytest.mark.parametrize("progress", [0.05, 0.5, 1.0])
+def test_both_networks_move_by_the_rate_of_the_schedule(rows, progress):
+    """Without momentum the first step of Adam is the rate, in the direction of the sign."""
+    player = trainer(losses.NON_SATURATING)
+    before = {name: weights(getattr(player, name)) for name in ("generator", "discriminator")}
+    player.step(rows[:16], progress)
+    factor = min(progress / 0.1, 1.0) if progress < 0.5 else {0.5: 1.0, 1.0: 0.02}[progress]
+    for name, old in before.items():
+        rate = getattr(CONFIG, f"learning_rate_{name}")
+        step = (weights(getattr(player, name)) - old).abs().max()
+        assert step.item() == pytest.approx(factor * rate, rel=1e-2), name
+
+
+def test_every_critic_update_sees_its_own_part_of_the_batch(rows, monkeypatch):
+    config = dataclasses.replace(CONFIG, n_discriminator_updates=3)
+    player, seen = trainer(losses.WASSERSTEIN, config), []
+    update = player._update_discriminator
+
+    def spy(x_real, x_fake):
+        seen.append((x_real, x_fake))
+        return update(x_real, x_fake)
+
+    monkeypatch.setattr(player, "_update_discriminator", spy)
+    player.step(rows[:48], 0.5)
+    assert torch.equal(torch.cat([x_real for x_real, _ in seen]), rows[:48])
+    assert not torch.equal(seen[0][1], seen[1][1])
+
+
+def test_the_history_tells_real_from_generated(rows):
+    """D(x) is the probability of the real images, D(G(z)) that of the generated ones."""
+    player = trainer(losses.NON_SATURATING)
+    x_fake = rows[16:32] * 0.1
+    with torch.no_grad():
+        real, fake = (player.discriminator(x).sigmoid().mean() for x in (rows[:16], x_fake))
+    scalars, _ = player._update_discriminator(rows[:16], x_fake)
+    assert not torch.isclose(real, fake)
+    torch.testing.assert_close(scalars["probability_real"], real)
+    torch.testing.assert_close(scalars["probability_fake"], fake)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+@pytest.mark.parametrize(
+    "penalty", [{"r1_gamma": 0.5}, {"r2_gamma": 0.5}, {"gradient_penalty": 10.0}], ids=str
+)
+def test_every_penalty_in_lower_precision_is_that_of_full_precision(rows, precision, penalty):
+    """The networks compute in fewer digits; losses, penalties and their gradients do not."""
+    config = dataclasses.replace(CONFIG, **{"r1_gamma": 0.0, "penalty_every": 1, **penalty})
+    gradients, dtypes = [], []
+    for name in ("no", precision):
+        generator, discriminator = networks()
+        player = gan.GANTrainer(
+            generator, discriminator, loss=losses.NON_SATURATING, config=config, random=seeded(),
+            engine=Engine(device="cpu", mixed_precision=name),
+        )  # fmt: skip
+        discriminator.register_forward_hook(lambda *call: dtypes.append(call[2].dtype))
+        scalars = player.step(rows[:16], 0.5)
+        assert all(value.dtype == torch.float32 for value in scalars.values())
+        parameters = list(discriminator.parameters())
+        gradients.append(torch.cat([p.grad.flatten() for p in parameters if p.grad is not None]))
+    low = {"bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+    # Of the two networks the second one alone computed in it, but for the penalty.
+    assert set(dtypes[: len(dtypes) // 2]) == {torch.float32}
+    assert set(dtypes[len(dtypes) // 2 :]) == {torch.float32, low}
+    error = (gradients[1] - gradients[0]).norm() / gradients[0].norm()
+    assert error < 0.05
+
+
+def test_frozen_layers_stay_frozen_and_the_others_learn(rows):
+    player = trainer(losses.NON_SATURATING)
+    frozen = {}
+    for network in (player.generator, player.discriminator):
+        parameter = next(network.parameters()).requires_grad_(False)
+        frozen[parameter] = parameter.detach().clone()
+    before = weights(player.discriminator)
+    for _ in range(2):
+        player.step(rows[:16], 0.5)
+    for parameter, value in frozen.items():
+        assert torch.equal(parameter, value)
+        assert not parameter.requires_grad
+    assert not torch.equal(weights(player.discriminator), before)
+    flags = [p.requires_grad for p in player.averaged_generator().parameters()]
+    assert flags == [p.requires_grad for p in player.generator.parameters()]
+
+
+@pytest.mark.parametrize("every", [7, 10_000])
+def test_the_last_steps_are_in_the_average_however_seldom_it_moves(rows, every):
+    """An average that never moved would be the untrained generator."""
+    config = dataclasses.replace(CONFIG, ema_every=every, n_images=128, ema_half_life_images=1e-3)
+    result = gan.train(*networks(), rows, config=config, progress_bar=False)
+    assert torch.equal(weights(result.generator), weights(result.raw_generator))
