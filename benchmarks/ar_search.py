@@ -10,30 +10,21 @@ table to ``ar_search.md``. Runs are compared at equal data and not at equal time
 share a machine; tokens a second are recorded for orientation alone. Needs tiny Shakespeare itself.
 """
 
-import argparse
-import ast
 import dataclasses
-import datetime
-import json
-import statistics
 from pathlib import Path
-from typing import Any
 
-import torch
+from searching import Entry, Search, grouped
 from torch import Tensor
 
 from aigc_tutorial.ar.models.transformer import TransformerConfig
 from aigc_tutorial.ar.recipes import SHAKESPEARE, Recipe
 from aigc_tutorial.ar.trainer import ARTrainingConfig
-from aigc_tutorial.cpu import tune_cpu
 from aigc_tutorial.data.text import tiny_shakespeare
 from aigc_tutorial.evaluation.likelihood import text_likelihood
-from aigc_tutorial.files import replace_file
 from aigc_tutorial.nn import count_parameters
 from aigc_tutorial.tokenizers import CharacterTokenizer
 from aigc_tutorial.training import Engine
 
-RESULTS = Path(__file__).parent / "results" / "ar_search.jsonl"
 # Where the search began, in full.
 START = dataclasses.replace(
     SHAKESPEARE,
@@ -67,7 +58,6 @@ START = dataclasses.replace(
         ema_half_life=None,
     ),
 )
-PARTS = {"model": "model_config", "training": "training"}
 
 
 def characters() -> tuple[Tensor, Tensor]:
@@ -77,21 +67,11 @@ def characters() -> tuple[Tensor, Tensor]:
     return tokenizer.encode(train.text), tokenizer.encode(validation.text)
 
 
-def changed(recipe: Recipe, changes: dict[str, str]) -> Recipe:
-    """Apply changes such as ``{"training.batch_size": "24"}``; an unknown name is an error."""
-    for name, text in changes.items():
-        part, _, field = name.partition(".")
-        attribute = PARTS[part]
-        config = dataclasses.replace(getattr(recipe, attribute), **{field: ast.literal_eval(text)})
-        recipe = dataclasses.replace(recipe, **{attribute: config})
-    return recipe
-
-
 def measure(
-    recipe: Recipe, train: Tensor, validation: Tensor, n_tokens: int, seed: int, precision: str
-) -> dict[str, Any]:
+    recipe: Recipe, data: tuple[Tensor, Tensor], n_tokens: int, seed: int, precision: str
+) -> Entry:
     """Train on ``n_tokens`` and score the whole validation text in windows of 64."""
-    tune_cpu()
+    train, validation = data
     engine = Engine(device="cpu", mixed_precision=precision)
     result = recipe.train(train, n_tokens=n_tokens, seed=seed, progress_bar=False, engine=engine)
     report = text_likelihood(result.model, validation, context=64)
@@ -102,13 +82,8 @@ def measure(
     }
 
 
-def write_table() -> None:
-    """Write a row for each recipe that was tried: mean over seeds, then the single values."""
-    rows: dict[tuple[str, int, int], list[float]] = {}
-    for line in RESULTS.read_text().splitlines():
-        entry = json.loads(line)
-        key = (entry["recipe"], entry["n_tokens"], entry["n_parameters"])
-        rows.setdefault(key, []).append(entry["nats"])
+def table(entries: list[Entry]) -> str:
+    """A row for each recipe that was tried: mean over seeds, then the single values."""
     lines = [
         "# Search for the Shakespeare recipe",
         "",
@@ -120,59 +95,24 @@ def write_table() -> None:
         "| tokens | nats, mean | each seed | parameters | recipe |",
         "|--:|--:|:--|--:|:--|",
     ]
-    for (name, n_tokens, size), values in sorted(
-        rows.items(), key=lambda row: (row[0][1], statistics.mean(row[1]))
-    ):
+    rows = grouped(entries, ("n_tokens", "n_parameters", "recipe"), "nats")
+    for (n_tokens, size, name), mean, values in sorted(rows, key=lambda row: row[0][0]):
         each = ", ".join(f"{value:.3f}" for value in values)
-        mean = statistics.mean(values)
         lines.append(f"| {n_tokens:,} | {mean:.3f} | {each} | {size:,} | {name} |")
-    with replace_file(RESULTS.with_suffix(".md")) as temporary:
-        temporary.write_text("\n".join(lines) + "\n")
+    return "\n".join(lines) + "\n"
 
 
-def describe(recipe: Recipe) -> str:
-    """What differs from :data:`START`, in words that stay true when the defaults change."""
-    words = []
-    for part, attribute in PARTS.items():
-        config, start = getattr(recipe, attribute), getattr(START, attribute)
-        for field in dataclasses.fields(config):
-            value = getattr(config, field.name)
-            if value != getattr(start, field.name) and field.name != "n_tokens":
-                words.append(f"{part}.{field.name}={value}")
-    return " ".join(words) or "the starting point"
-
-
-def main() -> None:
-    """Run what the command line asks for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("changes", nargs="*", metavar="part.setting=value")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--tokens", type=int, default=360_000)
-    parser.add_argument("--precision", choices=["no", "bf16"], default="no")
-    parser.add_argument("--table", action="store_true", help="only write the table again")
-    options = parser.parse_args()
-    if options.table:
-        write_table()
-        return
-    changes = dict(change.split("=", 1) for change in options.changes)
-    recipe = changed(SHAKESPEARE, changes)
-    train, validation = characters()
-    for seed in options.seeds:
-        entry = {
-            "changes": " ".join(options.changes),
-            "recipe": describe(recipe) + (" in bf16" if options.precision == "bf16" else ""),
-            "n_tokens": options.tokens,
-            "seed": seed,
-            **measure(recipe, train, validation, options.tokens, seed, options.precision),
-            "torch": torch.__version__,
-            "threads": torch.get_num_threads(),
-            "date": datetime.date.today().isoformat(),
-        }
-        with RESULTS.open("a") as file:
-            file.write(json.dumps(entry) + "\n")
-        print(json.dumps(entry), flush=True)
-    write_table()
-
+SEARCH = Search(
+    results=Path(__file__).parent / "results" / "ar_search.jsonl",
+    recipe=SHAKESPEARE,
+    start=START,
+    parts={"model": "model_config", "training": "training"},
+    unit="tokens",
+    budget=360_000,
+    load=characters,
+    measure=measure,
+    table=table,
+)
 
 if __name__ == "__main__":
-    main()
+    SEARCH.main(__doc__.splitlines()[0])

@@ -11,27 +11,20 @@ data and not at equal time, so several may share a machine; images per second ar
 orientation alone. Needs MNIST itself.
 """
 
-import argparse
-import ast
 import dataclasses
-import datetime
-import json
-import statistics
 from pathlib import Path
-from typing import Any
 
 import torch
+from searching import Entry, Search, grouped
+from torch import Tensor
 
 from aigc_tutorial import gan, zoo
-from aigc_tutorial.cpu import tune_cpu
 from aigc_tutorial.data import mnist
 from aigc_tutorial.evaluation import class_shares as shares_of
 from aigc_tutorial.evaluation import feature_statistics, frechet_distance, kl_to_uniform, predict
-from aigc_tutorial.files import replace_file
 from aigc_tutorial.gan.recipes import MNIST_CONV, Recipe
 from aigc_tutorial.training import Engine
 
-RESULTS = Path(__file__).parent / "results" / "gan_search.jsonl"
 # Where the search began, in full.
 START = dataclasses.replace(
     MNIST_CONV,
@@ -53,31 +46,12 @@ START = dataclasses.replace(
         ema_ramp_up=0.09,
     ),
 )
-PARTS = {
-    "generator": "generator_config",
-    "discriminator": "discriminator_config",
-    "training": "training",
-}
 
 
-def changed(recipe: Recipe, changes: dict[str, str]) -> Recipe:
-    """Apply changes such as ``{"training.batch_size": "32"}``; an unknown name is an error."""
-    for name, text in changes.items():
-        if name == "loss":
-            recipe = dataclasses.replace(recipe, loss=getattr(gan.losses, text))
-            continue
-        part, _, field = name.partition(".")
-        attribute = PARTS[part]
-        config = dataclasses.replace(getattr(recipe, attribute), **{field: ast.literal_eval(text)})
-        recipe = dataclasses.replace(recipe, **{attribute: config})
-    return recipe
-
-
-def measure(
-    recipe: Recipe, rows: torch.Tensor, n_images: int, seed: int, engine: Engine
-) -> dict[str, Any]:
+def measure(recipe: Recipe, images: Tensor, n_images: int, seed: int, precision: str) -> Entry:
     """Train on ``n_images`` and compare 10,000 samples with the test digits."""
-    result = recipe.train(rows, n_images=n_images, seed=seed, engine=engine, progress_bar=False)
+    engine = Engine(mixed_precision=precision)
+    result = recipe.train(images, n_images=n_images, seed=seed, engine=engine, progress_bar=False)
     samples = result.generator.sample(10_000, generator=torch.Generator().manual_seed(1_000 + seed))
     prediction = predict(zoo.load("mnist-classifier"), samples)
     shares = shares_of(prediction.labels)
@@ -90,12 +64,8 @@ def measure(
     }
 
 
-def write_table() -> None:
-    """Write a row for each recipe that was tried: mean over seeds, then the single values."""
-    rows: dict[tuple[str, int], list[float]] = {}
-    for line in RESULTS.read_text().splitlines():
-        entry = json.loads(line)
-        rows.setdefault((entry["recipe"], entry["n_images"]), []).append(entry["frechet"])
+def table(entries: list[Entry]) -> str:
+    """A row for each recipe that was tried: mean over seeds, then the single values."""
     lines = [
         "# Search for the MNIST recipe",
         "",
@@ -106,59 +76,28 @@ def write_table() -> None:
         "| recipe | images | Fréchet, mean | each seed |",
         "|:--|--:|--:|:--|",
     ]
-    for (name, n_images), values in sorted(rows.items(), key=lambda i: statistics.mean(i[1])):
+    for (name, n_images), mean, values in grouped(entries, ("recipe", "n_images"), "frechet"):
         each = ", ".join(f"{value:.1f}" for value in values)
-        lines.append(f"| {name} | {n_images:,} | {statistics.mean(values):.1f} | {each} |")
-    with replace_file(RESULTS.with_suffix(".md")) as temporary:
-        temporary.write_text("\n".join(lines) + "\n")
+        lines.append(f"| {name} | {n_images:,} | {mean:.1f} | {each} |")
+    return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    """Run what the command line asks for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("changes", nargs="*", metavar="part.setting=value")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--images", type=int, default=40_000)
-    parser.add_argument("--mixed-precision", choices=["no", "bf16"], default="no")
-    parser.add_argument("--table", action="store_true", help="only write the table again")
-    options = parser.parse_args()
-    if options.table:
-        write_table()
-        return
-    changes = dict(change.split("=", 1) for change in options.changes)
-    recipe = changed(MNIST_CONV, changes)
-    tune_cpu()
-    engine = Engine(mixed_precision=options.mixed_precision)
-    words = describe(recipe) + (" in bf16" if options.mixed_precision == "bf16" else "")
-    rows = mnist("train").images
-    for seed in options.seeds:
-        entry = {
-            "changes": " ".join(options.changes),
-            "recipe": words,
-            "n_images": options.images,
-            "seed": seed,
-            **measure(recipe, rows, options.images, seed, engine),
-            "torch": torch.__version__,
-            "threads": torch.get_num_threads(),
-            "date": datetime.date.today().isoformat(),
-        }
-        with RESULTS.open("a") as file:
-            file.write(json.dumps(entry) + "\n")
-        print(json.dumps(entry), flush=True)
-    write_table()
-
-
-def describe(recipe: Recipe) -> str:
-    """What differs from :data:`START`, in words that stay true when the defaults change."""
-    words = [] if recipe.loss is START.loss else [f"loss={recipe.loss.name}"]
-    for part, attribute in PARTS.items():
-        config, start = getattr(recipe, attribute), getattr(START, attribute)
-        for field in dataclasses.fields(config):
-            value = getattr(config, field.name)
-            if value != getattr(start, field.name) and field.name != "n_images":
-                words.append(f"{part}.{field.name}={value}")
-    return " ".join(words) or "the starting point"
-
+SEARCH = Search(
+    results=Path(__file__).parent / "results" / "gan_search.jsonl",
+    recipe=MNIST_CONV,
+    start=START,
+    parts={
+        "generator": "generator_config",
+        "discriminator": "discriminator_config",
+        "training": "training",
+    },
+    losses={n: v for n, v in vars(gan.losses).items() if isinstance(v, gan.losses.AdversarialLoss)},
+    unit="images",
+    budget=40_000,
+    load=lambda: mnist("train").images,
+    measure=measure,
+    table=table,
+)
 
 if __name__ == "__main__":
-    main()
+    SEARCH.main(__doc__.splitlines()[0])

@@ -4,13 +4,14 @@ No outputs and no execution counts (but for the cells whose outputs are compared
 for all, the Colab cell first, and every cell an id that does not change from one save to the next.
 """
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from colab_cell import CELL_ID, colab_cell
+
+from aigc_tutorial.files import replace_file
 
 ROOT = Path(__file__).resolve().parent.parent
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -53,9 +54,8 @@ def main() -> int:
         before = path.read_text(encoding="utf-8")
         after = nbformat.writes(clean(nbformat.reads(before, as_version=4))) + "\n"
         if after != before:
-            temporary = path.with_suffix(".tmp")
-            temporary.write_text(after, encoding="utf-8")
-            os.replace(temporary, path)
+            with replace_file(path) as temporary:
+                temporary.write_text(after, encoding="utf-8")
             print(f"cleaned {path.name}")
     return 0
 

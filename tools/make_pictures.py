@@ -11,7 +11,6 @@ Writes to ``book/_static``, from fixed seeds, with nothing chosen by hand:
 Run it again whenever one of these models was trained anew.
 """
 
-import os
 import sys
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -22,6 +21,7 @@ from torch import Tensor
 
 from aigc_tutorial import ar, zoo
 from aigc_tutorial.data.batches.levels import dequantise
+from aigc_tutorial.files import replace_file
 from aigc_tutorial.zoo.training.poems import write
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -67,21 +67,20 @@ def walk(stops: Tensor, n_between: int) -> Tensor:
 
 def save(frames: list[Image.Image], path: Path, last_ms: int = MILLISECONDS) -> None:
     """Write a picture, or a moving one whose last frame stays for ``last_ms``."""
-    temporary = path.with_name(f"tmp-{path.name}")
-    if len(frames) == 1:
-        frames[0].save(temporary, optimize=True)
-    else:
-        top = N_GREYS - 1
-        levels = [round(round(v * top / 255) * 255 / top) for v in range(256)]
-        first, *rest = (frame.point(levels) for frame in frames)
-        durations = [MILLISECONDS] * len(rest) + [last_ms]
-        first.save(temporary, save_all=True, append_images=rest, duration=durations, loop=0)
-    replace(temporary, path)
+    with replace_file(path) as temporary:
+        if len(frames) == 1:
+            frames[0].save(temporary, optimize=True)
+        else:
+            top = N_GREYS - 1
+            levels = [round(round(v * top / 255) * 255 / top) for v in range(256)]
+            first, *rest = (frame.point(levels) for frame in frames)
+            durations = [MILLISECONDS] * len(rest) + [last_ms]
+            first.save(temporary, save_all=True, append_images=rest, duration=durations, loop=0)
+    report(path)
 
 
-def replace(temporary: Path, path: Path) -> None:
-    """Put a finished file in its place, so that none is ever half written."""
-    os.replace(temporary, path)
+def report(path: Path) -> None:
+    """Print the size of a written file."""
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1024:.0f} KiB")
 
 
@@ -158,10 +157,10 @@ text {{ font: 17px Georgia, "Songti TC", "Noto Serif CJK TC", "PMingLiU", serif;
 
 
 def save_text(text: str, path: Path) -> None:
-    """Write a text file under a temporary name, then rename it."""
-    temporary = path.with_name(f"tmp-{path.name}")
-    temporary.write_text(text, encoding="utf-8")
-    replace(temporary, path)
+    """Write a text file."""
+    with replace_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    report(path)
 
 
 def main() -> int:

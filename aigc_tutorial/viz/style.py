@@ -7,7 +7,6 @@ a dark page the book's theme, and Jupyter, put a light plate behind them (Jupyte
 must from the colour of the tick labels).
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from aigc_tutorial.files import expand, replace_file
 from aigc_tutorial.viz.labels import families
 
 INK = "#222832"
@@ -105,16 +105,12 @@ def save_figure(figure: Figure | Axes, path: str | Path, *, background: str = "w
     Returns:
         The path. The file is written under a temporary name and renamed.
     """
-    path = Path(path)
+    path = expand(path)
     if not path.suffix:
         raise ValueError(f"the file name must end in .png, .svg or .pdf, got {str(path)!r}")
     whole = figure if isinstance(figure, Figure) else figure.get_figure(root=True)
     if whole is None:
         raise ValueError("these axes belong to no figure any more")
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
+    with replace_file(path) as temporary:
         whole.savefig(temporary, format=path.suffix[1:], facecolor=background, bbox_inches="tight")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return path

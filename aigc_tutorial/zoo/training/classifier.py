@@ -22,8 +22,8 @@ from aigc_tutorial.evaluation import (
     train_classifier,
 )
 from aigc_tutorial.zoo.card import Metric
-from aigc_tutorial.zoo.entries import REFERENCE_NAME, rounded, save_entry
-from aigc_tutorial.zoo.training.making import MNIST_SOURCE, make_card, real_mnist
+from aigc_tutorial.zoo.entries import REFERENCE_NAME, rounded
+from aigc_tutorial.zoo.training.making import MNIST_SOURCE, Run, real_mnist, write_entry
 
 
 def train_mnist_classifier(seed: int, folder: Path) -> Path:
@@ -93,26 +93,24 @@ def save_mnist_classifier(
             len(images),
             f"digit-feature Fréchet distance of {what} from MNIST's 10,000 test digits",
         )
-    card = make_card(
-        "mnist-classifier",
-        classifier,
-        title="Names handwritten digits; its 64 features are the space of our digit distances",
-        data=f"MNIST, {len(train):,} training images in [-1, 1]",
-        data_source=MNIST_SOURCE,
-        recipe=dataclasses.asdict(config),
+    run = Run(
+        dataclasses.asdict(config),
         seed=seed,
         n_seen=config.n_images // config.batch_size * config.batch_size,
         unit="images",
         seconds=seconds,
+    )
+    return write_entry(
+        "mnist-classifier",
+        classifier,
+        run,
+        title="Names handwritten digits; its 64 features are the space of our digit distances",
+        data=f"MNIST, {len(train):,} training images in [-1, 1]",
+        data_source=MNIST_SOURCE,
         metrics=metrics,
         notes="For measuring generated digits of 28 × 28 pixels, white on black, in [-1, 1]. It "
         "names anything as one of ten digits, often with full confidence, noise included: its "
         "confidence is no measure of quality.",
-    )
-    return save_entry(
-        "mnist-classifier",
-        classifier,
-        card,
         extra_tensors={REFERENCE_NAME: reference.tensors()},
         folder=folder,
     )

@@ -10,17 +10,15 @@ from aigc_tutorial.evaluation import evaluate_digits
 from aigc_tutorial.gan.recipes import Recipe
 from aigc_tutorial.training import Engine
 from aigc_tutorial.zoo.card import Metric
-from aigc_tutorial.zoo.entries import digit_reference, load, rounded, save_entry
-from aigc_tutorial.zoo.training.making import MNIST_SOURCE, make_card, real_mnist
+from aigc_tutorial.zoo.entries import digit_reference, load, rounded
+from aigc_tutorial.zoo.training.making import MNIST_SOURCE, RUNS, Run, real_mnist, write_entry
 
 N_SAMPLES = 10_000
 SAMPLE_SEED = 2026
 CHECKPOINT_EVERY = 100_000
 
 
-def train_gan(
-    recipe: Recipe, title: str, n_images: int, seed: int, folder: Path, runs: Path = Path("runs")
-) -> Path:
+def train_gan(recipe: Recipe, title: str, n_images: int, seed: int, folder: Path) -> Path:
     """Train a recipe's GAN on all of MNIST, measure its generator and write the entry.
 
     An interrupted training goes on where it was when the command is given again.
@@ -31,7 +29,6 @@ def train_gan(
         n_images: Budget in real images.
         seed: Seed of the training.
         folder: Folder of the zoo.
-        runs: Where checkpoints are kept.
 
     Returns:
         The entry's folder.
@@ -43,7 +40,7 @@ def train_gan(
         n_images=n_images,
         seed=seed,
         engine=engine,
-        checkpoint_folder=runs / f"{recipe.name}-{n_images}-{seed}",
+        checkpoint_folder=RUNS / f"{recipe.name}-{n_images}-{seed}",
         checkpoint_every=CHECKPOINT_EVERY,
     )
     generator = rounded(result.generator.cpu())
@@ -62,12 +59,7 @@ def train_gan(
         "kl_to_uniform": report.kl_to_uniform,
         "rarest_share": min(report.class_shares),
     }
-    card = make_card(
-        recipe.name,
-        result.raw_generator,
-        title=title,
-        data=f"MNIST, {len(train):,} training images in [-1, 1]",
-        data_source=MNIST_SOURCE,
+    run = Run(
         recipe={
             "generator": dataclasses.asdict(recipe.generator_config),
             "discriminator": dataclasses.asdict(recipe.discriminator_config),
@@ -80,8 +72,16 @@ def train_gan(
         unit="images",
         seconds=result.seconds,
         device=engine.device.type,
+    )
+    return write_entry(
+        recipe.name,
+        generator,
+        run,
+        title=title,
+        data=f"MNIST, {len(train):,} training images in [-1, 1]",
+        data_source=MNIST_SOURCE,
         metrics={name: Metric(round(v, 4), N_SAMPLES, protocol) for name, v in values.items()},
         notes="Draws digits of 28 × 28 pixels in [-1, 1], all ten classes mixed. Trained for "
         "teaching; it knows no other images.",
+        folder=folder,
     )
-    return save_entry(recipe.name, generator, card, folder=folder)

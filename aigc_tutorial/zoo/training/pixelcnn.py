@@ -1,6 +1,5 @@
 """Training of the zoo's PixelCNN, which draws digits pixel by pixel."""
 
-import dataclasses
 from pathlib import Path
 
 import torch
@@ -22,8 +21,8 @@ from aigc_tutorial.evaluation import (
 from aigc_tutorial.training import Engine
 from aigc_tutorial.training.loop import Batches
 from aigc_tutorial.zoo.card import Metric
-from aigc_tutorial.zoo.entries import digit_reference, load, rounded, save_entry
-from aigc_tutorial.zoo.training.making import MNIST_SOURCE, make_card, real_mnist
+from aigc_tutorial.zoo.entries import digit_reference, load, rounded
+from aigc_tutorial.zoo.training.making import MNIST_SOURCE, RUNS, real_mnist, run_of, write_entry
 
 NAME = "mnist-pixelcnn"
 N_PIXELS = 28 * 28
@@ -60,30 +59,29 @@ def train_mnist_pixelcnn(seed: int, folder: Path) -> Path:
     engine = Engine(mixed_precision=precision)
     result = fit(NAME, MODEL, TRAINING, (levels_of(digits), digits.labels), seed, engine=engine)
     trained = rounded(result.model.cpu())
-    card = make_card(
+    return write_entry(
         NAME,
         trained,
+        run_of(
+            result,
+            TRAINING,
+            seed=seed,
+            unit="images",
+            tokens_per_unit=N_PIXELS,
+            engine=engine,
+            mixed_precision=precision,
+        ),
         title="Draws the handwritten digit that is asked for, pixel by pixel, in eight grey levels",
         data=f"MNIST, {len(digits):,} training images with their labels, each pixel rounded to "
         f"the nearest of {MODEL.n_levels} grey levels",
         data_source=MNIST_SOURCE,
-        recipe={
-            "model": dataclasses.asdict(MODEL),
-            "training": dataclasses.asdict(TRAINING),
-            "mixed_precision": precision,
-        },
-        seed=seed,
-        n_seen=result.n_tokens // N_PIXELS,
-        unit="images",
-        seconds=result.seconds,
-        device=engine.device.type,
         metrics=likelihood(trained, test)
         | sample_quality(trained, N_SAMPLES)
         | {"frechet_real": distance_of_real(digits)},
         notes="Gives the probability of a digit, too. data.levels.dequantise turns the levels that "
         "it draws into grey values in [-1, 1]. Trained for teaching; it knows no other images.",
+        folder=folder,
     )
-    return save_entry(NAME, trained, card, folder=folder)
 
 
 def fit(
@@ -94,7 +92,6 @@ def fit(
     seed: int,
     *,
     engine: Engine,
-    runs: Path = Path("runs"),
 ) -> ARTrainingResult[PixelCNN]:
     """Train a model, or go on with a training that was interrupted.
 
@@ -105,7 +102,6 @@ def fit(
         data: What it is trained on: see :func:`aigc_tutorial.ar.train`.
         seed: Decides the weights and the order of the digits.
         engine: Device and precision.
-        runs: Where checkpoints are kept.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -116,7 +112,7 @@ def fit(
         config=training,
         seed=seed,
         engine=engine,
-        checkpoint_folder=runs / f"{name}-{seed}",
+        checkpoint_folder=RUNS / f"{name}-{seed}",
         checkpoint_every=CHECKPOINT_EVERY,
     )
 

@@ -13,9 +13,9 @@ from aigc_tutorial.data import BinarisedBatches, ImageDataset, ShuffledTuples, b
 from aigc_tutorial.evaluation import sequence_likelihood
 from aigc_tutorial.training import Engine
 from aigc_tutorial.zoo.card import Metric
-from aigc_tutorial.zoo.entries import rounded, save_entry
+from aigc_tutorial.zoo.entries import rounded
 from aigc_tutorial.zoo.training import pixelcnn
-from aigc_tutorial.zoo.training.making import MNIST_SOURCE, make_card, real_mnist
+from aigc_tutorial.zoo.training.making import MNIST_SOURCE, real_mnist, run_of, write_entry
 from aigc_tutorial.zoo.training.pixelcnn import N_PIXELS, fit
 
 NAME = "mnist-pixelcnn-binary"
@@ -48,28 +48,27 @@ def train_mnist_pixelcnn_binary(seed: int, folder: Path) -> Path:
     )
     result = fit(NAME, MODEL, TRAINING, batches, seed, engine=engine)
     trained = rounded(result.model.cpu())
-    card = make_card(
+    return write_entry(
         NAME,
         trained,
+        run_of(
+            result,
+            TRAINING,
+            seed=seed,
+            unit="images",
+            tokens_per_unit=N_PIXELS,
+            engine=engine,
+            mixed_precision=precision,
+        ),
         title="Draws black and white digits, and says how probable one is",
         data=f"MNIST, {len(digits):,} training images without their labels, each pixel drawn "
         "black or white with its grey value as the probability, anew each time",
         data_source=MNIST_SOURCE,
-        recipe={
-            "model": dataclasses.asdict(MODEL),
-            "training": dataclasses.asdict(TRAINING),
-            "mixed_precision": precision,
-        },
-        seed=seed,
-        n_seen=result.n_tokens // N_PIXELS,
-        unit="images",
-        seconds=result.seconds,
-        device=engine.device.type,
         metrics=likelihood(trained, test),
         notes="For comparison with published likelihoods of binarized MNIST. Their test digits are "
         "one draw of the same kind, which is not this one.",
+        folder=folder,
     )
-    return save_entry(NAME, trained, card, folder=folder)
 
 
 def binarised_test(test: ImageDataset) -> Int64[Tensor, "N H W"]:

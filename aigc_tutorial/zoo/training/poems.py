@@ -12,15 +12,14 @@ from aigc_tutorial.ar.base import AutoregressiveModel
 from aigc_tutorial.ar.models.ngram import NGramConfig, NGramModel
 from aigc_tutorial.ar.models.transformer import TransformerConfig
 from aigc_tutorial.ar.recipes import SHAKESPEARE
-from aigc_tutorial.ar.trainer import ARTrainingResult
 from aigc_tutorial.data import Poem, PoemDataset, tang_poems
 from aigc_tutorial.data.batches.tokens import pad_sequences
 from aigc_tutorial.evaluation import sequence_likelihood
 from aigc_tutorial.tokenizers import CharacterTokenizer, Tokenizer
 from aigc_tutorial.training import Engine
 from aigc_tutorial.zoo.card import Metric
-from aigc_tutorial.zoo.entries import rounded, save_entry
-from aigc_tutorial.zoo.training.making import make_card
+from aigc_tutorial.zoo.entries import rounded
+from aigc_tutorial.zoo.training.making import fit, run_of, write_entry
 
 N_SAMPLES = 500
 SAMPLE_SEED = 2026
@@ -53,60 +52,33 @@ def train_tang(seed: int, folder: Path) -> Path:
     poems, held_out = real_quatrains()
     tokenizer = alphabet_of(poems)
     rows, engine = encode(tokenizer, poems.poems), Engine()
-    result = fit(tokenizer, rows, seed, engine=engine)
+    result = fit(
+        TANG,
+        rows,
+        seed,
+        engine=engine,
+        checkpoint_every=CHECKPOINT_EVERY,
+        vocab_size=tokenizer.vocab_size,
+    )
     model = rounded(result.model.cpu())
     ngrams = NGramModel(NGramConfig(tokenizer.vocab_size, order=NGRAM_ORDER)).fit(*rows)
     metrics = measure(model, tokenizer, poems, held_out)
     for name, metric in measure(ngrams, tokenizer, poems, held_out, batch_size=16).items():
         protocol = f"the same of {NGRAM_ORDER}-grams with Kneser-Ney smoothing: {metric.protocol}"
         metrics[f"{name}_of_ngrams"] = dataclasses.replace(metric, protocol=protocol)
-    card = make_card(
+    return write_entry(
         TANG.name,
         model,
+        run_of(result, TANG.training, seed=seed, unit="tokens", engine=engine),
         title="Writes quatrains of 5 or 7 characters a line, in the manner of the Tang poets",
         data=f"{len(poems):,} regular quatrains of the Tang dynasty, in traditional characters",
         data_source="tang/poet.tang.*.json, the Quan Tangshi of 1705 as chinese-poetry has it "
         "(SHA-256 in aigc_tutorial.data)",
-        recipe={
-            "model": dataclasses.asdict(model.config),
-            "training": dataclasses.asdict(TANG.training),
-        },
-        seed=seed,
-        n_seen=result.n_tokens,
-        unit="tokens",
-        seconds=result.seconds,
-        device=engine.device.type,
         metrics=metrics,
         notes="For teaching. Begin with the token bos; a poem ends with eos. Tones and rhymes are "
         "not checked, and a poem seldom means much.",
-    )
-    return save_entry(TANG.name, model, card, tokenizer=tokenizer, folder=folder)
-
-
-def fit(
-    tokenizer: CharacterTokenizer,
-    rows: tuple[Int64[Tensor, "B T"], Bool[Tensor, "B T"]],
-    seed: int,
-    *,
-    engine: Engine,
-    runs: Path = Path("runs"),
-) -> ARTrainingResult[AutoregressiveModel]:
-    """Train the model, or go on with a training that was interrupted.
-
-    Args:
-        tokenizer: What the poems were encoded with.
-        rows: The poems and their mask.
-        seed: Decides the weights and the order of the poems.
-        engine: Device and precision.
-        runs: Where checkpoints are kept.
-    """
-    return TANG.train(
-        rows,
-        vocab_size=tokenizer.vocab_size,
-        seed=seed,
-        engine=engine,
-        checkpoint_folder=runs / f"{TANG.name}-{seed}",
-        checkpoint_every=CHECKPOINT_EVERY,
+        tokenizer=tokenizer,
+        folder=folder,
     )
 
 

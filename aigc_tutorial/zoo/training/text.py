@@ -7,15 +7,14 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from aigc_tutorial.ar.base import AutoregressiveModel
-from aigc_tutorial.ar.recipes import SHAKESPEARE, Recipe
-from aigc_tutorial.ar.trainer import ARTrainingResult
+from aigc_tutorial.ar.recipes import SHAKESPEARE
 from aigc_tutorial.data import TextDataset, python_documentation, tiny_shakespeare
 from aigc_tutorial.evaluation import text_likelihood
 from aigc_tutorial.tokenizers import ByteTokenizer, CharacterTokenizer
 from aigc_tutorial.training import Engine
 from aigc_tutorial.zoo.card import Metric
-from aigc_tutorial.zoo.entries import rounded, save_entry
-from aigc_tutorial.zoo.training.making import make_card
+from aigc_tutorial.zoo.entries import rounded
+from aigc_tutorial.zoo.training.making import fit, run_of, write_entry
 
 CHECKPOINT_EVERY = 25_000
 N_SHAKESPEARE = 1_115_394
@@ -55,24 +54,20 @@ def train_shakespeare(seed: int, folder: Path) -> Path:
     train = tokenizer.encode(text.split("train").text)
     held_out = tokenizer.encode(text.split("validation").text)
     recipe, engine = LONG_SHAKESPEARE, Engine()
-    result = fit(recipe, train, seed, engine=engine)
+    result = fit(recipe, train, seed, engine=engine, checkpoint_every=CHECKPOINT_EVERY)
     model = rounded(result.model.cpu())
-    card = make_card(
+    return write_entry(
         recipe.name,
         model,
+        run_of(result, recipe.training, seed=seed, unit="characters", engine=engine),
         title="Writes in the manner of Shakespeare's plays, character by character",
         data=f"tiny Shakespeare, the first {len(train):,} characters",
         data_source="text/tinyshakespeare.txt (SHA-256 in aigc_tutorial.data.catalogue)",
-        recipe=settings(recipe),
-        seed=seed,
-        n_seen=result.n_tokens,
-        unit="characters",
-        seconds=result.seconds,
-        device=engine.device.type,
         metrics=likelihood(model, held_out, what="character", of="tiny Shakespeare's last 10 %"),
         notes="For teaching. It spells and keeps the form of a play, and makes no sense for long.",
+        tokenizer=tokenizer,
+        folder=folder,
     )
-    return save_entry(recipe.name, model, card, tokenizer=tokenizer, folder=folder)
 
 
 def train_english(seed: int, folder: Path) -> Path:
@@ -90,7 +85,7 @@ def train_english(seed: int, folder: Path) -> Path:
     tokenizer, recipe, engine = ByteTokenizer(), ENGLISH, Engine()
     plays, documentation = whole_shakespeare(), python_documentation()
     train = english_bytes(plays, documentation)
-    result = fit(recipe, train, seed, engine=engine)
+    result = fit(recipe, train, seed, engine=engine, checkpoint_every=CHECKPOINT_EVERY)
     model = rounded(result.model.cpu())
     metrics: dict[str, Metric] = {}
     for name, text, of in (
@@ -100,50 +95,20 @@ def train_english(seed: int, folder: Path) -> Path:
         tokens = tokenizer.encode(text.split("validation").text)
         found = likelihood(model, tokens, what="byte", of=of)
         metrics |= {f"{key}_{name}": metric for key, metric in found.items()}
-    card = make_card(
+    return write_entry(
         recipe.name,
         model,
+        run_of(result, recipe.training, seed=seed, unit="bytes", engine=engine),
         title="Writes English, byte by byte: a small model to fine-tune",
         data="the first 90 % of Python's reference documentation and of tiny Shakespeare, "
         f"{len(train):,} bytes",
         data_source=f"{documentation.source.location}: {documentation.source.description} "
         "text/tinyshakespeare.txt (SHA-256 in aigc_tutorial.data.catalogue)",
-        recipe=settings(recipe),
-        seed=seed,
-        n_seen=result.n_tokens,
-        unit="bytes",
-        seconds=result.seconds,
-        device=engine.device.type,
         metrics=metrics,
         notes="A start for fine-tuning, for teaching. It has read two kinds of English, technical "
         "and Elizabethan, and knows no facts.",
-    )
-    return save_entry(recipe.name, model, card, tokenizer=tokenizer, folder=folder)
-
-
-def fit(
-    recipe: Recipe,
-    tokens: Int64[Tensor, " N"],
-    seed: int,
-    *,
-    engine: Engine,
-    runs: Path = Path("runs"),
-) -> ARTrainingResult[AutoregressiveModel]:
-    """Train a recipe's model on a long text, or go on with a training that was interrupted.
-
-    Args:
-        recipe: Model and training.
-        tokens: The text.
-        seed: Decides the weights and the order of the windows.
-        engine: Device and precision.
-        runs: Where checkpoints are kept.
-    """
-    return recipe.train(
-        tokens,
-        seed=seed,
-        engine=engine,
-        checkpoint_folder=runs / f"{recipe.name}-{seed}",
-        checkpoint_every=CHECKPOINT_EVERY,
+        tokenizer=tokenizer,
+        folder=folder,
     )
 
 
@@ -197,11 +162,3 @@ def whole_shakespeare() -> TextDataset:
             "holds text/tinyshakespeare.txt, or allow the download."
         )
     return text
-
-
-def settings(recipe: Recipe) -> dict[str, object]:
-    """A recipe as built-in types, for the card."""
-    return {
-        "model": dataclasses.asdict(recipe.model_config),
-        "training": dataclasses.asdict(recipe.training),
-    }
