@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from aigc_tutorial.cpu import tune_cpu
 from aigc_tutorial.files import replace_file
 
 Entry = dict[str, Any]
@@ -58,7 +59,7 @@ class Search:
             if name == "loss" and text in self.losses:
                 recipe = dataclasses.replace(recipe, loss=self.losses[text])
                 continue
-            config = getattr(recipe, self.parts[part], None) if part in self.parts else None
+            config: Any = getattr(recipe, self.parts[part]) if part in self.parts else None
             if not hasattr(config, setting):
                 raise ValueError(
                     f"there is no setting {name}={text}; expected a name such as "
@@ -106,6 +107,7 @@ class Search:
 
     def _run(self, options: argparse.Namespace) -> None:
         recipe = self.changed(dict(change.split("=", 1) for change in options.changes))
+        tune_cpu()
         words = self.described(recipe) + " in bf16" * (options.precision == "bf16")
         data = self.load()
         for seed in options.seeds:
