@@ -250,6 +250,6 @@ def test_maps_are_drawn_for_every_head(model, tokenizer):
     assert titles == [f"layer {i}, head {j}" for i in (1, 2) for j in (1, 2)]
     image = figure.axes[2].images[0].get_array()
     assert image is not None
-    assert torch.allclose(torch.as_tensor(image.data), maps[1, 0])
+    assert torch.allclose(torch.as_tensor(image.data), maps[1, 0].double())
     with pytest.raises(ValueError, match="no map"):
         viz.token_maps({}, labels)
