@@ -36,7 +36,8 @@ def trainer(networks, loss, **options):
         engine=Engine(device="cpu"),
     )
     for optimizer in (player.optimizer_generator, player.optimizer_discriminator):
-        optimizer.param_groups[0]["eps"] = 1e-12  # alone it knows the gradient's size
+        (adam,) = optimizer.optimizers
+        adam.param_groups[0]["eps"] = 1e-12  # alone it knows the gradient's size
     return player
 
 
