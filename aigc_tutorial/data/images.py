@@ -1,13 +1,14 @@
 """Image data sets, held in memory as one tensor."""
 
+import copy
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int64, UInt8
+from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
 from aigc_tutorial.data.batches.rows import ShuffledBatches
@@ -16,6 +17,12 @@ from aigc_tutorial.data.catalogue import (
     MNIST_TEST_LABELS,
     MNIST_TRAIN_IMAGES,
     MNIST_TRAIN_LABELS,
+)
+from aigc_tutorial.data.checks import (
+    Samples,
+    as_tensor,
+    require_finite,
+    require_image_range,
 )
 from aigc_tutorial.data.fetch import DataUnavailableError, Source, fetch, warn_of_fallback
 from aigc_tutorial.data.idx import parse_idx
@@ -31,14 +38,46 @@ _EMBEDDED_PER_DIGIT = 500
 _EMBEDDED_TRAIN_PER_DIGIT = 400
 
 
-def pixels_to_images(pixels: UInt8[Tensor, "*shape"]) -> Float32[Tensor, "*shape"]:
-    """Map pixel values 0 … 255 to [-1, 1], the range of a generator's tanh."""
-    return pixels.to(torch.float32).div_(127.5).sub_(1.0)
+def pixels_to_images(pixels: Samples) -> Float32[Tensor, "..."]:
+    """Map pixel values 0 … 255 to [-1, 1], the range of a generator's tanh.
+
+    Args:
+        pixels: whole numbers, in a tensor or a NumPy array of any shape.
+
+    Raises:
+        TypeError: if it is neither a tensor nor a NumPy array.
+        ValueError: if they are not whole numbers from 0 to 255.
+    """
+    values = as_tensor(pixels, "pixels")
+    if values.is_floating_point() or values.dtype == torch.bool:
+        raise ValueError(
+            f"pixels must be whole numbers from 0 to 255, got {values.dtype}. Images in [0, 1] "
+            "become images in [-1, 1] by 2 * x - 1."
+        )
+    if values.numel() and values.dtype != torch.uint8:
+        low, high = int(values.min()), int(values.max())
+        if low < 0 or high > 255:
+            raise ValueError(f"pixels must lie in 0 … 255, got {low} to {high}.")
+    return values.to(torch.float32).div_(127.5).sub_(1.0)
 
 
-def images_to_pixels(images: Float[Tensor, "*shape"]) -> UInt8[Tensor, "*shape"]:
-    """Map [-1, 1] to pixel values 0 … 255, rounded; values outside the range are clipped."""
-    return images.add(1.0).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+def images_to_pixels(images: Samples) -> UInt8[Tensor, "..."]:
+    """Map [-1, 1] to pixel values 0 … 255, rounded; values outside the range are clipped.
+
+    Args:
+        images: floating point numbers, in a tensor or a NumPy array of any shape.
+
+    Raises:
+        TypeError: if it is neither a tensor nor a NumPy array.
+        ValueError: if they are whole numbers, pixels already, or not finite.
+    """
+    values = as_tensor(images, "images")
+    if not values.is_floating_point():
+        raise ValueError(
+            f"images must be floating point numbers in [-1, 1], got {values.dtype}: pixels already?"
+        )
+    require_finite(values, "images")
+    return values.add(1.0).mul(127.5).round().clamp(0, 255).to(torch.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,12 +98,20 @@ class ImageDataset:
     source: Source
 
     def __post_init__(self) -> None:
-        """Check that images and labels belong together."""
+        """Check that images and labels belong together, and that images lie in [-1, 1]."""
         if self.images.ndim != 4 or self.labels.shape != self.images.shape[:1]:
             raise ValueError(
                 f"expected images (N, C, H, W) and labels (N,), got "
                 f"{tuple(self.images.shape)} and {tuple(self.labels.shape)}"
             )
+        if self.images.dtype != torch.float32 or self.labels.dtype != torch.int64:
+            raise ValueError(
+                f"expected images of float32 in [-1, 1] and labels of int64, got "
+                f"{self.images.dtype} and {self.labels.dtype}; pixels_to_images converts pixels"
+            )
+        if self.images.numel():
+            require_finite(self.images, "images")
+            require_image_range(self.images, "images")
 
     def __len__(self) -> int:
         """Number of images."""
@@ -86,12 +133,19 @@ class ImageDataset:
 
     def to(self, device: torch.device | str) -> "ImageDataset":
         """The same data on another device."""
-        return replace(self, images=self.images.to(device), labels=self.labels.to(device))
+        return self._with(self.images.to(device), self.labels.to(device))
 
     def subset(self, indices: Int64[Tensor, " M"]) -> "ImageDataset":
         """The images at ``indices``, in that order, as a data set of their own."""
         indices = indices.to(self.images.device)
-        return replace(self, images=self.images[indices], labels=self.labels[indices])
+        return self._with(self.images[indices], self.labels[indices])
+
+    def _with(self, images: Tensor, labels: Tensor) -> "ImageDataset":
+        """Parts of these tensors or copies of them, which need not be checked again."""
+        other = copy.copy(self)
+        object.__setattr__(other, "images", images)
+        object.__setattr__(other, "labels", labels)
+        return other
 
     def batches(self, batch_size: int, generator: torch.Generator) -> ShuffledBatches:
         """Endless shuffled batches of the images; see :class:`ShuffledBatches`."""

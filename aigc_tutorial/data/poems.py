@@ -45,6 +45,15 @@ class Poem:
     author: str
     lines: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        """Check that the lines are several.
+
+        Raises:
+            TypeError: if they are one string: its characters would be taken for lines.
+        """
+        if isinstance(self.lines, str):
+            raise TypeError("lines must be a tuple of strings, got one string; split it into lines")
+
     @property
     def text(self) -> str:
         """The lines, each on a line of its own; no line break at the end."""

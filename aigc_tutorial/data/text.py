@@ -29,6 +29,18 @@ class TextDataset:
     text: str = field(repr=False)
     source: Source
 
+    def __post_init__(self) -> None:
+        """Check that it is text.
+
+        Raises:
+            TypeError: if it is bytes, or a list of lines.
+        """
+        if not isinstance(self.text, str):
+            raise TypeError(
+                f"text must be one string, got {type(self.text).__name__}; decode bytes by "
+                '.decode("utf-8"), join lines by "\\n".join(lines)'
+            )
+
     def __len__(self) -> int:
         """Number of characters."""
         return len(self.text)

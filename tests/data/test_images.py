@@ -31,7 +31,7 @@ needs_data = pytest.mark.skipif(
 
 def make_dataset(n=6):
     return ImageDataset(
-        images=torch.arange(n * 4.0).reshape(n, 1, 2, 2),
+        images=torch.linspace(-1, 1, n * 4).reshape(n, 1, 2, 2),
         labels=torch.arange(n) % 3,
         source=Source("embedded", "here", "Made up."),
     )

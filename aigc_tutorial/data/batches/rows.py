@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Shaped
 from torch import Tensor
@@ -35,9 +36,16 @@ class ShuffledBatches:
             generator: draws the order of each epoch; on the CPU or on the rows' device.
 
         Raises:
+            TypeError: if ``rows`` is no tensor.
             ValueError: if ``batch_size`` is below 1 or above the number of rows.
         """
-        if not 1 <= batch_size <= len(rows):
+        if not isinstance(rows, Tensor) or rows.ndim == 0:
+            raise TypeError(
+                f"rows must be a tensor with one row or more, got a {type(rows).__name__}; of a "
+                "data set take its images, of an array torch.from_numpy(array)"
+            )
+        is_whole = isinstance(batch_size, int | np.integer) and not isinstance(batch_size, bool)
+        if not is_whole or not 1 <= batch_size <= len(rows):
             raise ValueError(
                 f"batch_size is {batch_size}; expected 1 to {len(rows)}, the number of rows"
             )
@@ -126,8 +134,14 @@ class ShuffledTuples:
             generator: draws the order of each epoch.
 
         Raises:
-            ValueError: if the tensors differ in length, or ``batch_size`` is out of range.
+            ValueError: if there is no tensor, if the tensors differ in length or in device, or if
+                ``batch_size`` is out of range.
         """
+        if len({part.device for part in rows}) != 1:
+            raise ValueError(
+                "expected one tensor or more, all on one device, got "
+                f"{[str(part.device) for part in rows]}"
+            )
         if len({len(part) for part in rows}) != 1:
             raise ValueError(
                 f"expected tensors with equally many rows, got {[len(part) for part in rows]}"

@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
+from aigc_tutorial.data.checks import require_count
+
 
 @dataclass(frozen=True, eq=False)
 class MarkovChain:
@@ -24,6 +26,10 @@ class MarkovChain:
 
     def __post_init__(self) -> None:
         """Check that the rows are distributions and that the states are connected."""
+        if self.transition.ndim != 2 or len(set(self.transition.shape)) != 1:
+            raise ValueError(
+                f"transition must be a square matrix, got shape {tuple(self.transition.shape)}"
+            )
         rows = self.transition.sum(dim=1)
         if (self.transition < 0).any() or not torch.allclose(rows, torch.ones_like(rows)):
             raise ValueError(
@@ -72,6 +78,8 @@ class MarkovChain:
         self, n_sequences: int, length: int, *, generator: torch.Generator
     ) -> Int64[Tensor, "n_sequences length"]:
         """Draw sequences that begin in the stationary distribution."""
+        require_count(n_sequences, "n_sequences")
+        require_count(length, "length")
         states = torch.empty(n_sequences, length, dtype=torch.int64)
         distribution = self.stationary.expand(n_sequences, -1)
         for t in range(length):
@@ -141,6 +149,8 @@ class XORChain:
         self, n_sequences: int, length: int, *, generator: torch.Generator
     ) -> Int64[Tensor, "n_sequences length"]:
         """Draw sequences; their first two bits are fair coins, which is the stationary start."""
+        require_count(n_sequences, "n_sequences")
+        require_count(length, "length")
         flips = torch.rand(n_sequences, length, generator=generator) < self.flip_probability
         bits = torch.randint(2, (n_sequences, length), generator=generator)
         for t in range(2, length):

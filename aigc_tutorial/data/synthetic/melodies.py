@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float32, Float64, Int64
 from torch import Tensor
 
+from aigc_tutorial.data.checks import require_count
+
 SCALES = {
     "major": (0, 2, 4, 5, 7, 9, 11),
     "minor": (0, 2, 3, 5, 7, 8, 10),
@@ -133,6 +135,7 @@ class MelodyStyle:
         Raises:
             ValueError: if there are fewer than two notes.
         """
+        require_count(n_melodies, "n_melodies")
         if n_notes < 2:
             raise ValueError(f"n_notes is {n_notes}; a cadence needs at least 2")
         walk, cadence = self._walk(), self._cadence()

@@ -5,6 +5,8 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
+from aigc_tutorial.data.checks import Samples, as_images
+
 DIGIT_SIDE = 10
 """Pixels along one side of a digit in a film: half of what it measures in MNIST."""
 
@@ -12,7 +14,7 @@ _MARGIN = 4  # MNIST puts a digit of 20 × 20 pixels about the middle of 28 × 2
 
 
 def moving_digits(
-    images: Float32[Tensor, "M 1 28 28"],
+    images: Samples,
     n_films: int,
     *,
     generator: torch.Generator,
@@ -33,8 +35,8 @@ def moving_digits(
     frames are 64 × 64.
 
     Args:
-        images: digits in [-1, 1] as :func:`aigc_tutorial.data.mnist` has them. Films of digits that
-            a model has not seen need images that it has not seen.
+        images: digits (M, 1, 28, 28) in [-1, 1], as :func:`aigc_tutorial.data.mnist` has them.
+            Films of digits that a model has not seen need images that it has not seen.
         n_films: number of films.
         generator: draws the digits, where they begin, and how they move.
         n_frames: T, frames of a film.
@@ -49,8 +51,7 @@ def moving_digits(
         ValueError: if there are no images, a count is below 1, or a digit would have no room to
             move.
     """
-    if len(images) == 0:
-        raise ValueError("there are no images to make films of")
+    images = as_images(images).cpu()
     if min(n_films, n_frames, n_digits, max_speed) < 1:
         raise ValueError(
             "n_films, n_frames, n_digits and max_speed must be at least 1, got "

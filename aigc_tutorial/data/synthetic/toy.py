@@ -14,6 +14,11 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from aigc_tutorial.data.checks import require_count, require_finite
+
+_POINTS_AT_A_TIME = 8192
+"""Distances of so many points to all centres are in memory at once."""
+
 
 @dataclass(frozen=True, eq=False)
 class ToyDistribution:
@@ -34,8 +39,14 @@ class ToyDistribution:
 
     def __post_init__(self) -> None:
         """Check what the formulas rely on."""
-        if not self.std > 0:
-            raise ValueError(f"std is {self.std}; a standard deviation must be above 0")
+        if not 0 < self.std < math.inf:
+            raise ValueError(f"std is {self.std}; a standard deviation must be above 0, and finite")
+        require_finite(self.centres, "centres")
+        if len(self.modes) != len(self.centres):
+            raise ValueError(
+                f"each centre belongs to one mode, got {len(self.centres)} centres and "
+                f"{len(self.modes)} modes"
+            )
         if not torch.equal(self.modes.unique(), torch.arange(self.n_modes)):
             raise ValueError("modes must be numbered from 0 without gaps")
 
@@ -51,6 +62,7 @@ class ToyDistribution:
 
     def sample(self, n: int, *, generator: torch.Generator) -> Float[Tensor, "n 2"]:
         """Draw ``n`` independent points, on the generator's device."""
+        require_count(n, "n")
         device = generator.device
         which = torch.randint(len(self.centres), (n,), generator=generator, device=device)
         noise = torch.randn(n, 2, generator=generator, device=device)
@@ -58,13 +70,19 @@ class ToyDistribution:
 
     def log_density(self, x: Float[Tensor, "N 2"]) -> Float[Tensor, " N"]:
         """Natural logarithm of the density p(x) = 1/K · Σ_k N(x; centre_k, std² I)."""
-        log_kernels = -self._squared_distances(x) / (2 * self.std**2)
         log_normaliser = math.log(len(self.centres) * 2 * math.pi * self.std**2)
-        return log_kernels.logsumexp(dim=1) - log_normaliser
+        log_sums = [
+            (-self._squared_distances(part) / (2 * self.std**2)).logsumexp(dim=1)
+            for part in x.split(_POINTS_AT_A_TIME)
+        ]
+        return torch.cat(log_sums) - log_normaliser
 
     def assign_modes(self, x: Float[Tensor, "N 2"]) -> Int64[Tensor, " N"]:
         """Mode of the Gaussian that is nearest to each point: the likeliest to have made it."""
-        return self.modes.to(x.device)[self._squared_distances(x).argmin(dim=1)]
+        nearest = [
+            self._squared_distances(part).argmin(dim=1) for part in x.split(_POINTS_AT_A_TIME)
+        ]
+        return self.modes.to(x.device)[torch.cat(nearest)]
 
     def is_high_quality(self, x: Float[Tensor, "N 2"], n_std: float = 3.0) -> Bool[Tensor, " N"]:
         """Whether each point lies within ``n_std`` standard deviations of a Gaussian's centre.
@@ -73,7 +91,8 @@ class ToyDistribution:
         et al. 2017, VEEGAN, section 4). The true distribution itself does not reach 100 %: of a
         single Gaussian 1 - exp(-n_std²/2) lies within, 98.9 % for 3.
         """
-        return self._squared_distances(x).amin(dim=1) <= (n_std * self.std) ** 2
+        nearest = [self._squared_distances(part).amin(dim=1) for part in x.split(_POINTS_AT_A_TIME)]
+        return torch.cat(nearest) <= (n_std * self.std) ** 2
 
     def _squared_distances(self, x: Float[Tensor, "N 2"]) -> Float[Tensor, "N K"]:
         # Differences, not |x|² - 2x·c + |c|²: that loses the digits that a small std needs.

@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Complex, Float, Float32, Int64
 from torch import Tensor
 
+from aigc_tutorial.data.checks import require_count, require_finite
+
 VOWEL_SAMPLE_RATE = 8_000
 """Samples per second: telephone quality, enough for the three formants that make the vowel."""
 
@@ -63,6 +65,8 @@ def synthetic_vowels(n: int, *, generator: torch.Generator, n_samples: int = 2_0
     The pitch begins at 90 to 180 Hz, as men speak, and glides up or down by up to a sixth. Every
     formant is up to 5 % away from the average. A vowel fills 60 to 100 % of ``n_samples``.
     """
+    require_count(n, "n")
+    require_count(n_samples, "n_samples", at_least=2)
     labels = torch.arange(n) % len(VOWELS)
     pitches = 90 * 2 ** torch.rand(n, generator=generator)
     glides = 1 + (2 * torch.rand(n, generator=generator) - 1) / 6
@@ -150,6 +154,12 @@ def mu_law_encode(waveform: Float[Tensor, "*shape"], levels: int = 256) -> Int64
     (van den Oord et al. 2016). Values outside [-1, 1] are clipped.
     """
     _check_levels(levels)
+    if not waveform.is_floating_point():
+        raise ValueError(
+            f"waveform must be floating point numbers in [-1, 1], got {waveform.dtype}; divide "
+            "16-bit sound by 32768"
+        )
+    require_finite(waveform, "waveform")
     mu = levels - 1
     x = waveform.clamp(-1, 1)
     compressed = x.sign() * (mu * x.abs()).log1p() / math.log1p(mu)
@@ -163,6 +173,8 @@ def mu_law_decode(tokens: Int64[Tensor, "*shape"], levels: int = 256) -> Float32
         ValueError: if a token is not in 0 … levels - 1.
     """
     _check_levels(levels)
+    if tokens.is_floating_point():
+        raise ValueError(f"tokens must be whole numbers, got {tokens.dtype}")
     if tokens.numel() and not 0 <= int(tokens.min()) <= int(tokens.max()) < levels:
         raise ValueError(
             f"tokens must lie in 0 … {levels - 1}, got {int(tokens.min())} … {int(tokens.max())}"

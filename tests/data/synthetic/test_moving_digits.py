@@ -103,7 +103,7 @@ def test_the_seed_decides_the_films():
 
 def test_what_cannot_be_is_refused():
     images = block_images()
-    with pytest.raises(ValueError, match="no images"):
+    with pytest.raises(ValueError, match="at least one sample"):
         moving_digits(images[:0], 1, generator=seeded())
     with pytest.raises(ValueError, match="at least 1, got 1, 0, 2 and 1"):
         moving_digits(images, 1, generator=seeded(), n_frames=0)

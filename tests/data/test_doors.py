@@ -1,0 +1,132 @@
+"""What data sets, batches and made-up data do with what they cannot use."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from aigc_tutorial import data
+from aigc_tutorial.data import ImageDataset, Source
+from aigc_tutorial.data.poems import Poem
+from aigc_tutorial.data.synthetic.toy import ToyDistribution
+
+SOURCE = Source("embedded", "here", "made up")
+
+
+def seeded() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+class TestImages:
+    """Pixels, images in [-1, 1], and data sets of them."""
+
+    def test_pixels_of_any_whole_type(self):
+        pixels = torch.arange(256)
+        expected = data.pixels_to_images(pixels.to(torch.uint8))
+        assert expected[[0, 255]].tolist() == [-1, 1]
+        for other in (pixels, pixels.int(), pixels.numpy(), pixels.numpy().astype(np.uint8)):
+            assert torch.equal(data.pixels_to_images(other), expected)
+        assert torch.equal(data.images_to_pixels(expected.double().numpy()), pixels.to(torch.uint8))
+
+    def test_what_is_no_pixel(self):
+        for wrong in (torch.rand(3), torch.tensor([True]), torch.tensor([-1]), torch.tensor([256])):
+            with pytest.raises(ValueError, match="pixels must"):
+                data.pixels_to_images(wrong)
+
+    def test_what_is_no_image(self):
+        with pytest.raises(ValueError, match="pixels already"):
+            data.images_to_pixels(torch.zeros(3, dtype=torch.uint8))
+        with pytest.raises(ValueError, match="NaN"):
+            data.images_to_pixels(torch.tensor([0.0, math.nan]))
+
+    @pytest.mark.parametrize(
+        ("images", "message"),
+        [
+            (torch.rand(4, 1, 2, 2), r"2 \* images - 1"),
+            (torch.full((4, 1, 2, 2), math.nan), "NaN"),
+            (3 * torch.eye(2).expand(4, 1, 2, 2) - 2, "normalisation"),
+        ],
+    )
+    def test_data_set_of_another_range(self, images, message):
+        with pytest.raises(ValueError, match=message):
+            ImageDataset(images, torch.zeros(4, dtype=torch.int64), SOURCE)
+
+    def test_films_of_another_range(self):
+        with pytest.raises(ValueError, match=r"2 \* images - 1"):
+            data.moving_digits(torch.rand(3, 1, 28, 28), 2, generator=seeded())
+
+
+class TestBatches:
+    """Shuffled rows."""
+
+    @pytest.mark.parametrize("batch_size", [0, -1, 1.5, True, 2.0])
+    def test_batch_size(self, batch_size: Any):
+        with pytest.raises((ValueError, TypeError)):
+            data.ShuffledBatches(torch.zeros(4), batch_size, generator=seeded())
+
+    def test_tensors_that_do_not_belong_together(self):
+        for rows in ((), (torch.zeros(4), torch.zeros(4, device="meta"))):
+            with pytest.raises(ValueError, match="one tensor or more, all on one device"):
+                data.ShuffledTuples(rows, 2, generator=seeded())
+
+
+class TestMadeUp:
+    """Counts below one, and numbers that no formula describes."""
+
+    @pytest.mark.parametrize("n", [0, -1])
+    def test_counts(self, n):
+        draws: list[Any] = [
+            lambda: data.ring().sample(n, generator=seeded()),
+            lambda: data.ring_chain().sample(n, 3, generator=seeded()),
+            lambda: data.ring_chain().sample(3, n, generator=seeded()),
+            lambda: data.XORChain().sample(n, 3, generator=seeded()),
+            lambda: data.CopyTask().sample(n, generator=seeded()),
+            lambda: data.RecallTask().sample(n, generator=seeded()),
+            lambda: data.DelayTask().sample(n, generator=seeded()),
+            lambda: data.date_pairs("train", n, generator=seeded()),
+            lambda: data.synthetic_vowels(n, generator=seeded()),
+            lambda: data.MelodyStyle().sample(n, 4, generator=seeded()),
+        ]
+        for draw in draws:
+            with pytest.raises(ValueError, match="whole number of at least 1"):
+                draw()
+
+    @pytest.mark.parametrize("std", [0.0, -1.0, math.nan, math.inf])
+    def test_width_of_a_mode(self, std):
+        with pytest.raises(ValueError, match="standard deviation"):
+            data.ring(std=std)
+
+    def test_centres_and_modes(self):
+        with pytest.raises(ValueError, match="NaN or infinite"):
+            ToyDistribution("x", torch.tensor([[0.0, math.nan]]), torch.zeros(1).long(), 1.0)
+        with pytest.raises((ValueError, TypeError)):
+            ToyDistribution("x", torch.zeros(2, 2), torch.zeros(1).long(), 1.0)
+
+    def test_many_points_are_as_few_at_a_time(self):
+        spiral = data.spiral()
+        x = spiral.sample(20_000, generator=seeded())
+        for measure in (spiral.log_density, spiral.assign_modes, spiral.is_high_quality):
+            assert torch.equal(measure(x), torch.cat([measure(part) for part in x.split(7_000)]))
+
+    def test_chain_that_is_no_square(self):
+        with pytest.raises((ValueError, TypeError)):
+            data.MarkovChain(torch.full((2, 3), 1 / 3, dtype=torch.float64))
+
+    def test_sound(self):
+        with pytest.raises(ValueError, match="NaN"):
+            data.mu_law_encode(torch.tensor([0.0, math.nan]))
+
+
+class TestText:
+    """What is no text."""
+
+    def test_one_string_is_no_poem(self):
+        with pytest.raises(TypeError):
+            Poem("title", "author", "床前明月光")  # type: ignore[arg-type]
+
+    def test_a_text_is_one_string(self):
+        for wrong in (b"bytes", ["a", "b"]):
+            with pytest.raises(TypeError):
+                data.TextDataset(wrong, SOURCE)  # type: ignore[arg-type]
