@@ -276,7 +276,10 @@ def train(
 ) -> ARTrainingResult[ModelT]:
     """Train ``model`` to predict each token from those before it.
 
-    The model is trained in place. It was initialised by the caller, from torch's global seed;
+    The model is trained in place, on the engine's device, and comes back to where it was: what is
+    built on the CPU can go on with tokens on the CPU, whatever it was trained on.
+
+    It was initialised by the caller, from torch's global seed;
     everything random in the training itself follows from ``seed``.
 
     Args:
@@ -299,6 +302,7 @@ def train(
         ValueError: if the data are too few, or a checkpoint does not fit the run.
     """
     engine, config = engine or Engine(), config or ARTrainingConfig()
+    home = next(model.parameters()).device
     # Each process of a distributed run draws data of its own.
     random = torch.Generator().manual_seed(seed + 1_000_003 * engine.rank)
     trainer = ARTrainer(model, config=config, engine=engine, validation=validation)
@@ -328,8 +332,8 @@ def train(
     )
     model.eval()
     return ARTrainingResult(
-        model=trainer.trained_model(),
-        raw_model=model,
+        model=trainer.trained_model().to(home),
+        raw_model=model.to(home),
         history=result.history,
         validation=trainer.validation_history,
         n_tokens=result.n_seen,

@@ -336,7 +336,10 @@ def train(
 ) -> GANTrainingResult:
     """Train ``generator`` against ``discriminator`` on real data.
 
-    Both networks are trained in place. They were initialised by the caller, from torch's global
+    Both networks are trained in place, on the engine's device, and come back to where they were:
+    what is built on the CPU can go on with data on the CPU, whatever it was trained on.
+
+    They were initialised by the caller, from torch's global
     seed; everything random in the training itself follows from ``seed``.
 
     Args:
@@ -358,6 +361,7 @@ def train(
             does not fit the run.
     """
     rows = training_rows(rows, generator, discriminator)
+    homes = generator.device, discriminator.device
     engine = engine or Engine()
     # Each process of a distributed run draws data and latents of its own.
     seeds = torch.Generator().manual_seed(seed + 1_000_003 * engine.rank)
@@ -396,9 +400,9 @@ def train(
         engine=engine,
     )
     return GANTrainingResult(
-        generator=trainer.averaged_generator(),
-        raw_generator=generator.eval(),
-        discriminator=discriminator.eval(),
+        generator=trainer.averaged_generator().to(homes[0]),
+        raw_generator=generator.eval().to(homes[0]),
+        discriminator=discriminator.eval().to(homes[1]),
         history=result.history,
         snapshots=trainer.snapshots,
         n_images=result.n_seen,

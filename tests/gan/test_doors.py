@@ -15,6 +15,7 @@ from aigc_tutorial.gan.losses import (
     relativistic_generator_loss,
 )
 from aigc_tutorial.gan.penalties import gradient_penalty, r1_penalty
+from aigc_tutorial.training import Engine
 from tests import second_device
 
 SHAPE = (1, 4, 4)
@@ -73,6 +74,22 @@ class TestTraining:
         generator, discriminator = pair(bounded=False)
         rows = 5 + images()
         assert torch.equal(training_rows(rows, generator, discriminator), rows)
+
+    def test_networks_come_back_from_the_device_to_where_they_were(self):
+        engine = Engine(device="cpu")
+        engine.device = THERE
+        generator, discriminator = pair()
+        config = gan.GANTrainingConfig(n_images=16, batch_size=4)
+        result = gan.train(
+            generator, discriminator, images(), config=config, progress_bar=False, engine=engine
+        )
+        x = result.generator.sample(3)
+        for logits in (result.discriminator(x), discriminator(result.raw_generator.sample(3))):
+            assert logits.device.type == x.device.type == "cpu"
+        result = gan.train(
+            generator.to(THERE), discriminator, images(), config=config, progress_bar=False
+        )
+        assert result.generator.device == result.raw_generator.device == THERE
 
     def test_batch_norm_and_a_batch_of_one(self):
         generator, discriminator = pair(batch_norm=True)
