@@ -331,9 +331,12 @@ def train(
         engine=engine,
     )
     model.eval()
+    trained = trainer.trained_model()
+    trained.to(home)
+    model.to(home)
     return ARTrainingResult(
-        model=trainer.trained_model().to(home),
-        raw_model=model.to(home),
+        model=trained,
+        raw_model=model,
         history=result.history,
         validation=trainer.validation_history,
         n_tokens=result.n_seen,

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from aigc_tutorial.data.catalogue import TANG_POEMS
 from aigc_tutorial.data.fetch import DataUnavailableError, Source, fetch, warn_of_fallback
@@ -51,7 +51,7 @@ class Poem:
         Raises:
             TypeError: if they are one string: its characters would be taken for lines.
         """
-        if isinstance(self.lines, str):
+        if isinstance(cast(object, self.lines), str):
             raise TypeError("lines must be a tuple of strings, got one string; split it into lines")
 
     @property

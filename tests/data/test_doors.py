@@ -62,7 +62,7 @@ class TestBatches:
     """Shuffled rows."""
 
     @pytest.mark.parametrize("batch_size", [0, -1, 1.5, True, 2.0])
-    def test_batch_size(self, batch_size: Any):
+    def test_batch_size(self, batch_size):
         with pytest.raises((ValueError, TypeError)):
             data.ShuffledBatches(torch.zeros(4), batch_size, generator=seeded())
 
