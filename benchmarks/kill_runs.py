@@ -142,6 +142,8 @@ def killed(kind: str, folder: Path, seconds: float, rng: random.Random) -> dict[
         children = start(kind, folder)
         if ended(children, rng.uniform(0, seconds)):
             break
+        if rng.random() < 0.8 and await_save(folder, children, rng):
+            break
         for child in children:
             os.kill(child, signal.SIGKILL)
         for child in children:
@@ -151,6 +153,14 @@ def killed(kind: str, folder: Path, seconds: float, rng: random.Random) -> dict[
     (folder / "saving").unlink(missing_ok=True)
     ended(start(kind, folder), 600)
     return counts
+
+
+def await_save(folder: Path, children: list[int], rng: random.Random) -> bool:
+    """Wait for the next save to begin, and a moment more; whether the run ended meanwhile."""
+    while not (folder / "saving").exists():
+        if ended(children, 0.0002):
+            return True
+    return ended(children, rng.uniform(0, 0.02))
 
 
 def differences(folder: Path, reference: Path, kind: str) -> list[str]:
