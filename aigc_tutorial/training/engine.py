@@ -199,7 +199,7 @@ def _device(device: str | torch.device | None, local_rank: int, n_processes: int
             f"torch sees no device {device!s} on this machine; accelerators found: {found}. "
             'Pass device=None to take the best there is, or device="cpu"'
         )
-    if n_processes > 1 and wanted.index is None and wanted.type != "mps":
+    if n_processes > 1 and ":" not in str(wanted) and wanted.type != "mps":
         return torch.device(wanted.type, local_rank % n_devices)
     return wanted
 
