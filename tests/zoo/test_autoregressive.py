@@ -1,6 +1,7 @@
 """The zoo's autoregressive models: their tokenizers, their samples, and their cards' numbers."""
 
 import os
+import shutil
 import sys
 
 import pytest
@@ -15,6 +16,7 @@ from aigc_tutorial.evaluation import (
     sequence_likelihood,
     text_likelihood,
 )
+from aigc_tutorial.zoo.entries import WEIGHTS_FOLDER
 from aigc_tutorial.zoo.training import pixelcnn, pixelcnn_binary, poems
 
 TEXT_MODELS = ("english-bytes", "shakespeare-characters", "tang-quatrains")
@@ -80,7 +82,7 @@ class TestTokenizers:
 
     @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"kind": "byte", "size": 3}'])
     def test_damaged_file(self, tmp_path, content):
-        (tmp_path / "english-bytes").mkdir()
+        shutil.copytree(WEIGHTS_FOLDER / "english-bytes", tmp_path / "english-bytes")
         (tmp_path / "english-bytes" / "tokenizer.json").write_text(content)
         with pytest.raises(ValueError, match=r"tokenizer\.json is damaged.*Reinstall"):
             zoo.tokenizer("english-bytes", folder=tmp_path)
