@@ -1,5 +1,6 @@
 """Losses against their textbook formulas, their derivatives and their fixed points."""
 
+import inspect
 import math
 
 import pytest
@@ -114,3 +115,12 @@ def test_least_squares_targets_are_one_and_zero():
     assert losses.least_squares_discriminator_loss(ones, zeros) == 0
     assert losses.least_squares_generator_loss(ones) == 0
     assert losses.least_squares_generator_loss(zeros).item() == pytest.approx(0.5)
+
+
+def test_logits_that_would_be_broadcast_are_refused_with_both_shapes():
+    """As a reader meets it: without the check of shapes that is on in the tests alone."""
+    message = (
+        r"need logits of one shape, got \(3,\) and \(2,\); a discriminator returns shape \(B,\)$"
+    )
+    with pytest.raises(ValueError, match=message):
+        inspect.unwrap(losses._check_pairs)(torch.zeros(3), torch.zeros(2))

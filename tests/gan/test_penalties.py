@@ -53,6 +53,13 @@ def test_the_penalty_takes_its_precision_from_the_samples(random):
     assert gradient_penalty(quadratic, x_real, x_fake, generator=random).dtype == torch.float64
 
 
+def test_without_a_generator_the_mixing_weights_go_to_the_device_of_the_samples():
+    x = torch.ones(3, *SHAPE, device="meta")
+    penalty = gradient_penalty(quadratic, x, x)
+    assert penalty.device.type == "meta"
+    assert penalty.shape == ()
+
+
 def test_one_sided_penalty_spares_flat_critics(random):
     x_real, x_fake = torch.randn(2, 5, *SHAPE, generator=random)
     flat, steep = torch.full((16,), 0.1), torch.full((16,), 1.0)
