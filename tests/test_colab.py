@@ -5,6 +5,7 @@ import lock
 import pytest
 import run_as_on_colab
 from colab_cell import PURE_PYTHON
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 PINNED = colab_environment.pinned()
@@ -29,7 +30,7 @@ def test_each_package_comes_from_one_place():
 
 def test_what_the_package_requires_is_on_colab_or_added():
     required = {canonicalize_name(requirement.name) for requirement in lock.requirements(PROJECT)}
-    base = {canonicalize_name(lock.Requirement(text).name) for text in PROJECT["dependencies"]}
+    base = {canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]}
     assert base <= required
     assert base <= set(PINNED) | ADDED | LENT
 

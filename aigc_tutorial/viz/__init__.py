@@ -22,10 +22,11 @@ from aigc_tutorial.viz.images import (  # noqa: E402
     real_beside_generated,
     snapshots_strip,
 )
+from aigc_tutorial.viz.labels import visible  # noqa: E402
 from aigc_tutorial.viz.planes import density_2d, discriminator_field_2d, samples_2d  # noqa: E402
 from aigc_tutorial.viz.sequences import attention_maps, nll_curves, token_maps  # noqa: E402
 from aigc_tutorial.viz.style import save_figure  # noqa: E402
-from aigc_tutorial.viz.tokens import surprise, token_labels, visible  # noqa: E402
+from aigc_tutorial.viz.tokens import surprise, token_labels  # noqa: E402
 
 if TYPE_CHECKING:
     from aigc_tutorial.viz import widgets

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 from jaxtyping import Float
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
+from matplotlib.axis import Axis, XAxis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from torch import Tensor
@@ -128,7 +128,7 @@ def token_maps(
 def _name_ticks(axis: Axis, names: Sequence[str]) -> None:
     """Write the names of tokens along an axis; upright where side by side they would touch."""
     shown = [written(name, "monospace") for name in names]
-    upright = axis.axis_name == "x" and max(map(len, shown), default=0) > 3
+    upright = isinstance(axis, XAxis) and max(map(len, shown), default=0) > 3
     axis.set_ticks(
         range(len(shown)), shown, fontsize=6, family=families("monospace"), parse_math=False,
         rotation=90 if upright else 0,

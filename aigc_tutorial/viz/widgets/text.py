@@ -17,7 +17,8 @@ from aigc_tutorial.ar import AutoregressiveModel, SamplingConfig, Transformer
 from aigc_tutorial.ar.generation.sampling import process
 from aigc_tutorial.nn.mode import evaluation_mode
 from aigc_tutorial.tokenizers import REPLACEMENT, Tokenizer
-from aigc_tutorial.viz.tokens import bars, coloured, token_label, token_labels, visible
+from aigc_tutorial.viz.labels import visible
+from aigc_tutorial.viz.tokens import bars, coloured, token_label, token_labels
 from aigc_tutorial.viz.widgets.frames import (
     LABEL,
     choice,
