@@ -142,10 +142,10 @@ def test_default_size():
     [
         ({"image_shape": (3, 28, 28)}, "colours are not modelled"),
         ({"image_shape": (784,)}, "must be"),
-        ({"kernel_size": 4}, "kernel_size must be odd, got 4"),
+        ({"kernel_size": 4}, "kernel_size must be odd and positive, got 4"),
         ({"first_kernel_size": 0}, "first_kernel_size must be odd"),
-        ({"n_levels": 1}, "n_levels of at least 2"),
-        ({"n_classes": 0}, "or None"),
+        ({"n_levels": 1}, "n_levels must be at least 2"),
+        ({"n_classes": 0}, "n_classes must be at least 1"),
     ],
 )
 def test_impossible_configurations_are_refused(settings, message):

@@ -142,5 +142,5 @@ def test_an_unknown_cell_is_refused():
     config = RecurrentConfig(5)
     # Past the type checker of the tests, which would refuse it first: it is not there at run time.
     object.__setattr__(config, "cell", "elman")
-    with pytest.raises(ValueError, match="cell must be one of rnn, gru, lstm, got 'elman'"):
+    with pytest.raises(ValueError, match="cell must be one of 'rnn', 'gru', 'lstm', got 'elman'"):
         config.__post_init__()

@@ -165,7 +165,7 @@ def test_beyond_the_context_is_an_error(model, tokens):
     [
         ({"n_layers": 0}, "n_layers must be at least 1"),
         ({"n_heads": 3}, "cannot be divided among 3 heads"),
-        ({"logit_cap": 0.0}, "logit_cap must be positive"),
+        ({"logit_cap": 0.0}, "logit_cap must be above 0"),
         ({"token_shift": -1}, "token_shift must be at least 0"),
     ],
 )
@@ -178,5 +178,5 @@ def test_an_unknown_activation_is_refused():
     config = dataclasses.replace(SMALL)
     # Past the type checker of the tests, which would refuse it first: it is not there at run time.
     object.__setattr__(config, "activation", "relu")
-    with pytest.raises(ValueError, match='activation must be "relu2" or "gelu", got "relu"'):
+    with pytest.raises(ValueError, match="activation must be one of 'relu2', 'gelu', got 'relu'"):
         config.__post_init__()
