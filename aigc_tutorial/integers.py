@@ -53,6 +53,9 @@ def as_count(value: Any, name: str) -> int:
     Raises:
         ValueError: if it is something else.
     """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if whole and value < 1:
+        raise ValueError(f"{name} must be at least 1, got {value}")
+    if not whole:
         raise ValueError(f"{name} must be at least 1, a whole number, got {value!r}")
     return int(value)
