@@ -136,7 +136,7 @@ class TestTypes:
 class TestDevices:
     """Samples on one device and networks or other samples on another."""
 
-    @pytest.mark.parametrize("name", list(set(doors.OF_IMAGES) - {"train_classifier"}))
+    @pytest.mark.parametrize("name", sorted(set(doors.OF_IMAGES) - {"train_classifier"}))
     def test_network_and_images(self, name):
         measure, x = doors.OF_IMAGES[name], doors.images()
         expected = measure(x, doors.classifier())
