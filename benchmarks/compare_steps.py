@@ -79,7 +79,7 @@ def decoding(n_tokens: int) -> float:
         model,
         random_numbers(65, 8),
         max_new_tokens=n_tokens,
-        generator=torch.Generator().manual_seed(0),
+        rng=torch.Generator().manual_seed(0),
     )
     return (time.perf_counter() - started) / n_tokens
 
@@ -91,7 +91,7 @@ def pixel_sampler(n_images: int) -> float:
     torch.manual_seed(0)
     model = ar.PixelCNN().eval()
     started = time.perf_counter()
-    model.sample(n_images, generator=torch.Generator().manual_seed(0))
+    model.sample(n_images, rng=torch.Generator().manual_seed(0))
     return (time.perf_counter() - started) / n_images
 
 

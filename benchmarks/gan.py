@@ -191,7 +191,7 @@ def distances(generator: nn.Module, seed: int) -> Results:
     """Fréchet distance, KL to uniform and the rarest digit of 10,000 samples."""
     random = torch.Generator().manual_seed(1_000 + seed)
     if isinstance(generator, gan.Generator):
-        samples = generator.sample(N_SAMPLES, generator=random)
+        samples = generator.sample(N_SAMPLES, rng=random)
     else:
         with torch.no_grad():
             samples = generator(torch.randn(N_SAMPLES, reference_gan.LATENT_DIM, generator=random))

@@ -52,7 +52,7 @@ def measure(recipe: Recipe, images: Tensor, n_images: int, seed: int, precision:
     """Train on ``n_images`` and compare 10,000 samples with the test digits."""
     engine = Engine(mixed_precision=precision)
     result = recipe.train(images, n_images=n_images, seed=seed, engine=engine, progress_bar=False)
-    samples = result.generator.sample(10_000, generator=torch.Generator().manual_seed(1_000 + seed))
+    samples = result.generator.sample(10_000, rng=torch.Generator().manual_seed(1_000 + seed))
     prediction = predict(zoo.load("mnist-classifier"), samples)
     shares = shares_of(prediction.labels)
     reference = zoo.digit_reference().statistics

@@ -42,6 +42,13 @@ class _Module(_DummyBackendModule):
     def synchronize(self, device: object = None) -> None:
         """Wait for nothing: every operation is done when it returns."""
 
+    def get_rng_state(self, device: object = None) -> Tensor:
+        """Return nothing to restore: no number is drawn on the device."""
+        return torch.empty(0, dtype=torch.uint8)
+
+    def set_rng_state(self, state: Tensor, device: object = None) -> None:
+        """Restore nothing."""
+
     def get_amp_supported_dtype(self) -> list[torch.dtype]:
         return [torch.bfloat16, torch.float16]
 

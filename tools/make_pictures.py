@@ -88,11 +88,11 @@ def draw_gan() -> None:
     """Digits of the convolutional GAN, and its walk."""
     generator = zoo.load("mnist-conv-gan")
     randomness = torch.Generator().manual_seed(SEED)
-    digits = generator.sample(N_ROWS * N_COLUMNS, generator=randomness)
+    digits = generator.sample(N_ROWS * N_COLUMNS, rng=randomness)
     save([tile(digits, N_COLUMNS, scale=2)], FOLDER / "digits.png")
 
     n_ways = N_ROWS_WALK * N_COLUMNS_WALK
-    stops = generator.sample_latent(n_ways * N_STOPS, generator=randomness)
+    stops = generator.sample_latent(n_ways * N_STOPS, rng=randomness)
     ways = [walk(part, N_FRAMES_BETWEEN) for part in stops.view(n_ways, N_STOPS, -1)]
     with torch.no_grad():
         frames = [tile(generator(z), N_COLUMNS_WALK, scale=2) for z in torch.stack(ways, dim=1)]
@@ -103,7 +103,7 @@ def draw_pixels() -> None:
     """The ten digits, drawn pixel by pixel; grey is what is not drawn yet."""
     model = zoo.load("mnist-pixelcnn")
     labels = torch.arange(10).repeat(N_ROWS_DRAWN)
-    levels = model.sample(len(labels), labels, generator=torch.Generator().manual_seed(SEED))
+    levels = model.sample(len(labels), labels, rng=torch.Generator().manual_seed(SEED))
     images = dequantise(levels, model.config.n_levels)
     frames = []
     for n_drawn in range(0, images[0].numel() + 1, PIXELS_A_FRAME):
@@ -123,7 +123,7 @@ def write_texts() -> None:
             plays.encode("\n"),
             max_new_tokens=60 * N_LINES,
             config=ar.SamplingConfig(temperature=0.8),
-            generator=randomness,
+            rng=randomness,
         )
     )
     scene_lines = scene.strip("\n").split("\n")[:N_LINES]

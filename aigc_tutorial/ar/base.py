@@ -108,7 +108,7 @@ class AutoregressiveModel(GenerationMixin):
         *,
         max_new_tokens: int,
         config: SamplingConfig = SamplingConfig(),
-        generator: torch.Generator | None = None,
+        rng: torch.Generator | None = None,
     ) -> Int64[Tensor, "B L"]:
         """Go on from prompts by computing everything anew for each token.
 
@@ -119,11 +119,11 @@ class AutoregressiveModel(GenerationMixin):
             prompt: sequences of one length, not longer than the context.
             max_new_tokens: how many tokens to generate.
             config: how a token is chosen.
-            generator: source of randomness; None is torch's global source.
+            rng: source of randomness; None is torch's global source.
         """
         tokens = prompt
         for length in range(prompt.shape[1], prompt.shape[1] + max_new_tokens):
             logits = self(tokens[:, window_start(length, self.context) :])[:, -1]
-            new = sample(logits, config, tokens=tokens, generator=generator)
+            new = sample(logits, config, tokens=tokens, rng=rng)
             tokens = torch.cat([tokens, new[:, None]], dim=1)
         return tokens

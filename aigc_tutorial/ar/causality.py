@@ -31,8 +31,8 @@ def influence(
     """
     with evaluation_mode(model):
         logits, embeddings = _forward_with_embeddings(model, tokens)
-        random = torch.Generator().manual_seed(seed)
-        scores = logits @ torch.randn(logits.shape[-1], generator=random).to(logits)
+        rng = torch.Generator().manual_seed(seed)
+        scores = logits @ torch.randn(logits.shape[-1], generator=rng).to(logits)
         rows = []
         for t in range(tokens.shape[1]):
             gradients = torch.autograd.grad(

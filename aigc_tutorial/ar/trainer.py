@@ -304,11 +304,11 @@ def train(
     engine, config = engine or Engine(), config or ARTrainingConfig()
     home = next(model.parameters()).device
     # Each process of a distributed run draws data of its own.
-    random = torch.Generator().manual_seed(seed + 1_000_003 * engine.rank)
+    rng = torch.Generator().manual_seed(seed + 1_000_003 * engine.rank)
     trainer = ARTrainer(model, config=config, engine=engine, validation=validation)
     evaluations = [*range(validate_every or config.n_tokens, config.n_tokens, validate_every or 1)]
     data = as_training_data(model, data)
-    batches = _batches(data, config, random, engine.device)
+    batches = _batches(data, config, rng, engine.device)
     settings = None
     if checkpoint_folder is not None:
         settings = trainer.settings() | {
@@ -347,19 +347,19 @@ def train(
 def _batches(
     data: Tensor | tuple[Tensor, ...] | Batches,
     config: ARTrainingConfig,
-    random: torch.Generator,
+    rng: torch.Generator,
     device: torch.device,
 ) -> Batches:
     """Make batches on the device from whatever kind of data there is."""
     if isinstance(data, tuple):
         rows = tuple(part.to(device) for part in data)
-        return ShuffledTuples(rows, config.batch_size, generator=random)
+        return ShuffledTuples(rows, config.batch_size, rng=rng)
     if not isinstance(data, Tensor):
         return data
     data = data.to(device)
     if data.ndim > 1:
-        return ShuffledBatches(data, config.batch_size, generator=random)
-    return TokenWindows(data, config.context, config.batch_size, generator=random)
+        return ShuffledBatches(data, config.batch_size, rng=rng)
+    return TokenWindows(data, config.context, config.batch_size, rng=rng)
 
 
 def _identity(data: Tensor | tuple[Tensor, ...] | Batches) -> dict[str, Any]:

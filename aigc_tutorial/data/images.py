@@ -147,9 +147,9 @@ class ImageDataset:
         object.__setattr__(other, "labels", labels)
         return other
 
-    def batches(self, batch_size: int, generator: torch.Generator) -> ShuffledBatches:
+    def batches(self, batch_size: int, rng: torch.Generator) -> ShuffledBatches:
         """Endless shuffled batches of the images; see :class:`ShuffledBatches`."""
-        return ShuffledBatches(self.images, batch_size, generator=generator)
+        return ShuffledBatches(self.images, batch_size, rng=rng)
 
 
 def mnist(

@@ -217,20 +217,20 @@ class ClassifierTrainingConfig(Config):
 
 
 def random_affine(
-    x: Float[Tensor, "B C H W"], config: ClassifierTrainingConfig, *, generator: torch.Generator
+    x: Float[Tensor, "B C H W"], config: ClassifierTrainingConfig, *, rng: torch.Generator
 ) -> Float[Tensor, "B C H W"]:
     """Shift, turn and zoom every image by its own small random amounts.
 
     Args:
         x: Images in [-1, 1], where -1 is the background.
         config: Largest shift, rotation and zoom.
-        generator: Source of the random amounts, on the CPU or on the device of the images.
+        rng: Source of the random amounts, on the CPU or on the device of the images.
 
     Returns:
         Images of the same shape. What comes in from outside the image is background.
     """
     height, width = x.shape[-2:]
-    amounts = torch.rand(4, len(x), generator=generator, device=generator.device, dtype=x.dtype)
+    amounts = torch.rand(4, len(x), generator=rng, device=rng.device, dtype=x.dtype)
     shift_x, shift_y, turn, zoom = 2 * amounts.to(x.device) - 1
     angle = turn * math.radians(config.max_rotation)
     scale = 1 + zoom * config.max_zoom
@@ -289,7 +289,7 @@ def train_classifier(
         model = DigitClassifier(model_config)
     model = model.to(x_all).to(memory_format=torch.channels_last).train()
     # Drawn on the CPU: the same order and the same movements on every device.
-    generator = torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
     )
@@ -303,9 +303,9 @@ def train_classifier(
     order = torch.empty(0, dtype=torch.int64, device=x_all.device)
     for step in range(1, n_steps + 1):
         if len(order) < config.batch_size:
-            order = torch.randperm(len(x_all), generator=generator).to(x_all.device)
+            order = torch.randperm(len(x_all), generator=rng).to(x_all.device)
         chosen, order = order[: config.batch_size], order[config.batch_size :]
-        x = random_affine(x_all[chosen], config, generator=generator)
+        x = random_affine(x_all[chosen], config, rng=rng)
         loss = F.cross_entropy(
             model(x.contiguous(memory_format=torch.channels_last)), classes[chosen]
         )

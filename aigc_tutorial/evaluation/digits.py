@@ -180,7 +180,7 @@ def evaluate_digits(
     classifier: DigitClassifier,
     reference: DigitReference,
     *,
-    generator: torch.Generator | None = None,
+    rng: torch.Generator | None = None,
     n_subsets: int = 50,
 ) -> DigitReport:
     """Measure generated digits against real ones.
@@ -192,7 +192,7 @@ def evaluate_digits(
         images: Generated digits in [-1, 1] (N, C, H, W), on any device.
         classifier: The feature extractor that the reference was computed with.
         reference: Features of real digits, for example ``zoo.digit_reference()``.
-        generator: Source of randomness for the subsets of the kernel distance. By default one
+        rng: Source of randomness for the subsets of the kernel distance. By default one
             with seed 0, so that the same images give the same report.
         n_subsets: Number of these subsets, each of at most 1,000 samples.
 
@@ -221,7 +221,7 @@ def evaluate_digits(
         kernel=kernel_distance(
             reference.features,
             prediction.features,
-            generator=generator or torch.Generator().manual_seed(0),
+            rng=rng or torch.Generator().manual_seed(0),
             n_subsets=n_subsets,
             subset_size=min(1000, len(digits), len(reference)),
         ),

@@ -50,7 +50,7 @@ def kernel_distance(
     features_real: Samples,
     features_fake: Samples,
     *,
-    generator: torch.Generator,
+    rng: torch.Generator,
     n_subsets: int = 100,
     subset_size: int = 1000,
 ) -> KernelDistance:
@@ -59,7 +59,7 @@ def kernel_distance(
     Args:
         features_real: Features of one set (N, F), on any device.
         features_fake: Features of the other (M, F), from the same extractor.
-        generator: Source of randomness for the choice of the subsets.
+        rng: Source of randomness for the choice of the subsets.
         n_subsets: Number of subsets.
         subset_size: Samples drawn from either set, without replacement within a subset.
 
@@ -88,7 +88,7 @@ def kernel_distance(
     metric.update(real.cpu().double(), real=True)
     metric.update(fake.cpu().double(), real=False)
     # torchmetrics draws from the global generator: lend it a state taken from ours.
-    seed = torch.randint(2**62, (), generator=generator, device=generator.device).item()
+    seed = torch.randint(2**62, (), generator=rng, device=rng.device).item()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(seed))
         mean, std = metric.compute()

@@ -77,7 +77,7 @@ def classifier_two_sample_test(
     x_real: Samples,
     x_fake: Samples,
     *,
-    generator: torch.Generator,
+    rng: torch.Generator,
     config: TwoSampleConfig = TwoSampleConfig(),
 ) -> TwoSampleResult:
     """Train a classifier on half of the samples and count its successes on the other half.
@@ -91,7 +91,7 @@ def classifier_two_sample_test(
         x_real: Real samples: vectors (N, F) or images (N, C, H, W), on any device.
         x_fake: Generated samples of the same shape and range. No sample may be in both sets. If
             one of the sets is on an accelerator, the classifier is trained there.
-        generator: CPU generator for the split, the initial weights and the order of the batches.
+        rng: CPU generator for the split, the initial weights and the order of the batches.
         config: Size and training of the classifier.
 
     Returns:
@@ -119,17 +119,17 @@ def classifier_two_sample_test(
     real, fake = on_one_device(real, fake)
     n = min(len(real), len(fake))
     n_train = n // 2
-    real = real[torch.randperm(len(real), generator=generator)[:n]]
-    fake = fake[torch.randperm(len(fake), generator=generator)[:n]]
+    real = real[torch.randperm(len(real), generator=rng)[:n]]
+    fake = fake[torch.randperm(len(fake), generator=rng)[:n]]
     # Inputs of any scale: the classifier sees them with mean 0 and variance 1.
     mean, std = real[:n_train].mean(), real[:n_train].std().clamp(min=1e-8)
     real, fake = (real - mean) / std, (fake - mean) / std
 
-    seed = int(torch.randint(2**62, (), generator=generator))
+    seed = int(torch.randint(2**62, (), generator=rng))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = _fresh_classifier(tuple(real.shape[1:]), config.width).to(real)
-    _train(model, real[:n_train], fake[:n_train], config, generator)
+    _train(model, real[:n_train], fake[:n_train], config, rng)
 
     model.eval()
     with torch.no_grad():
@@ -166,7 +166,7 @@ def _train(
     real: Tensor,
     fake: Tensor,
     config: TwoSampleConfig,
-    generator: torch.Generator,
+    rng: torch.Generator,
 ) -> None:
     """Logistic regression of real against generated, with linearly falling rate."""
     half_batch = config.batch_size // 2
@@ -177,8 +177,8 @@ def _train(
     order_real = order_fake = torch.empty(0, dtype=torch.int64)
     for _ in range(n_steps):
         if len(order_real) < half_batch:
-            order_real = torch.randperm(len(real), generator=generator)
-            order_fake = torch.randperm(len(fake), generator=generator)
+            order_real = torch.randperm(len(real), generator=rng)
+            order_fake = torch.randperm(len(fake), generator=rng)
         x = torch.cat([real[order_real[:half_batch]], fake[order_fake[:half_batch]]])
         order_real, order_fake = order_real[half_batch:], order_fake[half_batch:]
         loss = F.binary_cross_entropy_with_logits(model(x), target)

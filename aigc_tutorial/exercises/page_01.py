@@ -14,7 +14,7 @@ from aigc_tutorial.exercises.registry import Mistake, exercise
 PAGE = "01_background"
 
 
-def _bills(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _bills(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     yield 2_500.0, 0.10
     yield 8.0, 0.10
     yield 0.5, 3.60
@@ -46,10 +46,10 @@ def price_of_thousand(rate: float, price_per_hour: float) -> float:
     return 1000 / rate / 3600 * price_per_hour
 
 
-def _distances(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
-    unseen = 5 + torch.rand(40, generator=generator, dtype=torch.float64)
+def _distances(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    unseen = 5 + torch.rand(40, generator=rng, dtype=torch.float64)
     for shift, n in ((-0.5, 30), (0.0, 40), (0.7, 50)):
-        yield 5 + shift + torch.rand(n, generator=generator, dtype=torch.float64), unseen
+        yield 5 + shift + torch.rand(n, generator=rng, dtype=torch.float64), unseen
     # One sample in two is an exact copy, the others lie far away: the medians say nothing.
     yield torch.tensor([0.0, 9.0] * 20, dtype=torch.float64), unseen
     yield torch.tensor([1.0, 2.0, 2.0]).double(), torch.tensor([2.0, 3.0]).double()
@@ -89,11 +89,11 @@ def copying_statistic(generated: Float64[Tensor, " N"], unseen: Float64[Tensor, 
     return float((difference.sign() / 2 + 0.5).mean())
 
 
-def _mixtures(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _mixtures(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for t, s in ((0.9, 0.8), (0.5, 0.45), (0.1, 0.0)):
         yield (
-            torch.randn(4, 2, generator=generator),
-            torch.randn(4, 2, generator=generator),
+            torch.randn(4, 2, generator=rng),
+            torch.randn(4, 2, generator=rng),
             t,
             s,
         )
@@ -137,11 +137,11 @@ def denoising_step(
     return math.cos(math.pi / 2 * s) * clean + math.sin(math.pi / 2 * s) * noise
 
 
-def _streams(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _streams(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     candidates = [1.0, 3.0, 10.0, 40.0, math.inf]
-    steady = torch.randint(3, (600,), generator=generator)
+    steady = torch.randint(3, (600,), generator=rng)
     changing = torch.cat([torch.arange(200) % 3, torch.arange(200, 0, -1) % 3])
-    noisy = torch.where(torch.rand(400, generator=generator) < 0.2, steady[:400], changing)
+    noisy = torch.where(torch.rand(400, generator=rng) < 0.2, steady[:400], changing)
     for states in (steady, changing, noisy):
         yield states.tolist(), 3, candidates
 

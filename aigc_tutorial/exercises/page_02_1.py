@@ -12,9 +12,9 @@ from aigc_tutorial.exercises.registry import Mistake, exercise
 PAGE = "02_1_concepts"
 
 
-def _log_densities(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _log_densities(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for size in (1.0, 2000.0):
-        yield tuple(-size * torch.rand(2, 9, generator=generator))
+        yield tuple(-size * torch.rand(2, 9, generator=rng))
 
 
 @exercise(
@@ -52,7 +52,7 @@ def best_discriminator(
     return (log_p - log_q).sigmoid()
 
 
-def _recall_cases(_generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _recall_cases(_rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     yield from ((6, 8, 1), (1, 8, 1), (8, 16, 3), (3, 2, 0), (5, 4, 5))
 
 
@@ -92,9 +92,9 @@ def accuracy_with_short_sight(n_pairs: int, n_values: int, n_seen: int) -> float
     return n_seen / n_pairs + (1 - n_seen / n_pairs) / n_values
 
 
-def _queries_keys_values(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _queries_keys_values(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for time, width in ((4, 3), (6, 16), (1, 2)):
-        yield tuple(2 * torch.randn(3, time, width, generator=generator))
+        yield tuple(2 * torch.randn(3, time, width, generator=rng))
 
 
 def _attention(
@@ -147,10 +147,10 @@ def causal_attention(
     return scores.masked_fill(later, float("-inf")).softmax(dim=1) @ values
 
 
-def _adam_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _adam_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for n_steps in (1, 2, 30):
-        parameter, gradient, mean = torch.randn(3, 5, generator=generator)
-        mean_square = torch.rand(5, generator=generator)
+        parameter, gradient, mean = torch.randn(3, 5, generator=rng)
+        mean_square = torch.rand(5, generator=rng)
         if n_steps == 1:
             mean, mean_square = torch.zeros(5), torch.zeros(5)
         yield parameter, gradient, mean, mean_square, n_steps

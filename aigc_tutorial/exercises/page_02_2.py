@@ -10,7 +10,7 @@ from aigc_tutorial.exercises.registry import Mistake, exercise
 PAGE = "02_2_connections"
 
 
-def _texts(_generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _texts(_rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     yield ("network (GAN)",)
     yield ("plain",)
     yield ('G(z), called "fake"',)
@@ -47,7 +47,7 @@ def node_label(text: str) -> str:
     return f'["{escaped}"]'
 
 
-def _doubled(_generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _doubled(_rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     yield (
         {"A": "GAN", "B": "AR", "C": "pre-training", "E": "pre-training", "G": "attention"},
         [("A", "C"), ("B", "E"), ("C", "G"), ("E", "G")],
@@ -94,7 +94,7 @@ def merge_doubles(nodes: dict[str, str], edges: list[tuple[str, str]]) -> list[t
     return sorted((source, target) for source, target in pairs if source != target)
 
 
-def _graphs(_generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _graphs(_rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     chain = [("data", "targets"), ("targets", "weights"), ("weights", "model"), ("noise", "other")]
     yield chain, "model"
     yield chain, "data"

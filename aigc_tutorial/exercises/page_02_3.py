@@ -11,7 +11,7 @@ from aigc_tutorial.exercises.registry import Mistake, exercise
 PAGE = "02_3_pipeline"
 
 
-def _lengths(_generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _lengths(_rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     yield from ((2.9, 470, 1000), (0.7, 100, 100), (4.0, 10, 43))
 
 
@@ -45,7 +45,7 @@ def bits_per_character(nats_per_token: float, n_tokens: int, n_characters: int) 
     return nats_per_token * n_tokens / math.log(2) / n_characters
 
 
-def _texts(_generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _texts(_rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     yield from ((2.0, 3.0, 80), (2.1, 2.4, 500), (2.0, 1.9, 100))
 
 
@@ -81,7 +81,7 @@ def powers_of_ten_lost(bits_before: float, bits_after: float, n_characters: int)
     return n_characters * (bits_after - bits_before) * math.log10(2)
 
 
-def _schedules(_generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _schedules(_rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     yield from ((8, 0.5), (10, 0.3), (7, 0.0), (5, 1.0))
 
 

@@ -13,11 +13,11 @@ from aigc_tutorial.exercises.registry import Mistake, exercise
 PAGE = "03_1_overview"
 
 
-def _pairs_of_bins(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _pairs_of_bins(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for n, width in ((5, 0.1), (3, 2.0)):
         yield (
-            torch.rand(n, generator=generator).log(),
-            torch.rand(n, generator=generator).log(),
+            torch.rand(n, generator=rng).log(),
+            torch.rand(n, generator=rng).log(),
             width,
         )
 
@@ -54,9 +54,9 @@ def density_from_bins(
     return log_p1 + log_p2 - 2 * math.log(width)
 
 
-def _histograms(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _histograms(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for n_bins, width in ((4, 0.5), (8, 0.25)):
-        density = torch.rand(n_bins * 10, generator=generator, dtype=torch.float64)
+        density = torch.rand(n_bins * 10, generator=rng, dtype=torch.float64)
         yield density / (density.sum() * width / 10), n_bins, width
 
 
@@ -92,7 +92,7 @@ def cost_of_bins(density: Float[Tensor, " N"], n_bins: int, width: float) -> flo
     return float((in_bins * (in_bins.log() - best.log())).sum() * step)
 
 
-def _timings(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _timings(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     lengths = [10.0, 20.0, 40.0, 80.0]
     yield lengths, [0.3 * n for n in lengths]
     yield lengths, [0.01 * n**2 for n in lengths]
@@ -121,10 +121,10 @@ def growth_exponent(lengths: list[float], seconds: list[float]) -> float:
     return math.log(seconds[-1] / seconds[0]) / math.log(lengths[-1] / lengths[0])
 
 
-def _samples_and_points(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _samples_and_points(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for n_samples, n_points, width in ((7, 5, 0.5), (40, 3, 0.1), (3, 4, 2.0)):
-        samples = torch.randn(n_samples, 2, generator=generator, dtype=torch.float64)
-        yield samples, torch.randn(n_points, 2, generator=generator, dtype=torch.float64), width
+        samples = torch.randn(n_samples, 2, generator=rng, dtype=torch.float64)
+        yield samples, torch.randn(n_points, 2, generator=rng, dtype=torch.float64), width
     far = torch.tensor([[60.0, 0.0]], dtype=torch.float64)
     yield torch.zeros(2, 2, dtype=torch.float64), far, 1.0
 

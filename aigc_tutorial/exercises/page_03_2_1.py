@@ -13,10 +13,10 @@ from aigc_tutorial.exercises.registry import Mistake, exercise
 PAGE = "03_2_1_gan_steps"
 
 
-def _optimizer_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _optimizer_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for decay, epsilon in ((0.99, 1e-8), (0.9, 1e-2)):
-        weight, gradient = torch.randn(2, 6, generator=generator)
-        mean_square = torch.rand(6, generator=generator)
+        weight, gradient = torch.randn(2, 6, generator=rng)
+        mean_square = torch.rand(6, generator=rng)
         yield weight, gradient, mean_square, 0.05, decay, epsilon
 
 
@@ -76,7 +76,7 @@ def rmsprop_step(
     return weight - learning_rate * gradient / (mean_square.sqrt() + epsilon), mean_square
 
 
-def _pair_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _pair_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for n in (4, 9):
         networks = []
         for sizes in ((3, 5, 2), (2, 5, 1)):
@@ -84,11 +84,11 @@ def _pair_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
                 nn.Linear(sizes[0], sizes[1]), nn.Tanh(), nn.Linear(sizes[1], sizes[2])
             )
             for parameter in network.parameters():
-                parameter.data = torch.randn(parameter.shape, generator=generator)
+                parameter.data = torch.randn(parameter.shape, generator=rng)
             networks.append(network)
         make, score = networks
         judge = nn.Sequential(score, nn.Flatten(0))
-        yield make, judge, torch.randn(n, 3, generator=generator)
+        yield make, judge, torch.randn(n, 3, generator=rng)
 
 
 def _what_moved(arguments: tuple[Any, ...], loss: Tensor) -> dict[str, Tensor]:
@@ -155,7 +155,7 @@ def _frozen(network: nn.Module, compute: Callable[[], Tensor]) -> Tensor:
     return result
 
 
-def _run_cases(_generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _run_cases(_rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     yield [0.99, 0.91, 0.83, 0.74, 0.68, 0.66], 4_000, 2
     yield [0.99, 0.80, 0.70, 0.69, 0.71, 0.66, 0.65], 4_000, 2
     yield [0.99, 0.70, 0.696, 0.692, 0.60], 4_000, 2

@@ -13,9 +13,9 @@ from aigc_tutorial.exercises.registry import Mistake, exercise
 PAGE = "03_2_2_ar_steps"
 
 
-def _token_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _token_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for shape in ((1, 2), (2, 5), (3, 9)):
-        yield (torch.randint(20, shape, generator=generator),)
+        yield (torch.randint(20, shape, generator=rng),)
 
 
 @exercise(
@@ -55,11 +55,11 @@ def _mean_of_rows(logits: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
     return ((nll * mask).sum(1) / mask.sum(1)).mean()
 
 
-def _loss_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _loss_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for batch, time, vocabulary in ((1, 4, 3), (3, 6, 5), (4, 9, 11)):
-        logits = 3 * torch.randn(batch, time, vocabulary, generator=generator)
-        targets = torch.randint(vocabulary, (batch, time), generator=generator)
-        lengths = torch.randint(1, time + 1, (batch, 1), generator=generator)
+        logits = 3 * torch.randn(batch, time, vocabulary, generator=rng)
+        targets = torch.randint(vocabulary, (batch, time), generator=rng)
+        lengths = torch.randint(1, time + 1, (batch, 1), generator=rng)
         lengths[0] = time - 1
         yield logits, targets, torch.arange(time) < lengths
 
@@ -106,11 +106,11 @@ def masked_nll(
     return -(log_p * mask).sum() / mask.sum()
 
 
-def _nucleus_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _nucleus_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     yield torch.tensor([0.1, 0.5, 0.15, 0.25]), 0.7
     yield torch.tensor([0.05, 0.05, 0.9]), 0.5
     for n in (7, 40):
-        yield (2 * torch.randn(n, generator=generator)).softmax(-1), 0.8
+        yield (2 * torch.randn(n, generator=rng)).softmax(-1), 0.8
 
 
 def _below(probabilities: Tensor, p: float) -> Tensor:
@@ -168,7 +168,7 @@ def nucleus(probabilities: Float[Tensor, " V"], p: float) -> Bool[Tensor, " V"]:
     return torch.zeros_like(kept).scatter(-1, order, kept)
 
 
-def _rates(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _rates(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     yield from ((0.01, 10), (0.1, 20), (0.5, 3), (1e-6, 100), (0.0, 5))
 
 
@@ -221,9 +221,9 @@ def _function(kind: str) -> Callable[[Tensor], Tensor]:
     return logits
 
 
-def _leaks(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _leaks(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for kind in ("causal", "whole", "next", "late"):
-        yield _function(kind), torch.randint(10, (2, 9), generator=generator)
+        yield _function(kind), torch.randint(10, (2, 9), generator=rng)
 
 
 @torch.no_grad()

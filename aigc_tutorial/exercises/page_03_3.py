@@ -12,9 +12,9 @@ from aigc_tutorial.exercises.registry import Mistake, exercise
 PAGE = "03_3_strengths_limits"
 
 
-def _logits(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _logits(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for shift, sizes in ((0.2, (8, 8, 8)), (1.5, (40, 10, 25)), (3.0, (5, 50, 20))):
-        training, held_out, fake = (torch.randn(n, generator=generator) for n in sizes)
+        training, held_out, fake = (torch.randn(n, generator=rng) for n in sizes)
         yield training + 2, held_out + 2 - shift, fake
 
 
@@ -65,7 +65,7 @@ def overfitting_heuristic(
     return (training.mean() - held_out.mean()) / (training.mean() - fake.mean())
 
 
-def _draws(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _draws(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     yield from ((8, 8), (20, 8), (1, 5), (100, 10), (26_000, 1_000))
 
 
@@ -102,7 +102,7 @@ def missing_by_chance(n_samples: int, n_modes: int) -> float:
     return n_modes * (1 - 1 / n_modes) ** n_samples
 
 
-def _sizes(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _sizes(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     yield from ((1, 1, 10, 1, 2), (1, 64, 102_400, 2, 64), (100, 50, 1_000, 4, 32), (7, 3, 5, 2, 1))
 
 
@@ -165,13 +165,13 @@ def cost_of_writing(
     return sum(passes), passes[0] + sum(single[1:])
 
 
-def _packs(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _packs(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     p = torch.full((8,), 1 / 8, dtype=torch.float64)
     half = torch.tensor([1 / 4] * 4 + [0.0] * 4, dtype=torch.float64)
     for k in (1, 2, 3):
         yield p, half, k
     for n in (3, 6):
-        a, b = torch.randn(2, n, generator=generator, dtype=torch.float64).softmax(-1)
+        a, b = torch.randn(2, n, generator=rng, dtype=torch.float64).softmax(-1)
         yield a, b, 2
 
 

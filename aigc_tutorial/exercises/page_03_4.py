@@ -13,7 +13,7 @@ from aigc_tutorial.exercises.registry import Mistake, exercise
 PAGE = "03_4_applications"
 
 
-def _poems(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _poems(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for lengths in (
         (5, 5, 5, 5),
         (7, 7, 7, 7),
@@ -53,10 +53,10 @@ def scans(text: str) -> bool:
     return lengths in ([5] * 4, [7] * 4)
 
 
-def _clouds(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _clouds(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for n_data, n_pixels, n_new in ((5, 3, 4), (40, 6, 2)):
-        data = torch.randn(n_data, n_pixels, generator=generator) + 2
-        yield data, torch.randn(n_new, n_data, generator=generator)
+        data = torch.randn(n_data, n_pixels, generator=rng) + 2
+        yield data, torch.randn(n_new, n_data, generator=rng)
 
 
 @exercise(
@@ -98,10 +98,10 @@ def gaussian_of_data(
     return mean + noise @ (data - mean) / math.sqrt(len(data) - 1)
 
 
-def _translations(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _translations(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for n_rows, n_tokens, separator in ((3, 8, 9), (2, 5, 7)):
-        tokens = torch.randint(separator, (n_rows, n_tokens), generator=generator)
-        where = torch.randint(1, n_tokens - 1, (n_rows, 1), generator=generator)
+        tokens = torch.randint(separator, (n_rows, n_tokens), generator=rng)
+        where = torch.randint(1, n_tokens - 1, (n_rows, 1), generator=rng)
         yield tokens.scatter(1, where, separator), separator
 
 
@@ -132,10 +132,10 @@ def target_mask(tokens: Int64[Tensor, "B T"], separator: int) -> Bool[Tensor, "B
     return before > 0
 
 
-def _answers(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _answers(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for n in (12, 40):
-        confidence = torch.rand(n, generator=generator)
-        right = torch.rand(n, generator=generator) < confidence
+        confidence = torch.rand(n, generator=rng)
+        right = torch.rand(n, generator=rng) < confidence
         yield confidence, right, 0.5
     yield torch.tensor([0.2, 0.3]), torch.tensor([True, False]), 0.9
 

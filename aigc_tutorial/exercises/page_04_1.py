@@ -13,7 +13,7 @@ from aigc_tutorial.exercises.registry import Mistake, exercise
 PAGE = "04_1_models"
 
 
-def _size_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _size_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     yield from ((3, 2, 4, 5), (65, 8, 32, 256), (1_000, 1, 16, 7))
 
 
@@ -53,9 +53,9 @@ def window_parameters(vocab_size: int, window: int, embedding_dim: int, hidden_d
     return vocab_size * embedding_dim + hidden + hidden_dim * vocab_size + vocab_size
 
 
-def _density_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _density_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for m, s in ((0.0, 1.0), (1.0, 0.5), (-2.0, 3.0)):
-        yield torch.rand(20, generator=generator) * 4 + 0.05, m, s
+        yield torch.rand(20, generator=rng) * 4 + 0.05, m, s
 
 
 def _normal_density(z: Tensor) -> Tensor:
@@ -98,10 +98,10 @@ def pushforward_density(x: Float[Tensor, " N"], m: float, s: float) -> Float[Ten
     return density_z / (s * x)
 
 
-def _noise_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _noise_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for batch, vocab_size in ((1, 2), (50, 6), (30, 40)):
-        probs = (2 * torch.randn(batch, vocab_size, generator=generator)).softmax(1)
-        yield probs, torch.rand(batch, generator=generator)
+        probs = (2 * torch.randn(batch, vocab_size, generator=rng)).softmax(1)
+        yield probs, torch.rand(batch, generator=rng)
     zero_first = torch.tensor([[0.0, 0.25, 0.75]]).expand(3, 3)
     yield zero_first, torch.tensor([0.0, 0.25, 0.9])
 
@@ -141,10 +141,10 @@ def tokens_from_noise(probs: Float[Tensor, "B V"], u: Float[Tensor, " B"]) -> In
     return (probs.cumsum(dim=1) <= u[:, None]).sum(dim=1)
 
 
-def _surface_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _surface_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for pixels, latents, scale in ((1, 1, 2.0), (5, 2, 0.5), (200, 64, 100.0)):
-        jacobian = scale * torch.randn(pixels, latents, generator=generator, dtype=torch.float64)
-        yield jacobian, torch.randn(latents, generator=generator, dtype=torch.float64)
+        jacobian = scale * torch.randn(pixels, latents, generator=rng, dtype=torch.float64)
+        yield jacobian, torch.randn(latents, generator=rng, dtype=torch.float64)
 
 
 def _normal_log_density(z: Tensor) -> Tensor:

@@ -14,11 +14,11 @@ from aigc_tutorial.exercises.registry import Mistake, exercise
 PAGE = "04_2_1_gan_math"
 
 
-def _density_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _density_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for scale in (1.0, 5.0, 300.0):  # exp(-300) is 0 in float32
         yield (
-            -scale * torch.rand(12, generator=generator),
-            -scale * torch.rand(12, generator=generator),
+            -scale * torch.rand(12, generator=rng),
+            -scale * torch.rand(12, generator=rng),
         )
 
 
@@ -56,11 +56,11 @@ def optimal_discriminator(
     return torch.sigmoid(log_p - log_q)
 
 
-def _logit_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _logit_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for scale in (0.0, 1.0, 4.0, 200.0):
         yield (
-            scale * (torch.randn(20, generator=generator) + 1),
-            scale * (torch.randn(30, generator=generator) - 1),
+            scale * (torch.randn(20, generator=rng) + 1),
+            scale * (torch.randn(30, generator=rng) - 1),
         )
 
 
@@ -105,9 +105,9 @@ def divergence_bound(
     return math.log(2) - 0.5 * (softplus(-logits_real).mean() + softplus(logits_fake).mean())
 
 
-def _sample_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _sample_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for n, shift in ((4, 0.0), (50, 0.0), (50, 3.0)):
-        x, y = torch.randn(2, n, generator=generator)
+        x, y = torch.randn(2, n, generator=rng)
         yield x, 0.3 * y + shift
 
 
@@ -147,9 +147,9 @@ def wasserstein_line(x: Float[Tensor, " N"], y: Float[Tensor, " N"]) -> Float[Te
     return (x.sort().values - y.sort().values).abs().mean()
 
 
-def _dirac_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _dirac_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for _ in range(4):
-        theta, psi, gamma, step = torch.rand(4, generator=generator).tolist()
+        theta, psi, gamma, step = torch.rand(4, generator=rng).tolist()
         yield 4 * theta - 2, 4 * psi - 2, gamma, step
 
 
@@ -213,7 +213,7 @@ def dirac_step(theta: float, psi: float, gamma: float, step_size: float) -> tupl
     return theta, psi
 
 
-def _gamma_cases(_generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _gamma_cases(_rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     yield from ((gamma,) for gamma in (0.05, 0.5, 1.0, 1.5, 6.0))
 
 

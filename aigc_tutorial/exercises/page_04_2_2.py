@@ -14,10 +14,10 @@ from aigc_tutorial.exercises.registry import Mistake, exercise
 PAGE = "04_2_2_ar_math"
 
 
-def _sequence_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _sequence_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for length, vocab_size, scale in ((1, 3, 1.0), (6, 4, 2.0), (40, 50, 20.0)):
-        logits = scale * torch.randn(length, vocab_size, generator=generator)
-        yield logits, torch.randint(vocab_size, (length,), generator=generator)
+        logits = scale * torch.randn(length, vocab_size, generator=rng)
+        yield logits, torch.randint(vocab_size, (length,), generator=rng)
 
 
 @exercise(
@@ -63,9 +63,9 @@ def sequence_log_probability(
     return logits.log_softmax(dim=1).gather(1, tokens[:, None]).sum()
 
 
-def _masked_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _masked_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for lengths in ([4, 4], [1, 7, 3], [12, 2, 5, 9]):
-        nll = 3 * torch.rand(len(lengths), max(lengths), generator=generator)
+        nll = 3 * torch.rand(len(lengths), max(lengths), generator=rng)
         yield nll, torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
 
 
@@ -105,7 +105,7 @@ def loss_per_token(nll: Float[Tensor, "N T"], mask: Bool[Tensor, "N T"]) -> Floa
     return (nll * mask).sum() / mask.sum()
 
 
-def _unit_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _unit_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     yield math.log(2), 7, "letters"
     yield 1.4, 5, "naïve"
     yield 3.2, 4, "床前明月光"
@@ -149,10 +149,10 @@ def bits_per_byte(nats_per_token: float, n_tokens: int, text: str) -> float:
     return nats_per_token * n_tokens / math.log(2) / len(text.encode())
 
 
-def _logit_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _logit_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for batch, vocab_size, scale in ((1, 2, 1.0), (5, 7, 2.0), (3, 4, 200.0)):
-        logits = scale * torch.randn(batch, vocab_size, generator=generator)
-        yield logits, torch.randint(vocab_size, (batch,), generator=generator)
+        logits = scale * torch.randn(batch, vocab_size, generator=rng)
+        yield logits, torch.randint(vocab_size, (batch,), generator=rng)
 
 
 def _by_autograd(logits: Tensor, tokens: Tensor) -> Tensor:
@@ -201,11 +201,11 @@ def cross_entropy_gradient(
     return (logits.softmax(dim=1) - one_hot) / len(tokens)
 
 
-def _chain_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _chain_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for length, width in ((1, 3), (4, 2), (12, 5)):
-        states = torch.randn(length, width, generator=generator).tanh()
-        matrix = torch.randn(width, width, generator=generator) / width**0.5
-        yield matrix, states, torch.randn(width, generator=generator)
+        states = torch.randn(length, width, generator=rng).tanh()
+        matrix = torch.randn(width, width, generator=rng) / width**0.5
+        yield matrix, states, torch.randn(width, generator=rng)
 
 
 def _backwards(

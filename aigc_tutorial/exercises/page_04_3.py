@@ -13,9 +13,9 @@ from aigc_tutorial.exercises.registry import Mistake, exercise
 PAGE = "04_3_mnist_case"
 
 
-def _pixel_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _pixel_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for n, size in ((1, 4), (5, 28)):
-        pixels = torch.randint(0, 256, (n, size, size), generator=generator)
+        pixels = torch.randint(0, 256, (n, size, size), generator=rng)
         pixels[0, 0, :2] = torch.tensor([0, 255])
         yield (pixels.to(torch.uint8),)
 
@@ -53,9 +53,9 @@ def scale_pixels(pixels: UInt8[Tensor, "N H W"]) -> Float[Tensor, "N 1 H W"]:
     return pixels[:, None].float() / 127.5 - 1
 
 
-def _logit_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _logit_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for scale in (1.0, 10.0, 200.0):  # at -200 a logarithm of a sigmoid is already -inf
-        yield (scale * torch.randn(16, generator=generator),)
+        yield (scale * torch.randn(16, generator=rng),)
 
 
 @exercise(
@@ -92,14 +92,14 @@ def non_saturating_loss(logits_fake: Float[Tensor, " B"]) -> Float[Tensor, ""]:
     return F.softplus(-logits_fake).mean()
 
 
-def _label_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _label_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     yield (torch.arange(10).repeat(50),)
     for weights in (
         [1, 1, 1, 1, 1, 1, 1, 1, 1, 0],
         [30, 9, 9, 0.3, 9, 9, 9, 9, 9, 7],
         [1] + [0] * 9,
     ):
-        yield (torch.multinomial(torch.tensor(weights).float(), 2000, True, generator=generator),)
+        yield (torch.multinomial(torch.tensor(weights).float(), 2000, True, generator=rng),)
 
 
 @exercise(
@@ -142,15 +142,15 @@ def missing_digits(labels: Int64[Tensor, " N"]) -> list[int]:
     return [digit for digit in range(10) if shares[digit] < 0.05]
 
 
-def _network_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _network_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for n, hidden in ((1, 4), (6, 8)):
         network = nn.Sequential(
             nn.Flatten(), nn.Linear(16, hidden), nn.Tanh(), nn.Linear(hidden, 1)
         )
         for parameter in network.parameters():
-            parameter.data = torch.randn(parameter.shape, generator=generator)
+            parameter.data = torch.randn(parameter.shape, generator=rng)
         network.append(nn.Flatten(0))
-        yield network, torch.randn(n, 1, 4, 4, generator=generator)
+        yield network, torch.randn(n, 1, 4, 4, generator=rng)
 
 
 def _penalty_and_gradient(arguments: tuple[Any, ...], penalty: Tensor) -> dict[str, Tensor]:
@@ -214,7 +214,7 @@ def r1_penalty(
     return gradient.square().flatten(1).sum(1).mean()
 
 
-def _decay_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _decay_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     yield from ((10_000.0, 64), (500.0, 500), (100_000.0, 32))
 
 

@@ -12,7 +12,7 @@ from aigc_tutorial.exercises.registry import Mistake, exercise
 PAGE = "05_1_environment"
 
 
-def _machines(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _machines(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for has_cuda in (True, False):
         for has_mps in (True, False):
             yield has_cuda, has_mps
@@ -48,7 +48,7 @@ def choose_device(has_cuda: bool, has_mps: bool) -> str:
     return "mps" if has_mps else "cpu"
 
 
-def _seed_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _seed_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     yield from ((3, 0), (3, 0), (5, 42))
 
 
@@ -92,7 +92,7 @@ def own_randomness(n: int, seed: int) -> Float[Tensor, " n"]:
     return torch.randn(n, generator=torch.Generator().manual_seed(seed))
 
 
-def _timing_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _timing_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     yield from ((85e-6, 1, 3.6e-3, 256), (2e-3, 10, 11e-3, 100), (0.5, 64, 0.9, 128))
 
 
@@ -133,7 +133,7 @@ def call_and_image_seconds(
     return seconds_a - batch_a * seconds_image, seconds_image
 
 
-def _row_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _row_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     yield from ((0, 3, 4, 0), (2, 1, 4, 0), (5, 20, 64, 7))
 
 

@@ -13,9 +13,9 @@ from aigc_tutorial.exercises.registry import Mistake, exercise
 PAGE = "05_2_implementation"
 
 
-def _two_logits(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _two_logits(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for scale in (1.0, 200.0):
-        yield tuple(scale * torch.randn(2, 12, generator=generator))
+        yield tuple(scale * torch.randn(2, 12, generator=rng))
 
 
 @exercise(
@@ -57,13 +57,13 @@ def discriminator_loss(
     return F.softplus(-logits_real).mean() + F.softplus(logits_fake).mean()
 
 
-def _networks(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _networks(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     network_g = nn.Linear(3, 4)
     network_d = nn.Sequential(nn.Linear(4, 1), nn.Flatten(0))
     for parameter in (*network_g.parameters(), *network_d.parameters()):
-        parameter.data = torch.randn(parameter.shape, generator=generator)
-    x_real = torch.randn(8, 4, generator=generator)
-    yield network_g, network_d, x_real, torch.randn(8, 3, generator=generator)
+        parameter.data = torch.randn(parameter.shape, generator=rng)
+    x_real = torch.randn(8, 4, generator=rng)
+    yield network_g, network_d, x_real, torch.randn(8, 3, generator=rng)
 
 
 def _gradients(arguments: tuple[Any, ...], loss: Tensor) -> dict[str, Any]:
@@ -119,10 +119,10 @@ def loss_of_discriminator(
     return F.softplus(-logits_real).mean() + F.softplus(logits_fake).mean()
 
 
-def _column_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _column_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for n in (4, 10):
-        labels = (torch.rand(n, generator=generator) < 0.5).float()
-        noise = torch.randn(n, generator=generator)
+        labels = (torch.rand(n, generator=rng) < 0.5).float()
+        noise = torch.randn(n, generator=rng)
         yield (2 * (labels - 0.5) + noise)[:, None], labels
 
 
@@ -158,10 +158,10 @@ def accuracy(logits: Float[Tensor, "B 1"], labels: Float[Tensor, " B"]) -> Float
     return (says_real == labels.bool()).float().mean()
 
 
-def _step_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _step_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for n_steps in (2, 5):
         weight = torch.zeros(3, requires_grad=True)
-        targets = torch.randn(n_steps, 3, generator=generator)
+        targets = torch.randn(n_steps, 3, generator=rng)
         losses = [lambda w=weight, t=target: (w - t).square().sum() for target in targets]
         yield weight, torch.optim.SGD([weight], lr=0.1), losses
 
@@ -224,9 +224,9 @@ def take_steps(
     return weight
 
 
-def _reversal_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _reversal_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for shape in ((5,), (3, 1, 4, 4)):
-        yield (torch.randn(shape, generator=generator, requires_grad=True),)
+        yield (torch.randn(shape, generator=rng, requires_grad=True),)
 
 
 def _value_and_gradient(arguments: tuple[Any, ...], result: Tensor) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ from aigc_tutorial.exercises.registry import Mistake, exercise
 PAGE = "05_4_results"
 
 
-def _gaussians(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _gaussians(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     yield from ((0.0, 1.0, 0.0, 1.0), (0.0, 1.0, 3.0, 1.0), (1.0, 0.5, -1.0, 2.5))
 
 
@@ -51,9 +51,9 @@ def frechet_distance_1d(
     return (mean_real - mean_fake) ** 2 + (std_real - std_fake) ** 2
 
 
-def _share_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _share_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     yield (torch.full((10,), 0.1),)
-    yield (torch.rand(10, generator=generator).softmax(0),)
+    yield (torch.rand(10, generator=rng).softmax(0),)
     yield (torch.tensor([0.5, 0.5] + [0.0] * 8),)
 
 
@@ -92,7 +92,7 @@ def kl_to_uniform(shares: Float[Tensor, " 10"]) -> Float[Tensor, ""]:
     return torch.xlogy(shares, 10 * shares).sum()
 
 
-def _test_sizes(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _test_sizes(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     yield from ((100, 0.05), (2000, 0.05), (2000, 0.001))
 
 
@@ -132,12 +132,12 @@ def two_sample_threshold(n_held_out: int, level: float) -> float:
     return 0.5 + quantile * math.sqrt(0.25 / n_held_out)
 
 
-def _copy_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
+def _copy_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for n_features in (2, 8):
-        training = torch.randn(40, n_features, generator=generator)
-        held_out = torch.randn(30, n_features, generator=generator)
-        generated = torch.randn(12, n_features, generator=generator)
-        noise = torch.randn(4, n_features, generator=generator)
+        training = torch.randn(40, n_features, generator=rng)
+        held_out = torch.randn(30, n_features, generator=rng)
+        generated = torch.randn(12, n_features, generator=rng)
+        noise = torch.randn(4, n_features, generator=rng)
         generated[:4] = training[:4] + 1e-4 * noise
         yield generated, training, held_out
 
@@ -189,12 +189,12 @@ def copied(
     return to_training < limit
 
 
-def _mixture_cases(generator: torch.Generator) -> Iterator[tuple[Any, ...]]:
-    good = 175 + 30 * torch.randn(20, generator=generator)
+def _mixture_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    good = 175 + 30 * torch.randn(20, generator=rng)
     junk = torch.full((20,), 28 * 28 * math.log(8))
     yield good, junk, 0.01
     yield good, good, 0.25
-    yield good, good + torch.randn(20, generator=generator), 0.5
+    yield good, good + torch.randn(20, generator=rng), 0.5
 
 
 @exercise(

@@ -27,11 +27,11 @@ class Generator(Pretrained):
         return self.config.image_shape
 
     def sample_latent(
-        self, n: int, *, generator: torch.Generator | None = None
+        self, n: int, *, rng: torch.Generator | None = None
     ) -> Float[Tensor, "{n} Z"]:
         """Draw ``n`` latent vectors on the model's device.
 
-        The numbers are drawn where ``generator`` lives, by default on the CPU, in float32, and
+        The numbers are drawn where ``rng`` lives, by default on the CPU, in float32, and
         moved and converted after that: one seed then gives the same latents on a laptop and on a
         GPU, for float32 weights and for half precision.
 
@@ -40,19 +40,19 @@ class Generator(Pretrained):
         """
         if n < 1:
             raise ValueError(f"n must be at least 1, got {n}")
-        where = "cpu" if generator is None else generator.device
-        z = torch.randn(n, self.latent_dim, generator=generator, device=where, dtype=torch.float32)
+        where = "cpu" if rng is None else rng.device
+        z = torch.randn(n, self.latent_dim, generator=rng, device=where, dtype=torch.float32)
         return z.to(next(self.parameters()))
 
     @torch.no_grad()
     def sample(
-        self, n: int, *, generator: torch.Generator | None = None, batch_size: int = 1000
+        self, n: int, *, rng: torch.Generator | None = None, batch_size: int = 1000
     ) -> Float[Tensor, "{n} ..."]:
         """Draw ``n`` samples in evaluation mode, without gradients; several threads may do so.
 
         Args:
             n: number of samples.
-            generator: source of randomness; with the same seed the same samples.
+            rng: source of randomness; with the same seed the same samples.
             batch_size: how many are computed at once, a matter of memory alone.
 
         Returns:
@@ -63,7 +63,7 @@ class Generator(Pretrained):
         """
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-        z = self.sample_latent(n, generator=generator)
+        z = self.sample_latent(n, rng=rng)
         with evaluation_mode(self):
             return torch.cat([self(part) for part in z.split(batch_size)])
 

@@ -118,11 +118,11 @@ class MLPGeneratorCopies(Generator):
         return rows.unflatten(1, self.config.image_shape)
 
     def sample_each(
-        self, n: int, *, generator: torch.Generator | None = None
+        self, n: int, *, rng: torch.Generator | None = None
     ) -> Float[Tensor, "S {n} ..."]:
         """Draw ``n`` samples of each copy."""
         n_copies = self.config.n_copies
-        rows = self.sample(n * n_copies, generator=generator, batch_size=1000 * n_copies)
+        rows = self.sample(n * n_copies, rng=rng, batch_size=1000 * n_copies)
         return split_copies(rows, n_copies)
 
     def copy(self, number: int) -> MLPGenerator:

@@ -103,7 +103,7 @@ def latents_by_digit(
     model: Generator,
     classifier: nn.Module,
     *,
-    generator: torch.Generator | None = None,
+    rng: torch.Generator | None = None,
     n_candidates: int = 500,
     n_classes: int = 10,
 ) -> Float[Tensor, "n_classes Z"]:
@@ -115,7 +115,7 @@ def latents_by_digit(
     Args:
         model: the generator.
         classifier: names images; on any device.
-        generator: source of the candidates.
+        rng: source of the candidates.
         n_candidates: latents to choose from.
         n_classes: classes to find, at most as many as the classifier knows.
 
@@ -126,7 +126,7 @@ def latents_by_digit(
         ValueError: if the classifier finds none of some digit among the candidates, or knows fewer
             classes than ``n_classes``.
     """
-    z = model.sample_latent(n_candidates, generator=generator)
+    z = model.sample_latent(n_candidates, rng=rng)
     images = decode(model, z)
     with evaluation_mode(classifier):
         logits = classifier(images.to(next(classifier.parameters()))).cpu()

@@ -57,7 +57,7 @@ def gradient_penalty(
     x_real: Float[Tensor, "B ..."],
     x_fake: Float[Tensor, "B_fake ..."],
     *,
-    generator: torch.Generator | None = None,
+    rng: torch.Generator | None = None,
     one_sided: bool = False,
 ) -> Scalar:
     r"""Pull the gradient norm to 1 between real and generated samples (WGAN-GP).
@@ -72,7 +72,7 @@ def gradient_penalty(
         critic: maps a batch to one score each.
         x_real: real samples.
         x_fake: as many generated samples.
-        generator: source of the mixing weights u, on the CPU or on the device of the samples.
+        rng: source of the mixing weights u, on the CPU or on the device of the samples.
         one_sided: punish norms above 1 alone.
     """
     if x_real.shape != x_fake.shape:
@@ -81,8 +81,8 @@ def gradient_penalty(
             f"got {tuple(x_real.shape)} and {tuple(x_fake.shape)}"
         )
     weight_shape = (x_real.shape[0],) + (1,) * (x_real.ndim - 1)
-    where = "cpu" if generator is None else generator.device
-    u = torch.rand(weight_shape, generator=generator, device=where, dtype=x_real.dtype).to(x_real)
+    where = "cpu" if rng is None else rng.device
+    u = torch.rand(weight_shape, generator=rng, device=where, dtype=x_real.dtype).to(x_real)
     mixed = x_real.detach().lerp(x_fake.detach(), 1 - u)
     # vector_norm and not a square root: its derivative at zero is 0 and not infinite.
     excess = torch.linalg.vector_norm(input_gradient(critic, mixed), dim=1) - 1

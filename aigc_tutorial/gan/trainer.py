@@ -109,12 +109,12 @@ class GANTrainer:
         *,
         loss: AdversarialLoss,
         config: GANTrainingConfig,
-        random: torch.Generator,
+        rng: torch.Generator,
         engine: Engine,
     ) -> None:
         self.generator = engine.prepare(generator)
         self.discriminator = engine.prepare(discriminator)
-        self.loss, self.config, self.random, self.engine = loss, config, random, engine
+        self.loss, self.config, self.rng, self.engine = loss, config, rng, engine
         self.optimizer_generator, self.optimizer_discriminator = make_optimizers(
             generator, discriminator, config
         )
@@ -137,7 +137,7 @@ class GANTrainer:
         """
         self._set_learning_rates(progress)
         for x_part in x_real.chunk(self.config.n_discriminator_updates):
-            z = self.generator.sample_latent(len(x_part), generator=self.random)
+            z = self.generator.sample_latent(len(x_part), rng=self.rng)
             with self.engine.autocast():
                 x_fake = full_precision(self.generator(z))
             scalars, logits_real = self._update_discriminator(x_part, x_fake.detach())
@@ -187,7 +187,7 @@ class GANTrainer:
                 weight = 0.5 * config.r2_gamma * config.penalty_every
                 penalty = penalty + weight * r2_penalty(self.discriminator, x_fake)
         if config.gradient_penalty:
-            value = gradient_penalty(self.discriminator, x_real, x_fake, generator=self.random)
+            value = gradient_penalty(self.discriminator, x_real, x_fake, rng=self.rng)
             penalty = penalty + config.gradient_penalty * value
         return penalty
 
@@ -219,7 +219,7 @@ class GANTrainer:
             generator.parameters(), self.generator.parameters(), strict=True
         ):
             averaged.requires_grad_(trained.requires_grad)
-        latents = generator.sample_latent(n_latents, generator=torch.Generator().manual_seed(0))
+        latents = generator.sample_latent(n_latents, rng=torch.Generator().manual_seed(0))
         update_bn(latents.split(500), generator)
         return generator.eval()
 
@@ -227,7 +227,7 @@ class GANTrainer:
         """Keep samples of the averaged generator, from the same latents each time."""
         latents = torch.Generator().manual_seed(1)
         generator = self.averaged_generator(n_latents=1_000)
-        self.snapshots[n_images] = generator.sample(n_samples, generator=latents).cpu()
+        self.snapshots[n_images] = generator.sample(n_samples, rng=latents).cpu()
 
     def settings(self) -> dict[str, Any]:
         """What tells this training from another one, besides seed and data."""
@@ -243,7 +243,7 @@ class GANTrainer:
         """Everything that the next step depends on."""
         parts = {name: part.state_dict() for name, part in self._parts().items()}
         own = {
-            "random": self.random.get_state(),
+            "rng": self.rng.get_state(),
             "n_steps": self._n_steps,
             "n_not_averaged": self._n_not_averaged,
             "snapshots": self.snapshots,
@@ -262,7 +262,7 @@ class GANTrainer:
             part.load_state_dict(state[name])
             if isinstance(part, torch.optim.Optimizer):
                 match_strides(part)
-        self.random.set_state(state["random"])
+        self.rng.set_state(state["rng"])
         self._n_steps = state["n_steps"]
         self._n_not_averaged = state["n_not_averaged"]
         self.snapshots = dict(state["snapshots"])
@@ -371,7 +371,7 @@ def train(
         discriminator,
         loss=loss,
         config=config,
-        random=torch.Generator().manual_seed(latent_seed),
+        rng=torch.Generator().manual_seed(latent_seed),
         engine=engine,
     )
     settings = None
@@ -384,7 +384,7 @@ def train(
     batches = ShuffledBatches(
         rows.to(engine.device),
         config.batch_size * config.n_discriminator_updates,
-        generator=torch.Generator().manual_seed(data_seed),
+        rng=torch.Generator().manual_seed(data_seed),
     )
     result = run(
         trainer,

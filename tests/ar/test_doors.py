@@ -123,13 +123,13 @@ def test_a_model_is_stopped_at_any_read_and_not_at_the_first_alone(bad, config):
 def test_a_tiny_temperature_takes_the_most_probable_token(temperature, dtype):
     logits = torch.tensor([[60.0, -20.0, 59.0], [-9.0, -8.0, -INF]], dtype=dtype)
     config = SamplingConfig(temperature=temperature)
-    assert sample(logits, config, generator=seeded()).tolist() == [0, 1]
+    assert sample(logits, config, rng=seeded()).tolist() == [0, 1]
     assert apply_temperature(logits, temperature).softmax(-1).isfinite().all()
     levels = pixels.choose_levels(logits, torch.tensor([0.99, 0.99]), temperature=temperature)
     assert levels.tolist() == [0, 1]
     torch.set_flush_denormal(True)
     try:
-        assert sample(logits, config, generator=seeded()).tolist() == [0, 1]
+        assert sample(logits, config, rng=seeded()).tolist() == [0, 1]
     finally:
         torch.set_flush_denormal(False)
 
@@ -251,7 +251,7 @@ def test_whole_numbers_are_taken_from_whatever_holds_them(name):
 
 
 def test_loaders_take_whole_numbers_and_nothing_else():
-    windows = TokenWindows(np.arange(50, dtype=np.int32), 5, 2, generator=seeded())
+    windows = TokenWindows(np.arange(50, dtype=np.int32), 5, 2, rng=seeded())
     assert next(windows).dtype == torch.int64
     for put in (pad_sequences, lambda sequences: pack_sequences(sequences, 4)):
         assert put([[1, 2], np.array([3, 4, 5])])[0].dtype == torch.int64
@@ -260,9 +260,9 @@ def test_loaders_take_whole_numbers_and_nothing_else():
         with pytest.raises(ValueError, match="each sequence as a vector of tokens"):
             put([torch.zeros(2, 3, dtype=torch.int64)])
     with pytest.raises(ValueError, match="expected tokens as whole numbers"):
-        TokenWindows(torch.zeros(50), 5, 2, generator=seeded())
+        TokenWindows(torch.zeros(50), 5, 2, rng=seeded())
     with pytest.raises(ValueError, match=r"one long text of shape \(N,\)"):
-        TokenWindows(torch.zeros(50, 2, dtype=torch.int64), 5, 2, generator=seeded())
+        TokenWindows(torch.zeros(50, 2, dtype=torch.int64), 5, 2, rng=seeded())
 
 
 # ---- Masks and segments ----
@@ -369,9 +369,9 @@ def test_labels_are_whole_numbers():
             with pytest.raises(ValueError, match="expected labels as whole numbers"):
                 door(wrong)
     labels = torch.tensor([0, 2])
-    drawn = model.sample(2, labels, generator=seeded())
+    drawn = model.sample(2, labels, rng=seeded())
     for same in (labels.int(), labels.numpy(), [0, 2]):
-        assert torch.equal(model.sample(2, same, generator=seeded()), drawn)
+        assert torch.equal(model.sample(2, same, rng=seeded()), drawn)
         assert torch.equal(model.nll(levels, same), model.nll(levels, labels))
 
 
@@ -389,7 +389,7 @@ def test_films_are_shares_of_ink():
 def test_grey_values_are_numbers():
     for make_levels in (
         lambda images: quantise(images, 2),
-        lambda images: binarise(images, generator=seeded()),
+        lambda images: binarise(images, rng=seeded()),
     ):
         with pytest.raises(ValueError, match="the images hold NaN"):
             make_levels(torch.tensor([0.0, NAN]))
@@ -436,7 +436,7 @@ def test_under_another_default_type_everything_works(name):
         model = make(name)
         tokens = random_tokens(model, batch=2, time=4)
         engine, naive = (
-            way(tokens, max_new_tokens=9, generator=seeded())
+            way(tokens, max_new_tokens=9, rng=seeded())
             for way in (model.generate, model.generate_naively)
         )
         assert torch.equal(engine, naive)
@@ -450,7 +450,7 @@ def test_a_pixelcnn_under_another_default_type_draws_the_images_of_its_naive_loo
     torch.set_default_dtype(torch.float64)
     try:
         model = pixelcnn()
-        engine, naive = (way(2, generator=seeded()) for way in (model.sample, model.sample_naively))
+        engine, naive = (way(2, rng=seeded()) for way in (model.sample, model.sample_naively))
         assert torch.equal(engine, naive)
     finally:
         torch.set_default_dtype(torch.float32)
@@ -459,7 +459,7 @@ def test_a_pixelcnn_under_another_default_type_draws_the_images_of_its_naive_loo
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_models_of_another_type_generate(dtype):
     model = make("transformer").to(dtype)
-    assert model.generate(PROMPT, max_new_tokens=9, generator=seeded()).shape == (12,)
+    assert model.generate(PROMPT, max_new_tokens=9, rng=seeded()).shape == (12,)
     assert len(beam_search(model, PROMPT, max_new_tokens=3, n_beams=2)) == 2
     spoken = speculative_generate(model, make("window"), PROMPT, max_new_tokens=9)
     assert spoken.tokens.shape == (12,)
@@ -474,7 +474,7 @@ def test_a_compiled_model_generates():
 
 def test_two_streams_of_one_model_do_not_disturb_each_other():
     model = make("gpt-2")
-    alone = model.generate(PROMPT, max_new_tokens=15, generator=seeded())[3:].tolist()
-    first, second = (stream(model, PROMPT, max_new_tokens=15, generator=seeded()) for _ in range(2))
+    alone = model.generate(PROMPT, max_new_tokens=15, rng=seeded())[3:].tolist()
+    first, second = (stream(model, PROMPT, max_new_tokens=15, rng=seeded()) for _ in range(2))
     pairs = [(int(a), int(b)) for a, b in zip(first, second, strict=True)]
     assert pairs == [(token, token) for token in alone]

@@ -50,7 +50,7 @@ MODELS = {
 
 
 def sequence(chain, length, seed):
-    return chain.sample(1, length, generator=torch.Generator().manual_seed(seed))[0]
+    return chain.sample(1, length, rng=torch.Generator().manual_seed(seed))[0]
 
 
 def trained(make, vocab_size, text):

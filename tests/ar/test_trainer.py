@@ -226,7 +226,7 @@ def test_a_checkpoint_of_another_run_is_refused(text, tmp_path):
 
 def test_batches_of_other_data_or_another_seed_are_refused(text, tmp_path):
     def start(text, seed):
-        windows = TokenWindows(text, 8, 4, generator=seeded(seed))
+        windows = TokenWindows(text, 8, 4, rng=seeded(seed))
         train(model(), windows, config=CONFIG, checkpoint_folder=tmp_path, progress_bar=False)
 
     start(text, 7)
@@ -286,7 +286,7 @@ def test_images_are_learned_by_the_same_trainer():
 
 
 def test_batches_may_come_from_elsewhere(text):
-    windows = TokenWindows(text, 8, 4, generator=seeded(7))
+    windows = TokenWindows(text, 8, 4, rng=seeded(7))
     own = train(model(), text, config=CONFIG, seed=7, progress_bar=False)
     given = train(model(), windows, config=CONFIG, progress_bar=False)
     assert torch.equal(weights(own.model), weights(given.model))

@@ -55,7 +55,7 @@ class TestImages:
 
     def test_films_of_another_range(self):
         with pytest.raises(ValueError, match=r"2 \* images - 1"):
-            data.moving_digits(torch.rand(3, 1, 28, 28), 2, generator=seeded())
+            data.moving_digits(torch.rand(3, 1, 28, 28), 2, rng=seeded())
 
 
 class TestBatches:
@@ -64,12 +64,12 @@ class TestBatches:
     @pytest.mark.parametrize("batch_size", [0, -1, 1.5, True, 2.0])
     def test_batch_size(self, batch_size):
         with pytest.raises((ValueError, TypeError)):
-            data.ShuffledBatches(torch.zeros(4), batch_size, generator=seeded())
+            data.ShuffledBatches(torch.zeros(4), batch_size, rng=seeded())
 
     def test_tensors_that_do_not_belong_together(self):
         for rows in ((), (torch.zeros(4), torch.zeros(4, device="meta"))):
             with pytest.raises(ValueError, match="one tensor or more, all on one device"):
-                data.ShuffledTuples(rows, 2, generator=seeded())
+                data.ShuffledTuples(rows, 2, rng=seeded())
 
 
 class TestMadeUp:
@@ -78,16 +78,16 @@ class TestMadeUp:
     @pytest.mark.parametrize("n", [0, -1])
     def test_counts(self, n):
         draws: list[Any] = [
-            lambda: data.ring().sample(n, generator=seeded()),
-            lambda: data.ring_chain().sample(n, 3, generator=seeded()),
-            lambda: data.ring_chain().sample(3, n, generator=seeded()),
-            lambda: data.XORChain().sample(n, 3, generator=seeded()),
-            lambda: data.CopyTask().sample(n, generator=seeded()),
-            lambda: data.RecallTask().sample(n, generator=seeded()),
-            lambda: data.DelayTask().sample(n, generator=seeded()),
-            lambda: data.date_pairs("train", n, generator=seeded()),
-            lambda: data.synthetic_vowels(n, generator=seeded()),
-            lambda: data.MelodyStyle().sample(n, 4, generator=seeded()),
+            lambda: data.ring().sample(n, rng=seeded()),
+            lambda: data.ring_chain().sample(n, 3, rng=seeded()),
+            lambda: data.ring_chain().sample(3, n, rng=seeded()),
+            lambda: data.XORChain().sample(n, 3, rng=seeded()),
+            lambda: data.CopyTask().sample(n, rng=seeded()),
+            lambda: data.RecallTask().sample(n, rng=seeded()),
+            lambda: data.DelayTask().sample(n, rng=seeded()),
+            lambda: data.date_pairs("train", n, rng=seeded()),
+            lambda: data.synthetic_vowels(n, rng=seeded()),
+            lambda: data.MelodyStyle().sample(n, 4, rng=seeded()),
         ]
         for draw in draws:
             with pytest.raises(ValueError, match="whole number of at least 1"):
@@ -106,7 +106,7 @@ class TestMadeUp:
 
     def test_many_points_are_as_few_at_a_time(self):
         spiral = data.spiral()
-        x = spiral.sample(20_000, generator=seeded())
+        x = spiral.sample(20_000, rng=seeded())
         for measure in (spiral.log_density, spiral.assign_modes, spiral.is_high_quality):
             assert torch.equal(measure(x), torch.cat([measure(part) for part in x.split(7_000)]))
 

@@ -83,7 +83,7 @@ def test_share_of_questions_that_the_last_value_answers(n_pairs, n_values):
 
 
 def test_no_other_guess_from_the_last_value_does_better():
-    tokens, _ = RecallTask(8, 8, 6).sample(40_000, generator=torch.Generator().manual_seed(1))
+    tokens, _ = RecallTask(8, 8, 6).sample(40_000, rng=torch.Generator().manual_seed(1))
     last, answer = tokens[:, -3] - 8, tokens[:, -1] - 8
     shares = [((last + shift) % 8 == answer).double().mean().item() for shift in range(8)]
     assert shares[0] == pytest.approx(1 / 6 + 5 / 48, abs=0.01)

@@ -49,7 +49,7 @@ def test_entropy_of_a_bulletin_is_that_of_its_choices():
 
 
 def test_bulletins_repeat_as_often_as_so_many_equal_chances_say():
-    lines = data.weather_bulletins(2_000, generator=torch.Generator().manual_seed(0)).splitlines()
+    lines = data.weather_bulletins(2_000, rng=torch.Generator().manual_seed(0)).splitlines()
     pairs = 2_000 * 1_999 / 2
     expected = pairs / math.exp(data.BULLETIN_ENTROPY)
     repeated = len(lines) - len(set(lines))

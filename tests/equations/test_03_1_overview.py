@@ -63,7 +63,7 @@ def test_the_density_integrates_to_one():
 
 @pytest.mark.equation("overview-entropy")
 def test_no_density_scores_better_than_the_data_s_own():
-    points = RING.sample(20_000, generator=random())
+    points = RING.sample(20_000, rng=random())
     entropy = -float(RING.log_density(points).mean())
     gaussian = torch.distributions.MultivariateNormal(points.mean(0), points.T.cov())
     flat = math.log((2 * EXTENT) ** 2)
@@ -71,7 +71,7 @@ def test_no_density_scores_better_than_the_data_s_own():
     bins = bins_of(points)
     counts = torch.zeros(N_BINS, N_BINS)
     counts.index_put_((bins[:, 0], bins[:, 1]), torch.ones(len(points)), accumulate=True)
-    new = RING.sample(20_000, generator=random(1))
+    new = RING.sample(20_000, rng=random(1))
     new_bins = bins_of(new)
     smoothed = (counts + 0.1) / (counts + 0.1).sum()
     histogram = -float(

@@ -66,7 +66,7 @@ def test_accuracy_where_there_is_nothing_to_tell():
     result = evaluation.classifier_two_sample_test(
         torch.randn(400, 2, generator=seeded(3)),
         torch.randn(400, 2, generator=seeded(4)),
-        generator=seeded(5),
+        rng=seeded(5),
         config=evaluation.TwoSampleConfig(n_samples_shown=1_000),
     )
     assert result.standard_error == 0.5 / math.sqrt(result.n_test)

@@ -90,7 +90,7 @@ def test_the_floor_is_the_mean_over_keys_and_nothing_is_below():
     assert p.sum().item() == pytest.approx(1)
     floor = -(torch.special.xlogy(p, p).sum() / math.log(2) / 2).item()
 
-    drawn = torch.cat([key.sample(2_000, 2, generator=seeded()) for key in keys])
+    drawn = torch.cat([key.sample(2_000, 2, rng=seeded()) for key in keys])
     log_p = torch.stack([key.log_probability(drawn) for key in keys]).logsumexp(0) - math.log(12)
     assert -(log_p.mean() / 2 / math.log(2)).item() == pytest.approx(floor, abs=0.03)
 

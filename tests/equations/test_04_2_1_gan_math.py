@@ -252,7 +252,7 @@ def test_how_far_a_penalised_slope_overshoots(distance):
         def score(x: Tensor) -> Tensor:
             return -c * x[:, 0]
 
-        penalty = penalties.gradient_penalty(score, x_real, x_fake, generator=seeded())
+        penalty = penalties.gradient_penalty(score, x_real, x_fake, rng=seeded())
         loss = losses.wasserstein_critic_loss(score(x_real), score(x_fake))
         return -float(loss + strength * penalty)
 

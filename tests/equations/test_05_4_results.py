@@ -136,7 +136,7 @@ def test_two_sample_test_reports_this_p_value() -> None:
     result = evaluation.classifier_two_sample_test(
         normal(200, 2, seed=9).float(),
         normal(200, 2, seed=10, shift=1.0).float(),
-        generator=torch.Generator().manual_seed(11),
+        rng=torch.Generator().manual_seed(11),
         config=config,
     )
     a, n = result.accuracy, result.n_test

@@ -71,7 +71,7 @@ OF_TWO_SETS: dict[str, Callable[[Any, Any], Any]] = {
         evaluation.copy_report(x, y, y.flip(0) + 0.01, quantile=0.1).neighbours.distances
     ),
     "classifier_two_sample_test": lambda x, y: (
-        evaluation.classifier_two_sample_test(x, y, generator=seeded(), config=QUICK).accuracy
+        evaluation.classifier_two_sample_test(x, y, rng=seeded(), config=QUICK).accuracy
     ),
 }
 # What compares two sets of features.
@@ -82,7 +82,7 @@ OF_TWO_FEATURES: dict[str, Callable[[Any, Any], Any]] = {
     ),
     "precision_recall": lambda x, y: evaluation.precision_recall(x, y).recall,
     "kernel_distance": lambda x, y: (
-        evaluation.kernel_distance(x, y, generator=seeded(), n_subsets=2, subset_size=20).mean
+        evaluation.kernel_distance(x, y, rng=seeded(), n_subsets=2, subset_size=20).mean
     ),
     "squared_mmd": lambda x, y: evaluation.squared_mmd(x, y),
 }

@@ -123,14 +123,14 @@ class TestRandomAffine:
 
     def test_nothing_moves_without_amounts(self):
         x, _ = bars(8, seed=0)
-        moved = random_affine(x, STILL, generator=self.generator)
+        moved = random_affine(x, STILL, rng=self.generator)
         torch.testing.assert_close(moved, x, atol=1e-4, rtol=0)
 
     def test_shift_is_measured_in_pixels(self):
         x = torch.full((500, 1, 28, 28), -1.0)
         x[:, :, 14, 14] = 1.0
         config = ClassifierTrainingConfig(max_shift=3, max_rotation=0, max_zoom=0)
-        brightness = random_affine(x, config, generator=self.generator) + 1
+        brightness = random_affine(x, config, rng=self.generator) + 1
         position = torch.arange(28.0)
         column = (brightness.sum(dim=(1, 2)) * position).sum(dim=1) / brightness.sum(dim=(1, 2, 3))
         assert column.max().item() == pytest.approx(17, abs=0.1)
@@ -140,7 +140,7 @@ class TestRandomAffine:
         x = torch.full((500, 1, 29, 29), -1.0)
         x[:, :, 14, 24] = 1.0
         config = ClassifierTrainingConfig(max_shift=0, max_rotation=30, max_zoom=0)
-        brightness = (random_affine(x, config, generator=self.generator) + 1).squeeze(1)
+        brightness = (random_affine(x, config, rng=self.generator) + 1).squeeze(1)
         position = torch.arange(29.0) - 14
         total = brightness.sum(dim=(1, 2))
         column = (brightness.sum(dim=1) * position).sum(dim=1) / total
@@ -151,7 +151,7 @@ class TestRandomAffine:
     def test_what_comes_in_is_background(self):
         x = torch.full((20, 1, 28, 28), -1.0)
         config = ClassifierTrainingConfig(max_shift=8, max_rotation=45, max_zoom=0.5)
-        assert torch.equal(random_affine(x, config, generator=self.generator), x)
+        assert torch.equal(random_affine(x, config, rng=self.generator), x)
 
 
 def test_refusals(classifier):

@@ -53,7 +53,7 @@ def test_kl_refuses_what_are_no_shares(shares):
 
 def test_true_samples_cover_every_mode():
     distribution = grid(n_side=5)
-    samples = distribution.sample(5000, generator=torch.Generator().manual_seed(0))
+    samples = distribution.sample(5000, rng=torch.Generator().manual_seed(0))
     coverage = mode_coverage(samples, distribution)
     assert (coverage.n_found, coverage.n_modes, coverage.n_samples) == (25, 25, 5000)
     # In two dimensions 1 - exp(-9 / 2) of a Gaussian lie within three standard deviations.
@@ -63,7 +63,7 @@ def test_true_samples_cover_every_mode():
 
 def test_dropped_modes_are_missed_and_garbage_is_no_mode():
     distribution = ring(n_modes=8)
-    samples = distribution.sample(4000, generator=torch.Generator().manual_seed(0))
+    samples = distribution.sample(4000, rng=torch.Generator().manual_seed(0))
     kept = samples[distribution.assign_modes(samples) < 3]
     coverage = mode_coverage(kept, distribution)
     assert coverage.n_found == 3
@@ -77,7 +77,7 @@ def test_dropped_modes_are_missed_and_garbage_is_no_mode():
 
 def test_a_few_strays_do_not_make_a_mode():
     distribution = ring(n_modes=8)
-    samples = distribution.sample(4000, generator=torch.Generator().manual_seed(0))
+    samples = distribution.sample(4000, rng=torch.Generator().manual_seed(0))
     modes = distribution.assign_modes(samples)
     one_and_strays = torch.cat([samples[modes == 0][:400], samples[modes == 1][:2]])
     assert mode_coverage(one_and_strays, distribution).n_found == 1

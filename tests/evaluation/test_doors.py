@@ -181,7 +181,7 @@ class TestDevices:
 
     def test_movements(self):
         moved = [
-            evaluation.random_affine(x, doors.SHORT, generator=doors.seeded()).cpu()
+            evaluation.random_affine(x, doors.SHORT, rng=doors.seeded()).cpu()
             for x in (doors.images(), doors.images().to(second_device.DEVICE))
         ]
         same(*moved)

@@ -26,7 +26,7 @@ def test_formula_equals_torchmetrics():
 def test_whole_sets_as_one_subset_equal_the_formula():
     x, y = draw(60, 0), draw(60, 1, shift=0.3)
     result = kernel_distance(
-        x, y, generator=torch.Generator().manual_seed(0), n_subsets=3, subset_size=60
+        x, y, rng=torch.Generator().manual_seed(0), n_subsets=3, subset_size=60
     )
     assert result.mean == pytest.approx(squared_mmd(x, y).item(), rel=1e-9)
     assert result.std == pytest.approx(0, abs=1e-9)
@@ -44,7 +44,7 @@ def test_grows_with_the_difference():
     generator = torch.Generator().manual_seed(0)
     means = [
         kernel_distance(
-            draw(400, 0), draw(400, 1, shift), generator=generator, n_subsets=5, subset_size=200
+            draw(400, 0), draw(400, 1, shift), rng=generator, n_subsets=5, subset_size=200
         ).mean
         for shift in (0.0, 0.2, 0.5, 1.0)
     ]
@@ -57,7 +57,7 @@ def test_random_numbers_come_from_the_generator_alone():
 
     def run(seed: int) -> float:
         generator = torch.Generator().manual_seed(seed)
-        return kernel_distance(x, y, generator=generator, n_subsets=4, subset_size=50).mean
+        return kernel_distance(x, y, rng=generator, n_subsets=4, subset_size=50).mean
 
     before = torch.get_rng_state()
     first = run(0)
@@ -70,14 +70,12 @@ def test_random_numbers_come_from_the_generator_alone():
 def test_refusals():
     generator = torch.Generator()
     with pytest.raises(ValueError, match="got 20 samples, need at least 1000"):
-        kernel_distance(draw(2000, 0), draw(20, 1), generator=generator)
+        kernel_distance(draw(2000, 0), draw(20, 1), rng=generator)
     with pytest.raises(ValueError, match="at least 2"):
-        kernel_distance(draw(20, 0), draw(20, 1), generator=generator, subset_size=1)
+        kernel_distance(draw(20, 0), draw(20, 1), rng=generator, subset_size=1)
     with pytest.raises((ValueError, TypeError)):
-        kernel_distance(draw(20, 0), draw(20, 1)[:, :4], generator=generator, subset_size=10)
+        kernel_distance(draw(20, 0), draw(20, 1)[:, :4], rng=generator, subset_size=10)
     with pytest.raises(ValueError, match="NaN"):
-        kernel_distance(
-            draw(20, 0), draw(20, 1) * float("nan"), generator=generator, subset_size=10
-        )
+        kernel_distance(draw(20, 0), draw(20, 1) * float("nan"), rng=generator, subset_size=10)
     with pytest.raises(ValueError, match="pairs"):
         squared_mmd(draw(1, 0), draw(20, 1))

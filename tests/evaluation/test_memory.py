@@ -34,9 +34,7 @@ MEASURES = {
     "nearest_neighbours": lambda x, y: evaluation.nearest_neighbours(x, y).distances.sum().item(),
     "feature_statistics": lambda x, y: evaluation.feature_statistics(y).mean.sum().item(),
     "kernel_distance": lambda x, y: (
-        evaluation.kernel_distance(
-            x, y, generator=doors.seeded(), n_subsets=2, subset_size=200
-        ).mean
+        evaluation.kernel_distance(x, y, rng=doors.seeded(), n_subsets=2, subset_size=200).mean
     ),
 }
 

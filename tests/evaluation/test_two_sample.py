@@ -19,7 +19,7 @@ def test_rejects_equal_distributions_at_about_the_nominal_rate():
         classifier_two_sample_test(
             normal(200, 2 * s, 2),
             normal(200, 2 * s + 1, 2),
-            generator=torch.Generator().manual_seed(s),
+            rng=torch.Generator().manual_seed(s),
             config=QUICK,
         )
         for s in range(n_trials)
@@ -35,7 +35,7 @@ def test_tells_noise_from_images():
     images = normal(400, 0, 1, 12, 12).cumsum(dim=3)
     noise = 3 * normal(400, 1, 1, 12, 12)
     result = classifier_two_sample_test(
-        images, noise, generator=torch.Generator().manual_seed(0), config=THOROUGH
+        images, noise, rng=torch.Generator().manual_seed(0), config=THOROUGH
     )
     assert result.accuracy > 0.95
     assert result.p_value < 1e-9
@@ -45,7 +45,7 @@ def test_standard_error_and_test_size():
     result = classifier_two_sample_test(
         normal(300, 0, 2),
         normal(200, 1, 2),
-        generator=torch.Generator().manual_seed(0),
+        rng=torch.Generator().manual_seed(0),
         config=QUICK,
     )
     assert result.n_test == 200
@@ -57,7 +57,7 @@ def test_input_scale_does_not_matter():
 
     def run(scale: float) -> float:
         return classifier_two_sample_test(
-            scale * a, scale * b, generator=torch.Generator().manual_seed(0), config=THOROUGH
+            scale * a, scale * b, rng=torch.Generator().manual_seed(0), config=THOROUGH
         ).accuracy
 
     assert run(1000.0) == pytest.approx(run(1.0), abs=0.02)
@@ -69,7 +69,7 @@ def test_random_numbers_come_from_the_generator_alone():
 
     def run() -> float:
         return classifier_two_sample_test(
-            a, b, generator=torch.Generator().manual_seed(5), config=QUICK
+            a, b, rng=torch.Generator().manual_seed(5), config=QUICK
         ).accuracy
 
     before = torch.get_rng_state()
@@ -82,12 +82,12 @@ def test_random_numbers_come_from_the_generator_alone():
 def test_refusals():
     generator = torch.Generator()
     with pytest.raises(ValueError, match="need at least 100"):
-        classifier_two_sample_test(normal(99, 0, 2), normal(200, 1, 2), generator=generator)
+        classifier_two_sample_test(normal(99, 0, 2), normal(200, 1, 2), rng=generator)
     with pytest.raises(ValueError, match="vectors"):
-        classifier_two_sample_test(normal(200, 0, 2, 2), normal(200, 1, 2, 2), generator=generator)
+        classifier_two_sample_test(normal(200, 0, 2, 2), normal(200, 1, 2, 2), rng=generator)
     with pytest.raises(ValueError, match="Rows of x_real"):
-        classifier_two_sample_test(normal(200, 0, 2), normal(200, 1, 3), generator=generator)
+        classifier_two_sample_test(normal(200, 0, 2), normal(200, 1, 3), rng=generator)
     with pytest.raises(ValueError, match="x_fake holds"):
         classifier_two_sample_test(
-            normal(200, 0, 2), normal(200, 1, 2) * float("inf"), generator=generator
+            normal(200, 0, 2), normal(200, 1, 2) * float("inf"), rng=generator
         )

@@ -32,7 +32,7 @@ def trainer(networks, loss, **options):
         discriminator,
         loss=loss,
         config=config,
-        random=seeded(),
+        rng=seeded(),
         engine=Engine(device="cpu"),
     )
     for optimizer in (player.optimizer_generator, player.optimizer_discriminator):
@@ -72,9 +72,9 @@ def test_each_copy_is_the_network_that_would_have_been_drawn():
 
 def test_samples_of_each_copy_are_its_own():
     generator, _ = side_by_side()
-    samples = generator.sample_each(1_500, generator=seeded())
+    samples = generator.sample_each(1_500, rng=seeded())
     assert samples.shape == (N_COPIES, 1_500, 2)
-    z = split_copies(generator.sample_latent(1_500 * N_COPIES, generator=seeded()), N_COPIES)
+    z = split_copies(generator.sample_latent(1_500 * N_COPIES, rng=seeded()), N_COPIES)
     for number in range(N_COPIES):
         torch.testing.assert_close(samples[number], generator.copy(number)(z[number]).detach())
 

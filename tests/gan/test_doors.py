@@ -112,7 +112,7 @@ class TestSampling:
 
     def test_one_seed_gives_the_same_latents_everywhere(self):
         def draw(model: gan.MLPGenerator) -> Tensor:
-            return model.sample_latent(5, generator=torch.Generator().manual_seed(3))
+            return model.sample_latent(5, rng=torch.Generator().manual_seed(3))
 
         model = pair()[0]
         expected = draw(model)
@@ -167,7 +167,7 @@ class TestPaths:
 
         def draw() -> Tensor:
             return latents_by_digit(
-                model, network, generator=torch.Generator().manual_seed(0), n_classes=2
+                model, network, rng=torch.Generator().manual_seed(0), n_classes=2
             )
 
         expected = draw()
@@ -205,7 +205,7 @@ class TestPenaltiesAndLosses:
 
         def measure(*sets: Tensor) -> Tensor:
             return gradient_penalty(
-                lambda x: x.square().sum(1), *sets, generator=torch.Generator().manual_seed(1)
+                lambda x: x.square().sum(1), *sets, rng=torch.Generator().manual_seed(1)
             ).cpu()
 
         torch.testing.assert_close(

@@ -31,12 +31,12 @@ def test_fully_connected_pair_has_the_sizes_of_the_source_document():
 
 @pytest.mark.parametrize("generator", GENERATORS)
 def test_samples_are_images_that_the_seed_decides(generator):
-    samples = generator.sample(7, generator=seeded(), batch_size=3)
+    samples = generator.sample(7, rng=seeded(), batch_size=3)
     assert samples.shape == (7, 1, 28, 28)
     assert samples.abs().max() <= 1
-    again = generator.sample(7, generator=seeded(), batch_size=7)
+    again = generator.sample(7, rng=seeded(), batch_size=7)
     torch.testing.assert_close(samples, again)
-    other = generator.sample(7, generator=seeded(1))
+    other = generator.sample(7, rng=seeded(1))
     assert (samples - other).abs().max() > 1e-4
 
 
@@ -44,7 +44,7 @@ def test_samples_are_images_that_the_seed_decides(generator):
 def test_sampling_leaves_the_mode_and_the_statistics_alone(generator):
     generator.train()
     before = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
-    generator.sample(4, generator=seeded())
+    generator.sample(4, rng=seeded())
     assert generator.training
     for name, tensor in generator.state_dict().items():
         assert torch.equal(tensor, before[name]), name
@@ -87,7 +87,7 @@ def test_convolutional_pair_takes_other_shapes():
     shape = (3, 32, 24)
     generator = gan.ConvGenerator(gan.ConvGeneratorConfig(image_shape=shape))
     discriminator = gan.ConvDiscriminator(gan.ConvDiscriminatorConfig(image_shape=shape))
-    assert discriminator(generator.sample(2, generator=seeded())).shape == (2,)
+    assert discriminator(generator.sample(2, rng=seeded())).shape == (2,)
 
 
 def test_spectral_norm_bounds_every_layer():

@@ -21,7 +21,7 @@ def random():
 def test_linear_critic_has_the_penalty_of_its_norm(random):
     weight = torch.randn(16, generator=random)
     x_real, x_fake = torch.randn(2, 5, *SHAPE, generator=random)
-    penalty = gradient_penalty(linear(weight), x_real, x_fake, generator=random)
+    penalty = gradient_penalty(linear(weight), x_real, x_fake, rng=random)
     assert penalty.item() == pytest.approx((weight.norm().item() - 1) ** 2, rel=1e-5)
 
 
@@ -33,9 +33,7 @@ def quadratic(x):
 def test_the_point_between_is_drawn_for_each_pair_from_the_generator(random):
     """At ``u x + (1 − u) G(z)`` the quadratic critic's gradient has the norm of that point."""
     x_real, x_fake = torch.randn(2, 5, *SHAPE, generator=random)
-    penalty = gradient_penalty(
-        quadratic, x_real, x_fake, generator=torch.Generator().manual_seed(1)
-    )
+    penalty = gradient_penalty(quadratic, x_real, x_fake, rng=torch.Generator().manual_seed(1))
     u = torch.rand(5, 1, 1, 1, generator=torch.Generator().manual_seed(1))
     between = (u * x_real + (1 - u) * x_fake).flatten(1)
     expected = (between.norm(dim=1) - 1).square().mean()
@@ -45,12 +43,12 @@ def test_the_point_between_is_drawn_for_each_pair_from_the_generator(random):
 def test_the_penalty_is_two_sided_unless_asked_otherwise(random):
     x = torch.randn(5, *SHAPE, generator=random)
     flat = linear(torch.full((16,), 0.1))
-    assert gradient_penalty(flat, x, x, generator=random).item() == pytest.approx(0.36)
+    assert gradient_penalty(flat, x, x, rng=random).item() == pytest.approx(0.36)
 
 
 def test_the_penalty_takes_its_precision_from_the_samples(random):
     x_real, x_fake = torch.randn(2, 5, *SHAPE, generator=random, dtype=torch.float64)
-    assert gradient_penalty(quadratic, x_real, x_fake, generator=random).dtype == torch.float64
+    assert gradient_penalty(quadratic, x_real, x_fake, rng=random).dtype == torch.float64
 
 
 def test_without_a_generator_the_mixing_weights_go_to_the_device_of_the_samples():
@@ -92,13 +90,13 @@ def test_penalty_reaches_the_weights(random):
 def test_norm_runs_over_all_dimensions_but_the_batch(random):
     """A wrong norm over one axis alone would see 4 small gradients instead of one of norm 2."""
     x = torch.randn(3, *SHAPE, generator=random)
-    assert gradient_penalty(linear(torch.full((16,), 0.5)), x, x, generator=random) == 1
+    assert gradient_penalty(linear(torch.full((16,), 0.5)), x, x, rng=random) == 1
 
 
 def test_constant_critic_has_a_finite_gradient(random):
     weight = torch.zeros(16, requires_grad=True)
     x = torch.randn(3, *SHAPE, generator=random)
-    gradient_penalty(linear(weight), x, x, generator=random).backward()
+    gradient_penalty(linear(weight), x, x, rng=random).backward()
     assert weight.grad is not None
     assert weight.grad.isfinite().all()
 
@@ -114,4 +112,4 @@ def test_penalties_leave_no_gradient_on_the_samples(random):
 def test_unequal_batches_are_refused(random):
     x = torch.randn(3, *SHAPE, generator=random)
     with pytest.raises(ValueError, match="pair by pair"):
-        gradient_penalty(linear(torch.ones(16)), x, x[:2], generator=random)
+        gradient_penalty(linear(torch.ones(16)), x, x[:2], rng=random)

@@ -43,12 +43,12 @@ def test_sampling_from_several_threads_leaves_a_generator_in_training_as_it_was(
     torch.manual_seed(0)
     model = ConvGenerator(ConvGeneratorConfig(latent_dim=4, image_shape=(1, 8, 8), channels=(8, 4)))
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    expected = model.sample(50, generator=torch.Generator().manual_seed(1), batch_size=5)
+    expected = model.sample(50, rng=torch.Generator().manual_seed(1), batch_size=5)
     different: list[int] = []
 
     def sample() -> None:
         for i in range(10):
-            found = model.sample(50, generator=torch.Generator().manual_seed(1), batch_size=5)
+            found = model.sample(50, rng=torch.Generator().manual_seed(1), batch_size=5)
             if not torch.equal(found, expected):
                 different.append(i)
 

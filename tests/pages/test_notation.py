@@ -15,7 +15,7 @@ def of_gan(batch: int, latent: int, shape: tuple[int, int, int]) -> dict[str, Te
     """One look at real and generated images."""
     generator = gan.MLPGenerator(gan.MLPGeneratorConfig(latent, shape, hidden=(8,)))
     discriminator = gan.MLPDiscriminator(gan.MLPDiscriminatorConfig(shape, hidden=(8,)))
-    z = generator.sample_latent(batch, generator=torch.Generator().manual_seed(0))
+    z = generator.sample_latent(batch, rng=torch.Generator().manual_seed(0))
     x_real, x_fake = torch.zeros(batch, *shape), generator(z)
     logits_real, logits_fake = discriminator(x_real), discriminator(x_fake)
     return {

@@ -30,7 +30,7 @@ class CountingTask:
 
 
 def batches(size=10):
-    return ShuffledBatches(torch.arange(100.0), size, generator=torch.Generator().manual_seed(0))
+    return ShuffledBatches(torch.arange(100.0), size, rng=torch.Generator().manual_seed(0))
 
 
 def test_progress_is_counted_in_data():

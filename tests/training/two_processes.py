@@ -69,7 +69,7 @@ def gan_steps(engine: Engine, loss: str, penalty: str) -> dict[str, Tensor]:
         discriminator,
         loss=LOSSES[loss],
         config=gan.GANTrainingConfig(batch_size=N, n_images=N * N_STEPS, **options),
-        random=torch.Generator(),
+        rng=torch.Generator(),
         engine=engine,
     )
     result = {}

@@ -106,9 +106,7 @@ class TestText:
     @pytest.mark.parametrize("name", ["english-bytes", "shakespeare-characters"])
     def test_writes_on(self, name):
         model, tokenizer = zoo.load(name), zoo.tokenizer(name)
-        pieces = ar.stream_text(
-            model, tokenizer, "QUEEN:\n", max_new_tokens=300, generator=seeded()
-        )
+        pieces = ar.stream_text(model, tokenizer, "QUEEN:\n", max_new_tokens=300, rng=seeded())
         text = "".join(pieces)
         assert len(text) > 250
         # Lines of verse or of speech: neither a single line nor letters apart.
@@ -178,7 +176,7 @@ class TestPixelCNN:
     def test_draws_what_is_asked_for(self):
         model, metrics = zoo.load("mnist-pixelcnn"), zoo.card("mnist-pixelcnn").metrics
         labels = torch.arange(100) % 10
-        levels = model.sample(100, labels, generator=seeded())
+        levels = model.sample(100, labels, rng=seeded())
         images = dequantise(levels, model.config.n_levels).unsqueeze(1)
         named = predict(zoo.load("mnist-classifier"), images).labels
         expected = metrics["class_agreement"].value

@@ -19,7 +19,7 @@ GENERATORS = ("mnist-conv-gan", "mnist-mlp-gan")
 @pytest.mark.parametrize("name", GENERATORS)
 def test_card_is_measured_again(name):
     generator, metrics = zoo.load(name), zoo.card(name).metrics
-    samples = generator.sample(N_SAMPLES, generator=torch.Generator().manual_seed(SAMPLE_SEED))
+    samples = generator.sample(N_SAMPLES, rng=torch.Generator().manual_seed(SAMPLE_SEED))
     prediction = predict(zoo.load("mnist-classifier"), samples)
     statistics = feature_statistics(prediction.features)
     distance = frechet_distance(statistics, zoo.digit_reference().statistics)

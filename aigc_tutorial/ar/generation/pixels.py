@@ -159,7 +159,7 @@ def sample(
     n: int,
     labels: Int64[Tensor, " {n}"] | IntegersLike | None = None,
     *,
-    generator: torch.Generator | None = None,
+    rng: torch.Generator | None = None,
     temperature: float = 1.0,
     given: Int64[Tensor, "{n} H W"] | IntegersLike | None = None,
     n_given_rows: int = 0,
@@ -171,7 +171,7 @@ def sample(
         model: any PixelCNN.
         n: number of images.
         labels: class of each image, if the model has classes.
-        generator: source of randomness; with the same seed the same images.
+        rng: source of randomness; with the same seed the same images.
         temperature: divides the logits; 0 takes the most probable level everywhere.
         given: images to complete. Their first rows are kept and the rest is drawn given those.
         n_given_rows: how many rows are kept.
@@ -186,7 +186,7 @@ def sample(
     """
     n, batch_size = as_count(n, "n"), as_count(batch_size, "batch_size")
     levels, classes = _start(model, n, labels, temperature, given, n_given_rows)
-    noise = draw_noise(model, n, generator)
+    noise = draw_noise(model, n, rng)
     for start in range(0, n, batch_size):
         part = slice(start, start + batch_size)
         part_labels = None if classes is None else classes[part]
@@ -203,7 +203,7 @@ def stream(
     n: int,
     labels: Int64[Tensor, " {n}"] | IntegersLike | None = None,
     *,
-    generator: torch.Generator | None = None,
+    rng: torch.Generator | None = None,
     temperature: float = 1.0,
     given: Int64[Tensor, "{n} H W"] | IntegersLike | None = None,
     n_given_rows: int = 0,
@@ -217,7 +217,7 @@ def stream(
         clone what is to be kept.
     """
     levels, classes = _start(model, as_count(n, "n"), labels, temperature, given, n_given_rows)
-    noise = draw_noise(model, n, generator)
+    noise = draw_noise(model, n, rng)
     source = IncrementalLogits(model, classes, n)
     return _draw(source, levels, noise, temperature=temperature, first_row=n_given_rows)
 
@@ -242,10 +242,10 @@ def _draw(
             yield levels
 
 
-def draw_noise(model: PixelModel, n: int, generator: torch.Generator | None) -> Tensor:
+def draw_noise(model: PixelModel, n: int, rng: torch.Generator | None) -> Tensor:
     """One uniform number for each pixel, drawn where the generator lives, by default the CPU."""
-    where = "cpu" if generator is None else generator.device
-    return torch.rand(n, *model.image_size, generator=generator, device=where).to(model.device)
+    where = "cpu" if rng is None else rng.device
+    return torch.rand(n, *model.image_size, generator=rng, device=where).to(model.device)
 
 
 def _start(
@@ -283,8 +283,8 @@ class SamplingMixin(PixelModel):
         n: int,
         labels: Int64[Tensor, " {n}"] | IntegersLike | None = None,
         *,
-        generator: torch.Generator | None = None,
+        rng: torch.Generator | None = None,
         temperature: float = 1.0,
     ) -> Int64[Tensor, "{n} H W"]:
         """Draw images; :func:`aigc_tutorial.ar.generation.pixels.sample` has more settings."""
-        return sample(self, n, labels, generator=generator, temperature=temperature)
+        return sample(self, n, labels, rng=rng, temperature=temperature)

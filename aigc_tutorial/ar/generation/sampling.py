@@ -198,7 +198,7 @@ def sample(
     config: SamplingConfig = SamplingConfig(),
     *,
     tokens: Int64[Tensor, "*B T"] | None = None,
-    generator: torch.Generator | None = None,
+    rng: torch.Generator | None = None,
 ) -> Int64[Tensor, "*B"]:
     """Draw one token from each row of logits.
 
@@ -206,7 +206,7 @@ def sample(
         logits: of the next token.
         config: see :func:`process`.
         tokens: those so far; needed if repetition is penalised.
-        generator: source of randomness; see :func:`draw`. Nothing is drawn at temperature 0.
+        rng: source of randomness; see :func:`draw`. Nothing is drawn at temperature 0.
 
     Raises:
         ValueError: if a row is no distribution: NaN, or +∞, or −∞ everywhere.
@@ -216,29 +216,29 @@ def sample(
         check_drawn(best, logits, lowest=-math.inf)
         return new
     probabilities = process(logits, config, tokens).softmax(dim=-1, dtype=torch.float32)
-    return draw(probabilities, generator=generator)
+    return draw(probabilities, rng=rng)
 
 
-def draw(probabilities: Logits, *, generator: torch.Generator | None = None) -> Int64[Tensor, "*B"]:
+def draw(probabilities: Logits, *, rng: torch.Generator | None = None) -> Int64[Tensor, "*B"]:
     """Draw one token from each row of probabilities; one of probability 0 is never drawn.
 
     The tokens run a race. Each arrives after an exponentially distributed time, at a rate that is
     its probability, and then it is first with that very probability.
 
-    The times are drawn where ``generator`` lives, by default on the CPU from torch's global source,
+    The times are drawn where ``rng`` lives, by default on the CPU from torch's global source,
     and moved after that: one seed then means the same on a laptop and on a GPU.
 
     Args:
         probabilities: not negative; they need not sum to 1.
-        generator: source of randomness.
+        rng: source of randomness.
 
     Raises:
         ValueError: if a row is no distribution: NaN, or without any positive probability.
     """
-    where = "cpu" if generator is None else generator.device
+    where = "cpu" if rng is None else rng.device
     times = torch.empty(probabilities.shape, dtype=probabilities.dtype, device=where)
     # Some generators return 0, at which even a probability of 0 would arrive.
-    times.exponential_(generator=generator).clamp_(min=torch.finfo(times.dtype).tiny)
+    times.exponential_(generator=rng).clamp_(min=torch.finfo(times.dtype).tiny)
     speeds, first = (probabilities / times.to(probabilities.device)).max(dim=-1)
     check_drawn(speeds, probabilities, lowest=0)
     return first

@@ -67,7 +67,7 @@ def speculative_generate(
     n_guesses: int = 4,
     config: SamplingConfig = SamplingConfig(),
     stop_tokens: Sequence[int] | IntegersLike = (),
-    generator: torch.Generator | None = None,
+    rng: torch.Generator | None = None,
 ) -> SpeculativeResult:
     r"""Go on from a prompt as ``target`` does, several tokens a round.
 
@@ -84,7 +84,7 @@ def speculative_generate(
         config: how a token is chosen: of both models, and the distribution is then the target's as
             configured.
         stop_tokens: the sequence ends with the first of these that is generated.
-        generator: source of randomness; None is torch's global source.
+        rng: source of randomness; None is torch's global source.
 
     Raises:
         ValueError: if the vocabularies differ, or the prompt is empty, longer than a context or of
@@ -108,11 +108,11 @@ def speculative_generate(
         while length < end:
             # Each round adds one token of the target's own.
             n = checker.room(length, at_most=min(n_guesses, end - length - 1))
-            guesses, q = _guess(guesser, tokens, n, config, generator)
+            guesses, q = _guess(guesser, tokens, n, config, rng)
             p = _check(checker, guesses, n, config)
-            accepted = count_accepted(guesses[0, length:], p[:n], q, generator=generator)
+            accepted = count_accepted(guesses[0, length:], p[:n], q, rng=rng)
             left = p[n] if accepted == n else residual(p[accepted], q[accepted])
-            own = draw(left, generator=generator)
+            own = draw(left, rng=rng)
             tokens = torch.cat([guesses[:, : length + accepted], own.view(1, 1)], dim=1)
             checker.forget(length + accepted)
             guesser.forget(length + accepted)
@@ -130,14 +130,14 @@ def _guess(
     tokens: Tensor,
     n: int,
     config: SamplingConfig,
-    generator: torch.Generator | None,
+    rng: torch.Generator | None,
 ) -> tuple[Tensor, Tensor]:
     """Add n tokens of the draft; also return the distributions (n, V) that they were drawn from."""
     distributions = [tokens.new_empty(0, draft.model.vocab_size, dtype=torch.float32)]
     for _ in range(n):
         logits = process(draft.read(tokens)[:, -1], config, tokens)
         distributions.append(logits.softmax(dim=-1, dtype=torch.float32))
-        new = draw(distributions[-1], generator=generator)
+        new = draw(distributions[-1], rng=rng)
         tokens = torch.cat([tokens, new[:, None]], dim=1)
     return tokens, torch.cat(distributions)
 
@@ -155,7 +155,7 @@ def count_accepted(
     p: Float[Tensor, "K V"],
     q: Float[Tensor, "K V"],
     *,
-    generator: torch.Generator | None = None,
+    rng: torch.Generator | None = None,
 ) -> int:
     """How many guesses are accepted before the first that is not.
 
@@ -163,10 +163,10 @@ def count_accepted(
         guesses: tokens drawn from the rows of ``q``.
         p: the target's distributions.
         q: the draft's distributions.
-        generator: source of randomness.
+        rng: source of randomness.
     """
-    where = "cpu" if generator is None else generator.device
-    noise = torch.rand(len(guesses), generator=generator, device=where).to(p.device)
+    where = "cpu" if rng is None else rng.device
+    noise = torch.rand(len(guesses), generator=rng, device=where).to(p.device)
     chosen = guesses[:, None]
     accepted = noise[:, None] * q.gather(1, chosen) < p.gather(1, chosen)
     return int(accepted.long().cumprod(dim=0).sum())

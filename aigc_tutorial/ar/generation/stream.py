@@ -26,7 +26,7 @@ def generate(
     max_new_tokens: int,
     config: SamplingConfig = SamplingConfig(),
     stop_tokens: Sequence[int] | IntegersLike = (),
-    generator: torch.Generator | None = None,
+    rng: torch.Generator | None = None,
     use_cache: bool = True,
 ) -> Int64[Tensor, "*C L"]:
     """Prompts and what follows them; the arguments are those of :func:`stream`.
@@ -43,7 +43,7 @@ def generate(
         max_new_tokens=max_new_tokens,
         config=config,
         stop_tokens=stop_tokens,
-        generator=generator,
+        rng=rng,
         use_cache=use_cache,
     )
     return torch.cat([tokens, torch.stack(list(steps), dim=-1)], dim=-1)
@@ -56,7 +56,7 @@ def stream(
     max_new_tokens: int,
     config: SamplingConfig = SamplingConfig(),
     stop_tokens: Sequence[int] | IntegersLike = (),
-    generator: torch.Generator | None = None,
+    rng: torch.Generator | None = None,
     use_cache: bool = True,
 ) -> Generator[Int64[Tensor, "*C"], None, None]:
     """Go on from prompts, one token of each at a time, as they come.
@@ -73,7 +73,7 @@ def stream(
         config: how a token is chosen.
         stop_tokens: a sequence ends with the first of these that is generated. As long as others
             in the batch go on, it repeats that token.
-        generator: source of randomness; with the same seed the same tokens. None is torch's global
+        rng: source of randomness; with the same seed the same tokens. None is torch's global
             source.
         use_cache: False computes everything anew for each token: slow, for comparison.
 
@@ -91,7 +91,7 @@ def stream(
         as_count(max_new_tokens, "max_new_tokens"),
         config,
         torch.tensor(stops, device=model.device) if stops else None,
-        generator,
+        rng,
     )
     return steps if tokens.ndim > 1 else (row for (row,) in steps)
 
@@ -103,7 +103,7 @@ def _steps(
     n_new: int,
     config: SamplingConfig,
     stop: Tensor | None,
-    generator: torch.Generator | None,
+    rng: torch.Generator | None,
 ) -> Generator[Tensor, None, None]:
     batch_size, n_given = prompt.shape
     tokens = torch.cat([prompt, prompt.new_empty(batch_size, n_new)], dim=1)
@@ -111,7 +111,7 @@ def _steps(
     with evaluation_mode(reader.model):
         for length in range(n_given, n_given + n_new):
             seen = tokens[:, :length]
-            new = sample(reader.read(seen)[:, -1], config, tokens=seen, generator=generator)
+            new = sample(reader.read(seen)[:, -1], config, tokens=seen, rng=rng)
             if stop is not None:
                 new = torch.where(stopped, seen[:, -1], new)
                 stopped = torch.isin(new, stop)
@@ -131,7 +131,7 @@ class GenerationMixin(SequenceModel):
         max_new_tokens: int,
         config: SamplingConfig = SamplingConfig(),
         stop_tokens: Sequence[int] | IntegersLike = (),
-        generator: torch.Generator | None = None,
+        rng: torch.Generator | None = None,
     ) -> Int64[Tensor, "*C L"]:
         """Go on from a prompt, or from a batch of prompts of the same length.
 
@@ -144,7 +144,7 @@ class GenerationMixin(SequenceModel):
             max_new_tokens=max_new_tokens,
             config=config,
             stop_tokens=stop_tokens,
-            generator=generator,
+            rng=rng,
         )
 
 
@@ -156,7 +156,7 @@ def stream_text(
     max_new_tokens: int,
     config: SamplingConfig = SamplingConfig(),
     stop_tokens: Sequence[int] | IntegersLike = (),
-    generator: torch.Generator | None = None,
+    rng: torch.Generator | None = None,
 ) -> Iterator[str]:
     """Go on from a text, piece by piece: ``for piece in …: print(piece, end="", flush=True)``.
 
@@ -171,7 +171,7 @@ def stream_text(
         max_new_tokens: how many tokens to generate at most.
         config: how a token is chosen.
         stop_tokens: tokens after which to stop, besides the tokenizer's own for the end.
-        generator: source of randomness; None is torch's global source.
+        rng: source of randomness; None is torch's global source.
 
     Raises:
         ValueError: as :func:`stream` does; an empty text is no prompt, unless the tokenizer has a
@@ -185,7 +185,7 @@ def stream_text(
         max_new_tokens=max_new_tokens,
         config=config,
         stop_tokens=stop_tokens,
-        generator=generator,
+        rng=rng,
     )
     return _pieces(tokenizer, steps)
 

@@ -111,14 +111,14 @@ class FrameModel(Pretrained):
         beginnings: Float[Tensor, "B n_past H W"],
         n_frames: int,
         *,
-        generator: torch.Generator | None = None,
+        rng: torch.Generator | None = None,
     ) -> Float[Tensor, "B n_frames H W"]:
         """Go on from the first frames, each new one made from the model's own last ones.
 
         Args:
             beginnings: the frames that are given.
             n_frames: how many to make.
-            generator: draws each pixel with its probability; None takes the likelier colour.
+            rng: draws each pixel with its probability; None takes the likelier colour.
 
         Returns:
             The new frames alone.
@@ -141,14 +141,14 @@ class FrameModel(Pretrained):
                     "the model's logits are not numbers (NaN); probably its training has diverged: "
                     "go back to an earlier checkpoint, and lower the learning rate"
                 )
-            dice = 0.5 if generator is None else _uniform(ink, generator)
+            dice = 0.5 if rng is None else _uniform(ink, rng)
             frames.append((ink > dice).to(beginnings))
         return torch.stack(frames[self.config.n_past :], dim=1)
 
 
-def _uniform(like: Tensor, generator: torch.Generator) -> Tensor:
+def _uniform(like: Tensor, rng: torch.Generator) -> Tensor:
     """Uniform numbers, drawn where the generator lives and moved to the device of ``like``."""
-    noise = torch.rand(like.shape, generator=generator, device=generator.device)
+    noise = torch.rand(like.shape, generator=rng, device=rng.device)
     return noise.to(like.device)
 
 

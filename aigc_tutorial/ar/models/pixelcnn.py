@@ -170,7 +170,7 @@ class PixelCNN(SamplingMixin):
         n: int,
         labels: Int64[Tensor, " {n}"] | None = None,
         *,
-        generator: torch.Generator | None = None,
+        rng: torch.Generator | None = None,
         temperature: float = 1.0,
     ) -> Int64[Tensor, "{n} H W"]:
         """Draw images by running the whole network for every pixel.
@@ -181,11 +181,11 @@ class PixelCNN(SamplingMixin):
         Args:
             n: number of images.
             labels: class of each image, for a model with classes, and only for such.
-            generator: source of randomness; None is torch's global source.
+            rng: source of randomness; None is torch's global source.
             temperature: divides the logits; 0 takes the most probable level.
         """
         labels = as_labels(labels, self.config, batch_size=n)
-        noise = draw_noise(self, n, generator)
+        noise = draw_noise(self, n, rng)
         levels = torch.zeros_like(noise, dtype=torch.int64)
         height, width = self.image_size
         for row in range(height):

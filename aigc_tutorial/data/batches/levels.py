@@ -46,9 +46,7 @@ def dequantise(
     return levels.to(torch.float32).div((n_levels - 1) / 2).sub(1.0)
 
 
-def binarise(
-    images: Float[Tensor, "*shape"], *, generator: torch.Generator
-) -> Int64[Tensor, "*shape"]:
+def binarise(images: Float[Tensor, "*shape"], *, rng: torch.Generator) -> Int64[Tensor, "*shape"]:
     """Draw every pixel, 0 or 1, with its grey value as the probability of 1.
 
     Drawn once with a fixed seed, this is "fixed" (or "stochastically") binarized MNIST, of which
@@ -58,10 +56,10 @@ def binarise(
 
     Args:
         images: values in [-1, 1]; -1 is never drawn as 1, and 1 always is.
-        generator: source of randomness, on the images' device or on the CPU.
+        rng: source of randomness, on the images' device or on the CPU.
     """
     _check_grey_values(images)
-    threshold = torch.rand(images.shape, generator=generator, device=generator.device)
+    threshold = torch.rand(images.shape, generator=rng, device=rng.device)
     return (threshold.to(images.device) < images.add(1.0).div(2.0)).to(torch.int64)
 
 
@@ -71,22 +69,22 @@ class BinarisedBatches:
     >>> images, labels = torch.rand(100, 28, 28), torch.zeros(100, dtype=torch.int64)
     >>> order, pixels = torch.Generator().manual_seed(0), torch.Generator().manual_seed(1)
     >>> batches = BinarisedBatches(
-    ...     ShuffledTuples((images, labels), 64, generator=order), generator=pixels
+    ...     ShuffledTuples((images, labels), 64, rng=order), rng=pixels
     ... )
     >>> levels, labels = next(batches)
     >>> levels.dtype, levels.shape
     (torch.int64, torch.Size([64, 28, 28]))
     """
 
-    def __init__(self, batches: ShuffledTuples, *, generator: torch.Generator) -> None:
+    def __init__(self, batches: ShuffledTuples, *, rng: torch.Generator) -> None:
         """Wrap a stream of batches.
 
         Args:
             batches: yields tuples, images in [-1, 1] first; what follows them is passed on.
-            generator: draws the pixels; must be this object's own.
+            rng: draws the pixels; must be this object's own.
         """
         self.batches = batches
-        self.generator = generator
+        self.rng = rng
 
     def __iter__(self) -> "BinarisedBatches":
         """The iterator itself."""
@@ -95,20 +93,20 @@ class BinarisedBatches:
     def __next__(self) -> tuple[Tensor, ...]:
         """The next batch, levels 0 and 1 in place of the images."""
         images, *others = next(self.batches)
-        return binarise(images, generator=self.generator), *others
+        return binarise(images, rng=self.rng), *others
 
     def identity(self) -> dict[str, Any]:
         """What tells these batches from those of other images or other seeds."""
-        return self.batches.identity() | {"seed of the pixels": self.generator.initial_seed()}
+        return self.batches.identity() | {"seed of the pixels": self.rng.initial_seed()}
 
     def state_dict(self) -> dict[str, Any]:
         """All that the coming batches depend on, besides the data."""
-        return {"batches": self.batches.state_dict(), "generator": self.generator.get_state()}
+        return {"batches": self.batches.state_dict(), "rng": self.rng.get_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on exactly where :meth:`state_dict` was taken."""
         self.batches.load_state_dict(state["batches"])
-        self.generator.set_state(torch.as_tensor(state["generator"]).cpu())
+        self.rng.set_state(torch.as_tensor(state["rng"]).cpu())
 
 
 def _check_grey_values(images: Tensor) -> None:

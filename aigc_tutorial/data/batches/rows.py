@@ -20,20 +20,20 @@ class ShuffledBatches:
     rewind them too.
 
     >>> images = torch.rand(100, 1, 28, 28)
-    >>> batches = ShuffledBatches(images, 64, generator=torch.Generator().manual_seed(0))
+    >>> batches = ShuffledBatches(images, 64, rng=torch.Generator().manual_seed(0))
     >>> next(batches).shape
     torch.Size([64, 1, 28, 28])
     """
 
     def __init__(
-        self, rows: Shaped[Tensor, "N ..."], batch_size: int, *, generator: torch.Generator
+        self, rows: Shaped[Tensor, "N ..."], batch_size: int, *, rng: torch.Generator
     ) -> None:
         """Start before the first epoch; no order is drawn yet.
 
         Args:
             rows: the data, on any device and of any dtype; the first axis is shuffled.
             batch_size: rows in a batch, from 1 to the number of rows.
-            generator: draws the order of each epoch; on the CPU or on the rows' device.
+            rng: draws the order of each epoch; on the CPU or on the rows' device.
 
         Raises:
             TypeError: if ``rows`` is no tensor.
@@ -51,7 +51,7 @@ class ShuffledBatches:
             )
         self.rows = rows
         self.batch_size = batch_size
-        self.generator = generator
+        self.rng = rng
         self._order = torch.empty(0, dtype=torch.int64, device=rows.device)
         self._position = 0
 
@@ -64,7 +64,7 @@ class ShuffledBatches:
         start, stop = self._position, self._position + self.batch_size
         if stop > len(self._order):
             self._order = torch.randperm(
-                len(self.rows), generator=self.generator, device=self.generator.device
+                len(self.rows), generator=self.rng, device=self.rng.device
             ).to(self.rows.device)
             start, stop = 0, self.batch_size
         self._position = stop
@@ -74,7 +74,7 @@ class ShuffledBatches:
         """What tells these batches from those of other rows or another seed."""
         return {
             "data (their fingerprint)": content_hash(self.rows),
-            "seed of the batches": self.generator.initial_seed(),
+            "seed of the batches": self.rng.initial_seed(),
         }
 
     def state_dict(self) -> dict[str, Tensor | int]:
@@ -87,7 +87,7 @@ class ShuffledBatches:
             "batch_size": self.batch_size,
             "position": self._position,
             "order": self._order.to("cpu", copy=True),
-            "generator": self.generator.get_state(),
+            "rng": self.rng.get_state(),
         }
 
     def load_state_dict(self, state: dict[str, Tensor | int]) -> None:
@@ -98,7 +98,7 @@ class ShuffledBatches:
             KeyError: if the state lacks an entry.
         """
         batch_size, position = int(state["batch_size"]), int(state["position"])
-        order, generator = torch.as_tensor(state["order"]), torch.as_tensor(state["generator"])
+        order, rng = torch.as_tensor(state["order"]), torch.as_tensor(state["rng"])
         if batch_size != self.batch_size:
             raise ValueError(
                 f"the state was saved with batch_size={batch_size}, this has {self.batch_size}"
@@ -110,28 +110,26 @@ class ShuffledBatches:
             )
         self._order = order.to(self.rows.device, copy=True)
         self._position = position
-        self.generator.set_state(generator.cpu())
+        self.rng.set_state(rng.cpu())
 
 
 class ShuffledTuples:
     """Like :class:`ShuffledBatches`, of several tensors whose rows belong together.
 
     >>> images, labels = torch.rand(100, 1, 28, 28), torch.zeros(100, dtype=torch.int64)
-    >>> random = torch.Generator().manual_seed(0)
-    >>> batch = next(ShuffledTuples((images, labels), 64, generator=random))
+    >>> rng = torch.Generator().manual_seed(0)
+    >>> batch = next(ShuffledTuples((images, labels), 64, rng=rng))
     >>> [len(part) for part in batch]
     [64, 64]
     """
 
-    def __init__(
-        self, rows: tuple[Tensor, ...], batch_size: int, *, generator: torch.Generator
-    ) -> None:
+    def __init__(self, rows: tuple[Tensor, ...], batch_size: int, *, rng: torch.Generator) -> None:
         """Start before the first epoch.
 
         Args:
             rows: tensors of equal length on one device, such as images and their labels.
             batch_size: rows in a batch.
-            generator: draws the order of each epoch.
+            rng: draws the order of each epoch.
 
         Raises:
             ValueError: if there is no tensor, if the tensors differ in length or in device, or if
@@ -148,7 +146,7 @@ class ShuffledTuples:
             )
         self.rows = rows
         numbers = torch.arange(len(rows[0]), device=rows[0].device)
-        self._numbers = ShuffledBatches(numbers, batch_size, generator=generator)
+        self._numbers = ShuffledBatches(numbers, batch_size, rng=rng)
 
     def __iter__(self) -> "ShuffledTuples":
         """The iterator itself."""

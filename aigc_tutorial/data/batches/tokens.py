@@ -21,7 +21,7 @@ class TokenWindows:
     A window holds ``context + 1`` tokens: the last one of a window is the first one of the next,
     there to be predicted, here given.
 
-    >>> windows = TokenWindows(torch.arange(1_000), 64, 8, generator=torch.Generator())
+    >>> windows = TokenWindows(torch.arange(1_000), 64, 8, rng=torch.Generator())
     >>> next(windows).shape
     torch.Size([8, 65])
     """
@@ -32,7 +32,7 @@ class TokenWindows:
         context: int,
         batch_size: int,
         *,
-        generator: torch.Generator,
+        rng: torch.Generator,
     ) -> None:
         """Start before the first epoch; no order is drawn yet.
 
@@ -40,7 +40,7 @@ class TokenWindows:
             tokens: the text, on any device.
             context: tokens that a window gives, and also tokens that it asks for.
             batch_size: windows in a batch. The last batch of an epoch is dropped if it is short.
-            generator: draws where to cut and the order; must be this object's own.
+            rng: draws where to cut and the order; must be this object's own.
 
         Raises:
             ValueError: if the text is too short for one batch, or no vector of whole numbers.
@@ -64,7 +64,7 @@ class TokenWindows:
         self.tokens = tokens
         self.context = context
         self.batch_size = batch_size
-        self.generator = generator
+        self.rng = rng
         self._within = torch.arange(context + 1, device=tokens.device)
         self._starts = torch.empty(0, dtype=torch.int64, device=tokens.device)
         self._position = 0
@@ -82,17 +82,17 @@ class TokenWindows:
         return self.tokens[starts[:, None] + self._within]
 
     def _draw_starts(self) -> Tensor:
-        random, where = self.generator, self.generator.device
-        first = int(torch.randint(self.context, (1,), generator=random, device=where))
+        rng, where = self.rng, self.rng.device
+        first = int(torch.randint(self.context, (1,), generator=rng, device=where))
         n_windows = (len(self.tokens) - 1 - first) // self.context
-        order = torch.randperm(n_windows, generator=random, device=where)
+        order = torch.randperm(n_windows, generator=rng, device=where)
         return (first + self.context * order).to(self.tokens.device)
 
     def identity(self) -> dict[str, Any]:
         """What tells these windows from those of another text or another seed."""
         return {
             "data (their fingerprint)": content_hash(self.tokens),
-            "seed of the batches": self.generator.initial_seed(),
+            "seed of the batches": self.rng.initial_seed(),
         }
 
     def state_dict(self) -> dict[str, Tensor | int]:
@@ -103,7 +103,7 @@ class TokenWindows:
             "batch_size": self.batch_size,
             "position": self._position,
             "starts": self._starts.to("cpu", copy=True),
-            "generator": self.generator.get_state(),
+            "rng": self.rng.get_state(),
         }
 
     def load_state_dict(self, state: dict[str, Tensor | int]) -> None:
@@ -119,7 +119,7 @@ class TokenWindows:
             raise ValueError(f"the state was saved with {saved}, this has {own}")
         self._starts = torch.as_tensor(state["starts"]).to(self.tokens.device, copy=True)
         self._position = int(state["position"])
-        self.generator.set_state(torch.as_tensor(state["generator"]).cpu())
+        self.rng.set_state(torch.as_tensor(state["rng"]).cpu())
 
 
 def pad_sequences(

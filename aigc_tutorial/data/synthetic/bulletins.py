@@ -33,19 +33,19 @@ BULLETIN_ENTROPY = sum(math.log(len(part)) for part in _PARTS)
 """Entropy of one bulletin in nats: every choice is free and all are equally likely."""
 
 
-def weather_bulletins(n: int, *, generator: torch.Generator) -> str:
+def weather_bulletins(n: int, *, rng: torch.Generator) -> str:
     r"""Bulletins, one a line, each choice drawn independently.
 
-    >>> print(weather_bulletins(1, generator=torch.Generator().manual_seed(0)), end="")
+    >>> print(weather_bulletins(1, rng=torch.Generator().manual_seed(0)), end="")
     Friday night: scattered clouds, 9 degrees. A fresh wind from the west. Good for a walk.
 
     Args:
         n: how many.
-        generator: source of randomness, on the CPU.
+        rng: source of randomness, on the CPU.
     """
     if n < 1:
         raise ValueError(f"n must be at least 1, got {n}")
-    choices = [torch.randint(len(part), (n,), generator=generator).tolist() for part in _PARTS]
+    choices = [torch.randint(len(part), (n,), generator=rng).tolist() for part in _PARTS]
     return "".join(
         part[i] for row in zip(*choices, strict=True) for part, i in zip(_PARTS, row, strict=True)
     )

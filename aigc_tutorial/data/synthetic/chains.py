@@ -75,7 +75,7 @@ class MarkovChain:
         return float(self.stationary @ _entropy(self.transition.matrix_power(lag)))
 
     def sample(
-        self, n_sequences: int, length: int, *, generator: torch.Generator
+        self, n_sequences: int, length: int, *, rng: torch.Generator
     ) -> Int64[Tensor, "n_sequences length"]:
         """Draw sequences that begin in the stationary distribution."""
         require_count(n_sequences, "n_sequences")
@@ -83,7 +83,7 @@ class MarkovChain:
         states = torch.empty(n_sequences, length, dtype=torch.int64)
         distribution = self.stationary.expand(n_sequences, -1)
         for t in range(length):
-            states[:, t] = torch.multinomial(distribution, 1, generator=generator)[:, 0]
+            states[:, t] = torch.multinomial(distribution, 1, generator=rng)[:, 0]
             distribution = self.transition[states[:, t]]
         return states
 
@@ -146,13 +146,13 @@ class XORChain:
         return float(last @ _entropy(joint / last[:, None]))
 
     def sample(
-        self, n_sequences: int, length: int, *, generator: torch.Generator
+        self, n_sequences: int, length: int, *, rng: torch.Generator
     ) -> Int64[Tensor, "n_sequences length"]:
         """Draw sequences; their first two bits are fair coins, which is the stationary start."""
         require_count(n_sequences, "n_sequences")
         require_count(length, "length")
-        flips = torch.rand(n_sequences, length, generator=generator) < self.flip_probability
-        bits = torch.randint(2, (n_sequences, length), generator=generator)
+        flips = torch.rand(n_sequences, length, generator=rng) < self.flip_probability
+        bits = torch.randint(2, (n_sequences, length), generator=rng)
         for t in range(2, length):
             bits[:, t] = bits[:, t - 1] ^ bits[:, t - 2] ^ flips[:, t].long()
         return bits

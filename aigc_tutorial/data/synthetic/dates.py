@@ -91,20 +91,20 @@ def write_date(day: date, style: DateStyle, *, weekday: bool) -> str:
     return f"{prefix}{text} {day.year}"
 
 
-def date_pairs(split: DateSplit, n_pairs: int, *, generator: torch.Generator) -> list[DatePair]:
+def date_pairs(split: DateSplit, n_pairs: int, *, rng: torch.Generator) -> list[DatePair]:
     """Draw dates of the years 1950 to 2049, each written in a random style, with its translation.
 
     Every tenth date, chosen once and for all, is for tests: it is in no pair for training, in
     whatever style. Half of the sources name the weekday.
 
-    >>> pair = date_pairs("train", 1, generator=torch.Generator().manual_seed(0))[0]
+    >>> pair = date_pairs("train", 1, rng=torch.Generator().manual_seed(0))[0]
     >>> pair.source, pair.target
     ('一九五三年十月十九日星期一', '1953-10-19 Mon')
 
     Args:
         split: ``"train"`` or ``"test"``.
         n_pairs: how many, drawn with replacement.
-        generator: draws dates, styles, and which sources name the weekday.
+        rng: draws dates, styles, and which sources name the weekday.
 
     Raises:
         ValueError: if ``split`` is no split.
@@ -115,9 +115,9 @@ def date_pairs(split: DateSplit, n_pairs: int, *, generator: torch.Generator) ->
     order = torch.randperm(_N_DAYS, generator=torch.Generator().manual_seed(0))
     n_test = round(_TEST_SHARE * _N_DAYS)
     days = order[:n_test] if split == "test" else order[n_test:]
-    drawn = days[torch.randint(len(days), (n_pairs,), generator=generator)].tolist()
-    styles = torch.randint(len(DATE_STYLES), (n_pairs,), generator=generator).tolist()
-    named = (torch.rand(n_pairs, generator=generator) < 0.5).tolist()
+    drawn = days[torch.randint(len(days), (n_pairs,), generator=rng)].tolist()
+    styles = torch.randint(len(DATE_STYLES), (n_pairs,), generator=rng).tolist()
+    named = (torch.rand(n_pairs, generator=rng) < 0.5).tolist()
     return [
         _pair(_FIRST + timedelta(days=day), DATE_STYLES[style], weekday)
         for day, style, weekday in zip(drawn, styles, named, strict=True)

@@ -124,7 +124,7 @@ class MelodyStyle:
         return melody
 
     def sample(
-        self, n_melodies: int, n_notes: int, *, generator: torch.Generator
+        self, n_melodies: int, n_notes: int, *, rng: torch.Generator
     ) -> Int64[Tensor, "n_melodies T"]:
         r"""Draw melodies of ``n_notes`` notes as tokens, with the one that marks the beginning.
 
@@ -146,14 +146,14 @@ class MelodyStyle:
         degrees = torch.empty(n_melodies, n_notes, dtype=torch.int64)
         weights = ends_well[0].expand(n_melodies, -1)
         for t in range(n_notes):
-            degrees[:, t] = torch.multinomial(weights, 1, generator=generator)[:, 0]
+            degrees[:, t] = torch.multinomial(weights, 1, generator=rng)[:, 0]
             if t < n_notes - 2:
                 weights = walk[degrees[:, t]] * ends_well[t + 1]
             else:
                 weights = cadence[degrees[:, t]]
 
         probabilities = torch.tensor(_PROBABILITY_OF_DURATION).expand(n_melodies, -1)
-        durations = torch.multinomial(probabilities, n_notes, replacement=True, generator=generator)
+        durations = torch.multinomial(probabilities, n_notes, replacement=True, generator=rng)
         durations[:, -1] = len(NOTE_DURATIONS) - 1
         pitches = torch.tensor(self.pitches)[degrees]
         notes = (pitches - self.lowest) * len(NOTE_DURATIONS) + durations

@@ -17,7 +17,7 @@ def moving_digits(
     images: Samples,
     n_films: int,
     *,
-    generator: torch.Generator,
+    rng: torch.Generator,
     n_frames: int = 20,
     side: int = 20,
     n_digits: int = 2,
@@ -38,7 +38,7 @@ def moving_digits(
         images: digits (M, 1, 28, 28) in [-1, 1], as :func:`aigc_tutorial.data.mnist` has them.
             Films of digits that a model has not seen need images that it has not seen.
         n_films: number of films.
-        generator: draws the digits, where they begin, and how they move.
+        rng: draws the digits, where they begin, and how they move.
         n_frames: T, frames of a film.
         side: height and width of a frame in pixels.
         n_digits: digits in a film.
@@ -62,11 +62,11 @@ def moving_digits(
             f"side is {side}; digits of {DIGIT_SIDE} pixels that move by up to {max_speed} need at "
             f"least {DIGIT_SIDE + max_speed}"
         )
-    which = torch.randint(len(images), (n_films * n_digits,), generator=generator)
+    which = torch.randint(len(images), (n_films * n_digits,), generator=rng)
     digits, extents = _small_digits(images[which])
     room = side - extents
-    starts = (torch.rand(room.shape, generator=generator) * (room + 1)).long()
-    tracks = _bounce(starts, _velocities(len(room), max_speed, generator), room, n_frames)
+    starts = (torch.rand(room.shape, generator=rng) * (room + 1)).long()
+    tracks = _bounce(starts, _velocities(len(room), max_speed, rng), room, n_frames)
     films = _paste(digits, tracks, side)
     return films.view(n_films, n_digits, n_frames, side, side).amax(dim=1)
 
@@ -85,11 +85,11 @@ def _small_digits(
     return small.gather(2, shift[:, 1, None].expand(-1, DIGIT_SIDE, -1)), last - first
 
 
-def _velocities(n: int, max_speed: int, generator: torch.Generator) -> Int64[Tensor, "n 2"]:
+def _velocities(n: int, max_speed: int, rng: torch.Generator) -> Int64[Tensor, "n 2"]:
     """Pixels a frame down and to the right, each pair but (0, 0) with the same probability."""
     width = 2 * max_speed + 1
     still = width**2 // 2
-    drawn = torch.randint(width**2 - 1, (n,), generator=generator)
+    drawn = torch.randint(width**2 - 1, (n,), generator=rng)
     drawn += drawn >= still
     return torch.stack([drawn // width, drawn % width], dim=1) - max_speed
 

@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def quarter_turns(
-    images: Float[Tensor, "B C H W"], *, generator: torch.Generator
+    images: Float[Tensor, "B C H W"], *, rng: torch.Generator
 ) -> tuple[Float[Tensor, "B C H W"], Int64[Tensor, " B"]]:
     """Turn each image by a random number of quarter turns, and say by how many.
 
@@ -15,7 +15,7 @@ def quarter_turns(
 
     Args:
         images: square ones.
-        generator: source of randomness, on the images' device or on the CPU.
+        rng: source of randomness, on the images' device or on the CPU.
 
     Returns:
         The turned images, and for each 0, 1, 2 or 3 quarter turns, anticlockwise.
@@ -27,7 +27,7 @@ def quarter_turns(
     """
     if images.ndim != 4 or images.shape[2] != images.shape[3]:
         raise ValueError(f"expected square images (B, C, S, S), got {tuple(images.shape)}")
-    turns = torch.randint(4, (len(images),), generator=generator, device=generator.device)
+    turns = torch.randint(4, (len(images),), generator=rng, device=rng.device)
     turns = turns.to(images.device)
     turned = images.clone()
     for n in (1, 2, 3):

@@ -22,7 +22,7 @@ class CopyTask:
     answer is everything after the separator.
 
     >>> task = CopyTask(n_symbols=8, length=3)
-    >>> tokens, mask = task.sample(1, generator=torch.Generator().manual_seed(0))
+    >>> tokens, mask = task.sample(1, rng=torch.Generator().manual_seed(0))
     >>> tokens.shape, tokens[0, 3].item(), mask[0].int().tolist()
     (torch.Size([1, 7]), 8, [0, 0, 0, 0, 1, 1, 1])
 
@@ -53,11 +53,11 @@ class CopyTask:
         return self.n_symbols + 1
 
     def sample(
-        self, n_sequences: int, *, generator: torch.Generator
+        self, n_sequences: int, *, rng: torch.Generator
     ) -> tuple[Int64[Tensor, "n_sequences T"], Bool[Tensor, "n_sequences T"]]:
         """Draw sequences of 2 · ``length`` + 1 tokens, and the mask of their answers."""
         require_count(n_sequences, "n_sequences")
-        symbols = torch.randint(self.n_symbols, (n_sequences, self.length), generator=generator)
+        symbols = torch.randint(self.n_symbols, (n_sequences, self.length), generator=rng)
         separator = torch.full((n_sequences, 1), self.separator)
         tokens = torch.cat([symbols, separator, symbols], dim=1)
         return tokens, _mask_last(tokens, self.length)
@@ -96,14 +96,14 @@ class RecallTask:
         return self.n_keys + self.n_values
 
     def sample(
-        self, n_sequences: int, *, generator: torch.Generator
+        self, n_sequences: int, *, rng: torch.Generator
     ) -> tuple[Int64[Tensor, "n_sequences T"], Bool[Tensor, "n_sequences T"]]:
         """Draw sequences of 2 · ``n_pairs`` + 2 tokens, and the mask of their answers."""
         require_count(n_sequences, "n_sequences")
-        shuffled = torch.rand(n_sequences, self.n_keys, generator=generator).argsort(dim=1)
+        shuffled = torch.rand(n_sequences, self.n_keys, generator=rng).argsort(dim=1)
         keys = shuffled[:, : self.n_pairs]
-        values = self.n_keys + torch.randint(self.n_values, keys.shape, generator=generator)
-        asked = torch.randint(self.n_pairs, (n_sequences, 1), generator=generator)
+        values = self.n_keys + torch.randint(self.n_values, keys.shape, generator=rng)
+        asked = torch.randint(self.n_pairs, (n_sequences, 1), generator=rng)
         pairs = torch.stack([keys, values], dim=2).flatten(1)
         tokens = torch.cat([pairs, keys.gather(1, asked), values.gather(1, asked)], dim=1)
         return tokens, _mask_last(tokens, 1)
@@ -118,7 +118,7 @@ class DelayTask:
     question is for how long.
 
     >>> task = DelayTask(n_symbols=8, n_noise=8, max_lag=4)
-    >>> tokens, lags, mask = task.sample(100, generator=torch.Generator().manual_seed(0))
+    >>> tokens, lags, mask = task.sample(100, rng=torch.Generator().manual_seed(0))
     >>> tokens.shape, bool((tokens[:, -1] < 8).all()), int(lags.max())
     (torch.Size([100, 6]), True, 4)
 
@@ -143,7 +143,7 @@ class DelayTask:
         return self.n_symbols + self.n_noise
 
     def sample(
-        self, n_sequences: int, *, lag: int | None = None, generator: torch.Generator
+        self, n_sequences: int, *, lag: int | None = None, rng: torch.Generator
     ) -> tuple[
         Int64[Tensor, "n_sequences T"],
         Int64[Tensor, " n_sequences"],
@@ -155,7 +155,7 @@ class DelayTask:
             n_sequences: how many.
             lag: distance from the symbol to the answer; by default drawn for each sequence, all
                 distances equally often.
-            generator: source of randomness.
+            rng: source of randomness.
 
         Returns:
             The tokens, the distance in each sequence, and the mask of the answers.
@@ -167,9 +167,9 @@ class DelayTask:
         if lag is not None and not 1 <= lag <= self.max_lag:
             raise ValueError(f"lag must lie between 1 and {self.max_lag}, got {lag}")
         shape = (n_sequences, self.max_lag + 1)
-        noise = self.n_symbols + torch.randint(self.n_noise, shape, generator=generator)
-        symbols = torch.randint(self.n_symbols, (n_sequences, 1), generator=generator)
-        lags = torch.randint(1, self.max_lag + 1, (n_sequences, 1), generator=generator)
+        noise = self.n_symbols + torch.randint(self.n_noise, shape, generator=rng)
+        symbols = torch.randint(self.n_symbols, (n_sequences, 1), generator=rng)
+        lags = torch.randint(1, self.max_lag + 1, (n_sequences, 1), generator=rng)
         if lag is not None:
             lags = torch.full_like(lags, lag)
         before = noise.scatter(1, self.max_lag + 1 - lags, symbols)

@@ -60,12 +60,12 @@ class ToyDistribution:
         """Mean of each mode. An arm or a moon need not pass through its own mean."""
         return torch.stack([self.centres[self.modes == m].mean(0) for m in range(self.n_modes)])
 
-    def sample(self, n: int, *, generator: torch.Generator) -> Float[Tensor, "n 2"]:
+    def sample(self, n: int, *, rng: torch.Generator) -> Float[Tensor, "n 2"]:
         """Draw ``n`` independent points, on the generator's device."""
         require_count(n, "n")
-        device = generator.device
-        which = torch.randint(len(self.centres), (n,), generator=generator, device=device)
-        noise = torch.randn(n, 2, generator=generator, device=device)
+        device = rng.device
+        which = torch.randint(len(self.centres), (n,), generator=rng, device=device)
+        noise = torch.randn(n, 2, generator=rng, device=device)
         return self.centres.to(device)[which] + self.std * noise
 
     def log_density(self, x: Float[Tensor, "N 2"]) -> Float[Tensor, " N"]:

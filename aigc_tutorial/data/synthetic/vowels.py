@@ -59,7 +59,7 @@ class VowelDataset:
         return len(self.waveforms)
 
 
-def synthetic_vowels(n: int, *, generator: torch.Generator, n_samples: int = 2_000) -> VowelDataset:
+def synthetic_vowels(n: int, *, rng: torch.Generator, n_samples: int = 2_000) -> VowelDataset:
     """Make ``n`` vowels, the kinds in turn: a, e, i, o, u, and a again.
 
     The pitch begins at 90 to 180 Hz, as men speak, and glides up or down by up to a sixth. Every
@@ -68,10 +68,10 @@ def synthetic_vowels(n: int, *, generator: torch.Generator, n_samples: int = 2_0
     require_count(n, "n")
     require_count(n_samples, "n_samples", at_least=2)
     labels = torch.arange(n) % len(VOWELS)
-    pitches = 90 * 2 ** torch.rand(n, generator=generator)
-    glides = 1 + (2 * torch.rand(n, generator=generator) - 1) / 6
-    deviations = 1 + 0.05 * (2 * torch.rand(n, 3, generator=generator) - 1)
-    lengths = (n_samples * (0.6 + 0.4 * torch.rand(n, generator=generator))).long()
+    pitches = 90 * 2 ** torch.rand(n, generator=rng)
+    glides = 1 + (2 * torch.rand(n, generator=rng) - 1) / 6
+    deviations = 1 + 0.05 * (2 * torch.rand(n, 3, generator=rng) - 1)
+    lengths = (n_samples * (0.6 + 0.4 * torch.rand(n, generator=rng))).long()
 
     progress = torch.arange(n_samples) / n_samples
     frequency = pitches[:, None] * (1 + (glides[:, None] - 1) * progress)

@@ -54,7 +54,7 @@ def latent_walk(
     n_samples: int = 12,
     n_frames: int = 48,
     n_columns: int = 6,
-    generator: torch.Generator | None = None,
+    rng: torch.Generator | None = None,
 ) -> ipw.VBox:
     """Walk through latent space on closed loops, one for each image shown.
 
@@ -66,17 +66,17 @@ def latent_walk(
         n_samples: images side by side, each on its own loop.
         n_frames: steps of a loop. With the defaults the page grows by less than half a megabyte.
         n_columns: images in a row.
-        generator: source of randomness, by default seeded with 0.
+        rng: source of randomness, by default seeded with 0.
 
     Returns:
         A play button and a slider above the picture; with a live kernel also a button for another
         walk, which appears once the slider is moved.
     """
-    rng = torch.Generator().manual_seed(0) if generator is None else generator
+    rng = torch.Generator().manual_seed(0) if rng is None else rng
 
     def frames() -> list[str]:
-        a = model.sample_latent(n_samples, generator=rng)
-        b = model.sample_latent(n_samples, generator=rng)
+        a = model.sample_latent(n_samples, rng=rng)
+        b = model.sample_latent(n_samples, rng=rng)
         return [
             picture(
                 decode(model, z),
@@ -110,7 +110,7 @@ def interpolate(
     classifier: nn.Module,
     *,
     n_steps: int = 9,
-    generator: torch.Generator | None = None,
+    rng: torch.Generator | None = None,
 ) -> ipw.VBox:
     """Interpolate between two digits that the reader chooses, on the shell of N(0, I).
 
@@ -121,16 +121,16 @@ def interpolate(
         model: the generator network.
         classifier: maps images (B, C, H, W) to logits (B, 10).
         n_steps: images on the way, with both ends.
-        generator: source of randomness, by default seeded with 0.
+        rng: source of randomness, by default seeded with 0.
 
     Returns:
         Two sliders above the picture; with a live kernel also a button that draws other examples
         of the digits, which appears once a slider is moved.
     """
-    rng = torch.Generator().manual_seed(0) if generator is None else generator
+    rng = torch.Generator().manual_seed(0) if rng is None else rng
 
     def strips() -> list[list[str]]:
-        latents = latents_by_digit(model, classifier, generator=rng)
+        latents = latents_by_digit(model, classifier, rng=rng)
         return [
             [
                 picture(

@@ -44,8 +44,8 @@ def train_gan(recipe: Recipe, title: str, n_images: int, seed: int, folder: Path
         checkpoint_every=CHECKPOINT_EVERY,
     )
     generator = rounded(result.generator.cpu())
-    random = torch.Generator().manual_seed(SAMPLE_SEED)
-    samples = generator.sample(N_SAMPLES, generator=random)
+    rng = torch.Generator().manual_seed(SAMPLE_SEED)
+    samples = generator.sample(N_SAMPLES, rng=rng)
     report = evaluate_digits(samples, load("mnist-classifier"), digit_reference())
     protocol = (
         f"{N_SAMPLES:,} samples of torch seed {SAMPLE_SEED} against MNIST's 10,000 test digits, "

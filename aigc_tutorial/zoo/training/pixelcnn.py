@@ -138,8 +138,8 @@ def likelihood(model: PixelCNN, test: ImageDataset) -> dict[str, Metric]:
 def draw(model: PixelCNN, n: int) -> tuple[Float32[Tensor, "{n} 1 H W"], Int64[Tensor, " {n}"]]:
     """Draw the samples that the card speaks of, and the classes that were asked for."""
     labels = torch.arange(n) % 10
-    random = torch.Generator().manual_seed(SAMPLE_SEED)
-    levels = model.sample(n, labels, generator=random)
+    rng = torch.Generator().manual_seed(SAMPLE_SEED)
+    levels = model.sample(n, labels, rng=rng)
     return dequantise(levels, MODEL.n_levels).unsqueeze(1), labels
 
 
@@ -173,8 +173,8 @@ def sample_quality(model: PixelCNN, n: int) -> dict[str, Metric]:
 
 def distance_of_real(digits: ImageDataset) -> Metric:
     """Distance that real digits have when they are rounded to the model's grey levels."""
-    random = torch.Generator().manual_seed(0)
-    chosen = torch.randperm(len(digits), generator=random)[:N_SAMPLES]
+    rng = torch.Generator().manual_seed(0)
+    chosen = torch.randperm(len(digits), generator=rng)[:N_SAMPLES]
     images = dequantise(quantise(digits.images[chosen], MODEL.n_levels), MODEL.n_levels)
     features = predict(load("mnist-classifier"), images).features
     distance = frechet_distance(feature_statistics(features), digit_reference().statistics)

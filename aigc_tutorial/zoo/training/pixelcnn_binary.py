@@ -44,7 +44,7 @@ def train_mnist_pixelcnn_binary(seed: int, folder: Path) -> Path:
     order, pixels = (torch.Generator().manual_seed(2 * seed + k) for k in (0, 1))
     images = digits.images[:, 0].to(engine.device)
     batches = BinarisedBatches(
-        ShuffledTuples((images,), TRAINING.batch_size, generator=order), generator=pixels
+        ShuffledTuples((images,), TRAINING.batch_size, rng=order), rng=pixels
     )
     result = fit(NAME, MODEL, TRAINING, batches, seed, engine=engine)
     trained = rounded(result.model.cpu())
@@ -73,7 +73,7 @@ def train_mnist_pixelcnn_binary(seed: int, folder: Path) -> Path:
 
 def binarised_test(test: ImageDataset) -> Int64[Tensor, "N H W"]:
     """The draw of the test digits that the card speaks of."""
-    return binarise(test.images[:, 0], generator=torch.Generator().manual_seed(TEST_SEED))
+    return binarise(test.images[:, 0], rng=torch.Generator().manual_seed(TEST_SEED))
 
 
 def likelihood(model: PixelCNN, test: ImageDataset) -> dict[str, Metric]:

@@ -114,7 +114,7 @@ def encode(
 
 
 def write(
-    model: AutoregressiveModel, tokenizer: Tokenizer, n: int, generator: torch.Generator
+    model: AutoregressiveModel, tokenizer: Tokenizer, n: int, rng: torch.Generator
 ) -> list[Poem]:
     """Let a model write poems without title, at temperature 1.
 
@@ -122,7 +122,7 @@ def write(
         model: A model of quatrains.
         tokenizer: What it was trained with.
         n: How many.
-        generator: Source of randomness.
+        rng: Source of randomness.
     """
     assert tokenizer.bos_id is not None
     assert tokenizer.eos_id is not None
@@ -130,7 +130,7 @@ def write(
         torch.full((n, 1), tokenizer.bos_id),
         max_new_tokens=LONGEST + 1,
         stop_tokens=[tokenizer.eos_id],
-        generator=generator,
+        rng=rng,
     )
     return [Poem("", "", tuple(tokenizer.decode(row).split("\n"))) for row in tokens]
 

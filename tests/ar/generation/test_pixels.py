@@ -57,8 +57,8 @@ def labels_for(model, n):
 @pytest.mark.parametrize("n", [1, 7])
 def test_incremental_equals_naive(settings, n):
     model = tiny(**settings)
-    fast = model.sample(n, labels_for(model, n), generator=seeded())
-    slow = model.sample_naively(n, labels_for(model, n), generator=seeded())
+    fast = model.sample(n, labels_for(model, n), rng=seeded())
+    slow = model.sample_naively(n, labels_for(model, n), rng=seeded())
     assert torch.equal(fast, slow)
     assert fast.unique().tolist() == list(range(model.config.n_levels)) or n == 1
 
@@ -94,7 +94,7 @@ def test_samples_follow_the_models_distribution():
     n = 20_000
     images = torch.tensor(list(itertools.product(range(2), repeat=4))).view(16, 2, 2)
     probabilities = model.nll(images).sum(dim=(1, 2)).neg().exp().detach().double()
-    levels = model.sample(n, generator=seeded())
+    levels = model.sample(n, rng=seeded())
     number = (levels.flatten(1) * torch.tensor([8, 4, 2, 1])).sum(dim=1)
     frequencies = number.bincount(minlength=16) / n
     bound = 4 * (probabilities * (1 - probabilities) / n).sqrt()
@@ -103,14 +103,14 @@ def test_samples_follow_the_models_distribution():
 
 def test_the_seed_decides_and_the_batch_size_does_not():
     model = tiny()
-    levels = sample(model, 7, generator=seeded())
-    assert torch.equal(levels, sample(model, 7, generator=seeded(), batch_size=3))
-    assert not torch.equal(levels, sample(model, 7, generator=seeded(1)))
+    levels = sample(model, 7, rng=seeded())
+    assert torch.equal(levels, sample(model, 7, rng=seeded(), batch_size=3))
+    assert not torch.equal(levels, sample(model, 7, rng=seeded(1)))
 
 
 def test_temperature_zero_takes_the_most_probable_level():
     model = tiny(n_levels=8)
-    levels = model.sample(2, generator=seeded(), temperature=0)
+    levels = model.sample(2, rng=seeded(), temperature=0)
     assert torch.equal(levels, model(levels).argmax(dim=-1))
 
 
@@ -150,23 +150,23 @@ def test_completion_keeps_the_given_rows_and_draws_the_rest(n_given_rows):
     for row, column in itertools.product(range(n_given_rows, 6), range(5)):
         logits = model(slow, labels)[:, row, column]
         slow[:, row, column] = choose_levels(logits, noise[:, row, column])
-    fast = sample(model, 7, labels, generator=seeded(), given=images, n_given_rows=n_given_rows)
+    fast = sample(model, 7, labels, rng=seeded(), given=images, n_given_rows=n_given_rows)
     assert torch.equal(fast, slow)
     assert torch.equal(fast[:, :n_given_rows], images[:, :n_given_rows])
 
 
 def test_completing_an_own_sample_with_its_noise_gives_it_back():
     model = tiny()
-    levels = sample(model, 3, generator=seeded())
-    again = sample(model, 3, generator=seeded(), given=levels, n_given_rows=3)
+    levels = sample(model, 3, rng=seeded())
+    again = sample(model, 3, rng=seeded(), given=levels, n_given_rows=3)
     assert torch.equal(levels, again)
 
 
 def test_stream_shows_every_pixel_and_ends_at_the_sample():
     model = tiny(n_classes=3)
     labels = labels_for(model, 2)
-    final = sample(model, 2, labels, generator=seeded())
-    partial = [levels.clone() for levels in stream(model, 2, labels, generator=seeded())]
+    final = sample(model, 2, labels, rng=seeded())
+    partial = [levels.clone() for levels in stream(model, 2, labels, rng=seeded())]
     assert len(partial) == 30
     for n_drawn, levels in enumerate(partial, start=1):
         assert torch.equal(levels.flatten(1)[:, :n_drawn], final.flatten(1)[:, :n_drawn])
@@ -174,7 +174,7 @@ def test_stream_shows_every_pixel_and_ends_at_the_sample():
 
 
 def test_sampling_leaves_gradients_switched_on_outside():
-    images = stream(tiny(), 1, generator=seeded())
+    images = stream(tiny(), 1, rng=seeded())
     next(images)
     assert torch.is_grad_enabled()
 

@@ -227,21 +227,21 @@ def chi_squared(tokens, probabilities):
 )
 def test_tokens_have_the_distribution_that_process_describes(config):
     logits = torch.tensor([2.0, 1.0, 0.5, 0.0, -0.5, -1.0, -INF, 1.5])
-    tokens = sample(logits.expand(40_000, -1), config, generator=torch.Generator().manual_seed(0))
+    tokens = sample(logits.expand(40_000, -1), config, rng=torch.Generator().manual_seed(0))
     # 99.9 % quantile of chi-squared with 6 degrees of freedom, the most there are here.
     assert chi_squared(tokens, process(logits, config).softmax(0)) < 22.46
 
 
 def test_a_wrong_distribution_would_be_noticed():
     logits = torch.tensor([2.0, 1.0, 0.5, 0.0])
-    tokens = sample(logits.expand(40_000, -1), generator=torch.Generator().manual_seed(0))
+    tokens = sample(logits.expand(40_000, -1), rng=torch.Generator().manual_seed(0))
     assert chi_squared(tokens, (logits / 1.1).softmax(0)) > 100
 
 
 def test_the_same_seed_gives_the_same_tokens_and_another_one_does_not():
     logits = random_logits("usual", rows=100)
     first, again, other = (
-        sample(logits, generator=torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)
+        sample(logits, rng=torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)
     )
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
@@ -260,7 +260,7 @@ def test_the_impossible_is_not_drawn_even_if_it_arrives_at_time_zero(monkeypatch
 def test_what_is_drawn_was_possible(seed, k):
     logits = random_logits("impossible", seed=seed)
     config = SamplingConfig(top_k=k, top_p=0.9)
-    tokens = sample(logits, config, generator=torch.Generator().manual_seed(seed))
+    tokens = sample(logits, config, rng=torch.Generator().manual_seed(seed))
     assert (process(logits, config).gather(1, tokens[:, None]) > -INF).all()
 
 

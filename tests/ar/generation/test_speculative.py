@@ -198,7 +198,7 @@ def test_the_real_random_numbers_give_the_distribution_too():
     counts = defaultdict[tuple[int, ...], int](int)
     for _ in range(n_runs):
         result = speculative_generate(
-            target, draft, torch.tensor([1]), max_new_tokens=3, n_guesses=2, generator=random
+            target, draft, torch.tensor([1]), max_new_tokens=3, n_guesses=2, rng=random
         )
         counts[tuple(result.tokens.tolist())] += 1
     expected = plain_distribution(target, [1], 3, SamplingConfig())
@@ -233,7 +233,7 @@ def test_a_draft_that_is_the_target_is_always_right(name):
         torch.tensor([1, 2]),
         max_new_tokens=60,
         n_guesses=3,
-        generator=torch.Generator().manual_seed(0),
+        rng=torch.Generator().manual_seed(0),
     )
     assert result.n_accepted == result.n_guesses > 0
     assert result.acceptance_rate == 1
@@ -321,7 +321,7 @@ def test_the_same_seed_gives_the_same_tokens_and_another_one_does_not():
             draft,
             torch.tensor([1, 2]),
             max_new_tokens=30,
-            generator=torch.Generator().manual_seed(seed),
+            rng=torch.Generator().manual_seed(seed),
         )
         for seed in (0, 0, 1)
     )
@@ -350,5 +350,5 @@ def test_requests_that_cannot_be_met_are_refused():
         speculative_generate(make("window"), target, prompt.expand(7), max_new_tokens=1)
     with pytest.raises(NotImplementedError, match="Speculative decoding, which takes rejected"):
         speculative_generate(
-            make("window"), make("lstm"), prompt, max_new_tokens=50, generator=torch.Generator()
+            make("window"), make("lstm"), prompt, max_new_tokens=50, rng=torch.Generator()
         )

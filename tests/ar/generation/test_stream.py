@@ -36,7 +36,7 @@ def test_the_cache_changes_nothing_at_any_length(name, config):
                 prompt,
                 max_new_tokens=3 * CONTEXT,
                 config=config,
-                generator=seeded(),
+                rng=seeded(),
                 use_cache=use_cache,
             )
             for use_cache in (True, False)
@@ -53,7 +53,7 @@ def test_the_engine_gives_the_tokens_of_the_naive_loop(name, config):
     model = make(name)
     prompt = random_tokens(model, batch=2, time=2)
     engine, naive = (
-        way(prompt, max_new_tokens=3 * CONTEXT, config=config, generator=seeded(3))
+        way(prompt, max_new_tokens=3 * CONTEXT, config=config, rng=seeded(3))
         for way in (model.generate, model.generate_naively)
     )
     assert torch.equal(engine, naive)
@@ -77,7 +77,7 @@ def test_seeds_reproduce(name):
     model = make(name)
     prompt = random_tokens(model, batch=4, time=2)
     first, again, other = (
-        generate(model, prompt, max_new_tokens=20, generator=seeded(seed)) for seed in (0, 0, 1)
+        generate(model, prompt, max_new_tokens=20, rng=seeded(seed)) for seed in (0, 0, 1)
     )
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
@@ -92,11 +92,11 @@ def test_the_method_and_the_stream_are_the_function(name):
     model = make(name)
     prompt = random_tokens(model, batch=2, time=3)
     options: Any = {"max_new_tokens": 9, "config": PENALISED}
-    expected = generate(model, prompt, **options, generator=seeded())
-    assert torch.equal(model.generate(prompt, **options, generator=seeded()), expected)
-    steps = list(stream(model, prompt, **options, generator=seeded()))
+    expected = generate(model, prompt, **options, rng=seeded())
+    assert torch.equal(model.generate(prompt, **options, rng=seeded()), expected)
+    steps = list(stream(model, prompt, **options, rng=seeded()))
     assert torch.equal(torch.stack(steps, dim=1), expected[:, 3:])
-    single = list(stream(model, prompt[0], **options, generator=seeded()))
+    single = list(stream(model, prompt[0], **options, rng=seeded()))
     assert [step.shape for step in single] == [()] * 9
 
 
@@ -140,8 +140,8 @@ def test_rows_that_have_stopped_repeat_their_stop_token_until_all_have():
 def test_a_stop_cuts_what_would_have_come(name):
     model = make(name)
     prompt = random_tokens(model, batch=6, time=2)
-    whole = generate(model, prompt, max_new_tokens=30, generator=seeded())
-    stopped = generate(model, prompt, max_new_tokens=30, stop_tokens=[0, 3], generator=seeded())
+    whole = generate(model, prompt, max_new_tokens=30, rng=seeded())
+    stopped = generate(model, prompt, max_new_tokens=30, stop_tokens=[0, 3], rng=seeded())
     for row, cut in zip(whole[:, 2:].tolist(), stopped[:, 2:].tolist(), strict=True):
         end = next((i for i, token in enumerate(row) if token in (0, 3)), len(row) - 1)
         assert cut[: end + 1] == row[: end + 1]

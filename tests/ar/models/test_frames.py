@@ -63,7 +63,7 @@ def test_a_film_goes_on_with_the_likelier_colour():
 
 def test_drawn_pixels_have_their_probabilities():
     network, x = model(), films(1, 2)
-    made = network.continue_films(x.expand(4_000, -1, -1, -1), 1, generator=seeded())
+    made = network.continue_films(x.expand(4_000, -1, -1, -1), 1, rng=seeded())
     p = torch.sigmoid(network(x)).detach()[0]
     error = (made[:, 0].mean(dim=0) - p).abs() / (p * (1 - p) / 4_000).sqrt()
     assert error.max() < 5

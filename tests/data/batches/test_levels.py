@@ -42,7 +42,7 @@ def test_256_levels_are_the_pixels():
 
 def test_drawn_pixels_have_the_grey_values_as_their_mean():
     images = torch.tensor([-1.0, -0.5, 0.0, 0.5, 1.0]).expand(20_000, 5)
-    mean = binarise(images, generator=seeded()).double().mean(0)
+    mean = binarise(images, rng=seeded()).double().mean(0)
     expected = torch.tensor([0, 0.25, 0.5, 0.75, 1]).double()
     # Four standard errors; the two ends are exact.
     bound = 4 * (expected * (1 - expected) / 20_000).sqrt()
@@ -51,15 +51,15 @@ def test_drawn_pixels_have_the_grey_values_as_their_mean():
 
 def test_one_seed_is_one_data_set():
     images = torch.rand(10, 4, 4, generator=seeded()) * 2 - 1
-    fixed = binarise(images, generator=seeded(1))
-    assert torch.equal(fixed, binarise(images, generator=seeded(1)))
-    assert not torch.equal(fixed, binarise(images, generator=seeded(2)))
+    fixed = binarise(images, rng=seeded(1))
+    assert torch.equal(fixed, binarise(images, rng=seeded(1)))
+    assert not torch.equal(fixed, binarise(images, rng=seeded(2)))
 
 
 def grey_batches(seed):
     images, labels = torch.zeros(8, 4, 4), torch.arange(8)
-    shuffled = ShuffledTuples((images, labels), 8, generator=seeded(seed))
-    return BinarisedBatches(shuffled, generator=seeded(seed + 1))
+    shuffled = ShuffledTuples((images, labels), 8, rng=seeded(seed))
+    return BinarisedBatches(shuffled, rng=seeded(seed + 1))
 
 
 def test_every_epoch_draws_anew_and_keeps_the_labels():

@@ -13,7 +13,7 @@ from aigc_tutorial.data.batches.rows import ShuffledTuples
 
 def batches_of(n_rows, batch_size, seed=0):
     rows = torch.arange(n_rows)[:, None]
-    return ShuffledBatches(rows, batch_size, generator=torch.Generator().manual_seed(seed))
+    return ShuffledBatches(rows, batch_size, rng=torch.Generator().manual_seed(seed))
 
 
 sizes = st.integers(1, 40).flatmap(lambda n: st.tuples(st.just(n), st.integers(1, n)))
@@ -81,7 +81,7 @@ def test_every_row_is_equally_likely_at_every_place():
 
 def test_shape_and_dtype_of_a_row_are_kept():
     rows = torch.zeros(7, 3, 4, 5, dtype=torch.uint8)
-    x = next(ShuffledBatches(rows, 2, generator=torch.Generator()))
+    x = next(ShuffledBatches(rows, 2, rng=torch.Generator()))
     assert x.shape == (2, 3, 4, 5)
     assert x.dtype == torch.uint8
 
@@ -119,7 +119,7 @@ def test_a_state_of_other_data_or_another_batch_size_is_refused():
 def test_on_cuda_the_batches_stay_there_and_resume(generator_device):
     def make():
         generator = torch.Generator(generator_device).manual_seed(0)
-        return ShuffledBatches(torch.arange(10, device="cuda"), 3, generator=generator)
+        return ShuffledBatches(torch.arange(10, device="cuda"), 3, rng=generator)
 
     batches, resumed = make(), make()
     assert next(batches).is_cuda
@@ -131,11 +131,11 @@ def test_on_cuda_the_batches_stay_there_and_resume(generator_device):
 def test_tuples_are_shuffled_together():
     images = torch.arange(20.0)[:, None]
     random = torch.Generator().manual_seed(0)
-    batches = ShuffledTuples((images, torch.arange(20)), 5, generator=random)
+    batches = ShuffledTuples((images, torch.arange(20)), 5, rng=random)
     for _ in range(8):
         rows, labels = next(batches)
         assert torch.equal(rows[:, 0], labels.float())
-    resumed = ShuffledTuples((images, torch.arange(20)), 5, generator=torch.Generator())
+    resumed = ShuffledTuples((images, torch.arange(20)), 5, rng=torch.Generator())
     resumed.load_state_dict(batches.state_dict())
     for _ in range(8):
         assert torch.equal(next(batches)[1], next(resumed)[1])
@@ -143,4 +143,4 @@ def test_tuples_are_shuffled_together():
 
 def test_tensors_of_different_lengths_are_refused():
     with pytest.raises(ValueError, match=r"equally many rows, got \[3, 4\]"):
-        ShuffledTuples((torch.zeros(3), torch.zeros(4)), 2, generator=torch.Generator())
+        ShuffledTuples((torch.zeros(3), torch.zeros(4)), 2, rng=torch.Generator())

@@ -10,7 +10,7 @@ from aigc_tutorial.data.batches.tokens import TokenWindows, pack_sequences, pad_
 
 def windows_of(n_tokens, context, batch_size, seed=0):
     random = torch.Generator().manual_seed(seed)
-    return TokenWindows(torch.arange(n_tokens), context, batch_size, generator=random)
+    return TokenWindows(torch.arange(n_tokens), context, batch_size, rng=random)
 
 
 sizes = st.tuples(st.integers(1, 9), st.integers(1, 5), st.integers(0, 60))

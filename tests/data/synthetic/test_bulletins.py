@@ -18,13 +18,13 @@ def seeded(seed: int) -> torch.Generator:
 
 
 def test_every_line_has_the_form():
-    text = weather_bulletins(500, generator=seeded(0))
+    text = weather_bulletins(500, rng=seeded(0))
     assert text.count("\n") == 500
     assert share_of_bulletins(text) == 1
 
 
 def test_choices_are_free_and_equally_likely():
-    lines = weather_bulletins(7_000, generator=seeded(1)).splitlines()
+    lines = weather_bulletins(7_000, rng=seeded(1)).splitlines()
     days = Counter(line.split()[0] for line in lines)
     assert len(days) == 7
     assert all(abs(n - 1_000) < 5 * math.sqrt(1_000) for n in days.values())
@@ -38,7 +38,7 @@ def test_entropy_is_that_of_the_number_of_bulletins():
 
 
 def test_what_is_no_bulletin_is_not_counted():
-    good = weather_bulletins(1, generator=seeded(2))
+    good = weather_bulletins(1, rng=seeded(2))
     assert share_of_bulletins(good + good.replace("wind", "wand")) == 0.5
     assert share_of_bulletins(good + "Monday") == 1  # an unfinished line
     assert share_of_bulletins("Monday") == 0
@@ -47,4 +47,4 @@ def test_what_is_no_bulletin_is_not_counted():
 
 def test_there_must_be_one():
     with pytest.raises(ValueError, match="at least 1"):
-        weather_bulletins(0, generator=seeded(0))
+        weather_bulletins(0, rng=seeded(0))

@@ -67,7 +67,7 @@ def test_a_chain_without_chance_has_no_entropy():
     chain = MarkovChain(cycle)
     assert chain.entropy_rate == 0
     assert chain.stationary.tolist() == pytest.approx([0.2] * 5)
-    states = chain.sample(3, 20, generator=seeded())
+    states = chain.sample(3, 20, rng=seeded())
     assert torch.equal(states[:, 1:], (states[:, :-1] + 1) % 5)
 
 
@@ -81,7 +81,7 @@ def test_the_ring_has_the_entropies_of_erratum_e34():
 
 @pytest.mark.parametrize("chain", [ring_chain(), random_chain(4, 1)], ids=["ring", "random"])
 def test_samples_have_the_computed_entropies(chain):
-    x = chain.sample(200, 500, generator=seeded())
+    x = chain.sample(200, 500, rng=seeded())
     for lag in (1, 2):
         counts = joint_counts(x[:, :-lag], x[:, lag:], chain.n_states)
         # 100,000 pairs; the estimate's bias is about S² / 2N and its deviation about 1 / sqrt(N).
@@ -91,7 +91,7 @@ def test_samples_have_the_computed_entropies(chain):
 
 def test_sequences_are_stationary_from_the_first_state_on():
     chain = random_chain(4, 2)
-    x = chain.sample(40_000, 3, generator=seeded())
+    x = chain.sample(40_000, 3, rng=seeded())
     for t in range(3):
         shares = x[:, t].bincount(minlength=4) / len(x)
         # Five standard deviations of a share, at most sqrt(1/4 / 40,000) = 0.0025.
@@ -100,7 +100,7 @@ def test_sequences_are_stationary_from_the_first_state_on():
 
 def test_the_seed_decides_the_samples():
     for chain in (ring_chain(), XORChain()):
-        a, b, c = (chain.sample(4, 50, generator=seeded(seed)) for seed in (1, 1, 2))
+        a, b, c = (chain.sample(4, 50, rng=seeded(seed)) for seed in (1, 1, 2))
         assert torch.equal(a, b)
         assert not torch.equal(a, c)
         assert a.shape == (4, 50)
@@ -151,7 +151,7 @@ def test_the_default_has_the_entropy_rate_of_erratum_e35():
 
 def test_samples_of_the_xor_chain_have_its_entropies():
     chain = XORChain()
-    x = chain.sample(200, 500, generator=seeded())
+    x = chain.sample(200, 500, rng=seeded())
     assert conditional_entropy_of(joint_counts(x[:, :-1], x[:, 1:], 2)) == pytest.approx(
         LOG_2, abs=0.001
     )

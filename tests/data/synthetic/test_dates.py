@@ -76,7 +76,7 @@ def test_an_unknown_style_is_refused():
 
 
 def test_a_target_is_the_date_and_its_weekday():
-    for pair in date_pairs("train", 200, generator=seeded()):
+    for pair in date_pairs("train", 200, rng=seeded()):
         day, weekday = pair.target.split(" ")
         parsed = date.fromisoformat(day)
         assert weekday == WEEKDAYS[parsed.weekday()]
@@ -85,14 +85,14 @@ def test_a_target_is_the_date_and_its_weekday():
 
 
 def test_no_date_for_tests_is_learned_from():
-    train = {pair.target for pair in date_pairs("train", 20_000, generator=seeded(1))}
-    test = {pair.target for pair in date_pairs("test", 5_000, generator=seeded(2))}
+    train = {pair.target for pair in date_pairs("train", 20_000, rng=seeded(1))}
+    test = {pair.target for pair in date_pairs("test", 5_000, rng=seeded(2))}
     assert not train & test
     assert len(test) > 2_500, "3,652 dates are for tests"
 
 
 def test_styles_and_weekdays_are_drawn_evenly():
-    pairs = date_pairs("train", 5_000, generator=seeded())
+    pairs = date_pairs("train", 5_000, rng=seeded())
     for style in DATE_STYLES:
         share = sum(pair.style == style for pair in pairs) / len(pairs)
         assert abs(share - 0.2) < 0.03
@@ -100,15 +100,15 @@ def test_styles_and_weekdays_are_drawn_evenly():
 
 
 def test_pairs_follow_from_the_seed():
-    first, again = (date_pairs("test", 20, generator=seeded(3)) for _ in range(2))
+    first, again = (date_pairs("test", 20, rng=seeded(3)) for _ in range(2))
     assert first == again
-    assert first != date_pairs("test", 20, generator=seeded(4))
+    assert first != date_pairs("test", 20, rng=seeded(4))
     assert isinstance(first[0], DatePair)
 
 
 def test_an_unknown_split_is_refused():
     with pytest.raises(Exception, match="split"):  # the type checker of the tests may be first
-        date_pairs("validation", 3, generator=seeded())  # type: ignore[arg-type]
+        date_pairs("validation", 3, rng=seeded())  # type: ignore[arg-type]
 
 
 def test_sources_fit_in_31_characters():

@@ -29,7 +29,7 @@ def seeded(seed=0):
 @pytest.mark.parametrize("n_notes", [2, 3, 16])
 def test_melodies_keep_to_the_scale_and_end_on_the_tonic(style, n_notes):
     pitches = style.pitches
-    for tokens in style.sample(50, n_notes, generator=seeded()):
+    for tokens in style.sample(50, n_notes, rng=seeded()):
         assert tokens[0] == style.bos_id
         melody = style.decode(tokens)
         assert len(melody) == n_notes
@@ -59,7 +59,7 @@ def test_walks_are_drawn_from_all_that_end_as_they_must():
     total = sum(weights.values())
 
     n_melodies = 20_000
-    tokens = style.sample(n_melodies, 4, generator=seeded())
+    tokens = style.sample(n_melodies, 4, rng=seeded())
     index_of = {pitch: i for i, pitch in enumerate(pitches)}
     counts = dict.fromkeys(weights, 0)
     for row in tokens.tolist():
@@ -95,7 +95,7 @@ def test_log_probabilities_are_those_of_all_melodies_and_sum_to_one():
 
 @pytest.mark.parametrize("style", STYLES, ids=lambda style: style.scale)
 def test_what_is_drawn_has_a_probability_and_its_share(style):
-    melodies = style.sample(2_000, 6, generator=seeded())
+    melodies = style.sample(2_000, 6, rng=seeded())
     log_p = style.log_probability(melodies)
     assert torch.isfinite(log_p).all()
     # The entropy of durations is known, and what is left is that of a walk over the scale.
@@ -104,7 +104,7 @@ def test_what_is_drawn_has_a_probability_and_its_share(style):
 
 def test_what_is_never_drawn_has_no_probability():
     style = MelodyStyle()
-    good = style.sample(1, 5, generator=seeded())
+    good = style.sample(1, 5, rng=seeded())
     bad = good.repeat(5, 1)
     bad[0, 2] += 3  # a semitone up: not in the scale, or too large a step
     bad[1, -1] -= 1  # the last note is not a half
@@ -155,7 +155,7 @@ def test_scales_begin_on_the_tonic_and_stay_within_an_octave():
 
 
 def test_the_seed_decides_the_melodies():
-    a, b, c = (MelodyStyle().sample(4, 8, generator=seeded(seed)) for seed in (1, 1, 2))
+    a, b, c = (MelodyStyle().sample(4, 8, rng=seeded(seed)) for seed in (1, 1, 2))
     assert torch.equal(a, b)
     assert not torch.equal(a, c)
     assert a.shape == (4, 9)
@@ -169,7 +169,7 @@ def test_what_cannot_be_is_refused():
         MelodyStyle(lowest=60, highest=71)
     style = MelodyStyle()
     with pytest.raises(ValueError, match="at least 2"):
-        style.sample(1, 1, generator=seeded())
+        style.sample(1, 1, rng=seeded())
     with pytest.raises(ValueError, match="expected a pitch of 60 to 79"):
         style.encode([Note(59, 1)])
     with pytest.raises(ValueError, match="duration"):

@@ -33,7 +33,7 @@ def corners(frames):
 
 
 def test_a_film_is_black_and_white_and_every_frame_shows_the_whole_digit():
-    films = moving_digits(block_images(), 40, generator=seeded(), n_digits=1, max_speed=2)
+    films = moving_digits(block_images(), 40, rng=seeded(), n_digits=1, max_speed=2)
     assert films.shape == (40, 20, 20, 20)
     assert films.dtype == torch.float32
     assert set(films.unique().tolist()) == {0.0, 1.0}
@@ -44,7 +44,7 @@ def test_a_film_is_black_and_white_and_every_frame_shows_the_whole_digit():
 @pytest.mark.parametrize("max_speed", [1, 2])
 def test_a_digit_moves_straight_and_turns_back_at_the_wall(max_speed):
     films = moving_digits(
-        block_images(), 60, generator=seeded(), n_digits=1, max_speed=max_speed, n_frames=30
+        block_images(), 60, rng=seeded(), n_digits=1, max_speed=max_speed, n_frames=30
     )
     top, bottom, left, right = corners(films)
     assert (bottom - top == 5).all()
@@ -64,7 +64,7 @@ def test_a_digit_moves_straight_and_turns_back_at_the_wall(max_speed):
 
 def test_two_digits_share_a_frame():
     images = block_images()
-    two = moving_digits(images, 50, generator=seeded(), n_digits=2)
+    two = moving_digits(images, 50, rng=seeded(), n_digits=2)
     ink = two.sum(dim=(2, 3))
     assert ink.max() == 2 * 24
     assert 24 <= ink.min() < 48  # they overlap now and then, and ink stays ink
@@ -96,7 +96,7 @@ def test_every_velocity_but_rest_is_equally_frequent():
 
 
 def test_the_seed_decides_the_films():
-    a, b, c = (moving_digits(block_images(), 3, generator=seeded(s)) for s in (1, 1, 2))
+    a, b, c = (moving_digits(block_images(), 3, rng=seeded(s)) for s in (1, 1, 2))
     assert torch.equal(a, b)
     assert not torch.equal(a, c)
 
@@ -104,8 +104,8 @@ def test_the_seed_decides_the_films():
 def test_what_cannot_be_is_refused():
     images = block_images()
     with pytest.raises(ValueError, match="at least one sample"):
-        moving_digits(images[:0], 1, generator=seeded())
+        moving_digits(images[:0], 1, rng=seeded())
     with pytest.raises(ValueError, match="at least 1, got 1, 0, 2 and 1"):
-        moving_digits(images, 1, generator=seeded(), n_frames=0)
+        moving_digits(images, 1, rng=seeded(), n_frames=0)
     with pytest.raises(ValueError, match="side is 10"):
-        moving_digits(images, 1, generator=seeded(), side=10)
+        moving_digits(images, 1, rng=seeded(), side=10)

@@ -15,7 +15,7 @@ def seeded(seed=0):
 @given(n_symbols=st.integers(1, 9), length=st.integers(1, 12), seed=st.integers(0, 2**32))
 def test_the_answer_of_the_copy_task_is_what_came_before(n_symbols, length, seed):
     task = CopyTask(n_symbols, length)
-    tokens, mask = task.sample(5, generator=seeded(seed))
+    tokens, mask = task.sample(5, rng=seeded(seed))
     assert tokens.shape == mask.shape == (5, 2 * length + 1)
     assert (tokens[:, length] == task.separator).all()
     assert torch.equal(tokens[mask].reshape(5, length), tokens[:, :length])
@@ -28,7 +28,7 @@ def test_the_answer_of_the_copy_task_is_what_came_before(n_symbols, length, seed
 @given(n_pairs=st.integers(1, 6), n_values=st.integers(1, 5), seed=st.integers(0, 2**32))
 def test_the_answer_of_the_recall_task_stood_beside_the_key(n_pairs, n_values, seed):
     task = RecallTask(n_keys=6, n_values=n_values, n_pairs=n_pairs)
-    tokens, mask = task.sample(5, generator=seeded(seed))
+    tokens, mask = task.sample(5, rng=seeded(seed))
     assert tokens.shape == mask.shape == (5, 2 * n_pairs + 2)
     assert mask.sum(dim=1).tolist() == [1] * 5
     assert mask[:, -1].all()
@@ -43,7 +43,7 @@ def test_the_answer_of_the_recall_task_stood_beside_the_key(n_pairs, n_values, s
 
 def test_every_key_and_place_is_asked_equally_often():
     task = RecallTask(n_keys=4, n_values=2, n_pairs=3)
-    tokens, _ = task.sample(12_000, generator=seeded())
+    tokens, _ = task.sample(12_000, rng=seeded())
     asked = tokens[:, -2]
     place = (tokens[:, :6:2] == asked[:, None]).int().argmax(dim=1)
     # Standard deviation of a count of 3,000 or 4,000 among 12,000: at most 52; five of them.
@@ -53,7 +53,7 @@ def test_every_key_and_place_is_asked_equally_often():
 
 @pytest.mark.parametrize("task", [CopyTask(), RecallTask()])
 def test_the_seed_decides(task):
-    a, b, c = (task.sample(4, generator=seeded(seed))[0] for seed in (1, 1, 2))
+    a, b, c = (task.sample(4, rng=seeded(seed))[0] for seed in (1, 1, 2))
     assert torch.equal(a, b)
     assert not torch.equal(a, c)
     assert a.dtype == torch.int64
@@ -73,7 +73,7 @@ def test_impossible_tasks_are_refused():
 @pytest.mark.parametrize("lag", [None, 1, 5])
 def test_delay_task_hides_the_answer_at_its_lag(lag):
     task = DelayTask(n_symbols=4, n_noise=3, max_lag=5)
-    tokens, lags, mask = task.sample(300, lag=lag, generator=seeded())
+    tokens, lags, mask = task.sample(300, lag=lag, rng=seeded())
     assert tokens.shape == mask.shape == (300, 7)
     assert mask.sum() == 300
     assert mask[:, -1].all()
@@ -88,4 +88,4 @@ def test_delay_task_needs_sizes_and_a_lag_that_fit():
     with pytest.raises(ValueError, match="at least 1"):
         DelayTask(max_lag=0)
     with pytest.raises(ValueError, match="between 1 and 5, got 6"):
-        DelayTask(max_lag=5).sample(1, lag=6, generator=seeded())
+        DelayTask(max_lag=5).sample(1, lag=6, rng=seeded())

@@ -49,7 +49,7 @@ def test_samples_follow_the_density(distribution):
     density = (distribution.log_density(fine).exp() * area).reshape(n_cells, 20, n_cells, 20)
     expected = n * density.sum(dim=(1, 3))
 
-    x = distribution.sample(n, generator=seeded())
+    x = distribution.sample(n, rng=seeded())
     cell = ((x + half_width) / (2 * half_width) * n_cells).floor().long().clamp(0, n_cells - 1)
     observed = (cell[:, 0] * n_cells + cell[:, 1]).bincount(minlength=n_cells**2)
     observed = observed.reshape(n_cells, n_cells)
@@ -76,7 +76,7 @@ def test_the_log_density_is_that_of_torch_distributions(distribution):
     x = torch.randn(500, 2, generator=seeded(), dtype=torch.float64) * 3
     torch.testing.assert_close(distribution.log_density(x), oracle.log_prob(x))
     # Nearly the same in single precision, where the density matters: at its own samples.
-    samples = distribution.sample(500, generator=seeded())
+    samples = distribution.sample(500, rng=seeded())
     torch.testing.assert_close(
         distribution.log_density(samples).double(),
         oracle.log_prob(samples.double()),
@@ -88,7 +88,7 @@ def test_the_log_density_is_that_of_torch_distributions(distribution):
 @pytest.mark.parametrize("distribution", ALL, ids=label)
 def test_every_mode_gets_its_share_of_the_samples(distribution):
     n = 20_000
-    modes = distribution.assign_modes(distribution.sample(n, generator=seeded()))
+    modes = distribution.assign_modes(distribution.sample(n, rng=seeded()))
     counts = modes.bincount(minlength=distribution.n_modes)
     share = 1 / distribution.n_modes
     # Five standard deviations of a binomial; wide Gaussians that overlap swap points evenly.
@@ -103,7 +103,7 @@ def test_a_centre_is_assigned_to_its_own_mode(distribution):
 @pytest.mark.parametrize("n_std", [1.0, 2.0, 3.0])
 @pytest.mark.parametrize("distribution", [ring(), grid()], ids=label)
 def test_high_quality_shares_are_those_of_a_gaussian_in_the_plane(distribution, n_std):
-    x = distribution.sample(40_000, generator=seeded())
+    x = distribution.sample(40_000, rng=seeded())
     share = distribution.is_high_quality(x, n_std).double().mean().item()
     expected = 1 - math.exp(-(n_std**2) / 2)
     assert share == pytest.approx(expected, abs=5 * math.sqrt(expected * (1 - expected) / 40_000))
@@ -163,7 +163,7 @@ def test_spiral_arms_are_turned_copies():
 
 def test_the_seed_decides_the_sample():
     distribution = ring()
-    a, b, c = (distribution.sample(10, generator=seeded(seed)) for seed in (1, 1, 2))
+    a, b, c = (distribution.sample(10, rng=seeded(seed)) for seed in (1, 1, 2))
     assert torch.equal(a, b)
     assert not torch.equal(a, c)
     assert a.shape == (10, 2)

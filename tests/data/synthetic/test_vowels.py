@@ -73,7 +73,7 @@ def test_the_filter_is_causal():
     ("vowel", "formants"), [("a", (730, 1090)), ("i", (270, 2290)), ("e", (530, 1840))]
 )
 def test_the_spectrum_of_a_vowel_peaks_at_its_formants(vowel, formants):
-    dataset = synthetic_vowels(100, generator=seeded(), n_samples=4_000)
+    dataset = synthetic_vowels(100, rng=seeded(), n_samples=4_000)
     sounds = dataset.waveforms[dataset.labels == VOWELS.index(vowel)]
     spectrum = torch.fft.rfft(sounds).abs().square()
     spectrum = (spectrum / spectrum.sum(dim=1, keepdim=True)).mean(dim=0)
@@ -93,7 +93,7 @@ def autocorrelation_pitch(sound):
 
 
 def test_a_vowel_begins_with_its_pitch():
-    dataset = synthetic_vowels(40, generator=seeded())
+    dataset = synthetic_vowels(40, rng=seeded())
     measured = [autocorrelation_pitch(sound[:400]) for sound in dataset.waveforms]
     relative = torch.tensor(measured) / dataset.pitches
     # Within 50 ms the pitch glides by up to 2 %; a few octave errors are the method's.
@@ -104,7 +104,7 @@ def test_a_vowel_begins_with_its_pitch():
 
 
 def test_a_vowel_is_as_loud_as_it_can_be_and_silent_after_its_end():
-    dataset = synthetic_vowels(20, generator=seeded(), n_samples=1_000)
+    dataset = synthetic_vowels(20, rng=seeded(), n_samples=1_000)
     assert dataset.waveforms.shape == (20, 1_000)
     assert len(dataset) == 20
     torch.testing.assert_close(dataset.waveforms.abs().amax(dim=1), torch.ones(20))
@@ -115,14 +115,14 @@ def test_a_vowel_is_as_loud_as_it_can_be_and_silent_after_its_end():
 
 
 def test_all_vowels_are_there_and_pitches_differ():
-    dataset = synthetic_vowels(20, generator=seeded())
+    dataset = synthetic_vowels(20, rng=seeded())
     assert dataset.labels.bincount().tolist() == [4] * len(VOWELS)
     assert ((dataset.pitches >= 90) & (dataset.pitches <= 180)).all()
     assert dataset.pitches.std() > 10
 
 
 def test_the_seed_decides_the_sounds():
-    a, b, c = (synthetic_vowels(5, generator=seeded(seed)).waveforms for seed in (1, 1, 2))
+    a, b, c = (synthetic_vowels(5, rng=seeded(seed)).waveforms for seed in (1, 1, 2))
     assert torch.equal(a, b)
     assert not torch.equal(a, c)
 

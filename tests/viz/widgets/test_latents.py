@@ -115,10 +115,10 @@ def test_slerp_at_its_limits():
 def test_found_latents_make_their_digits(model):
     classifier = TenDigits()
     model.train()
-    z = latents_by_digit(model, classifier, generator=rng())
+    z = latents_by_digit(model, classifier, rng=rng())
     assert model.training
     assert z.shape == (10, 8)
-    again = latents_by_digit(model, classifier, generator=rng())
+    again = latents_by_digit(model, classifier, rng=rng())
     assert torch.equal(z, again)
 
 
@@ -128,7 +128,7 @@ def test_a_collapsed_generator_is_named(model):
             return nn.functional.one_hot(torch.ones(len(x), dtype=torch.long), 10).float()
 
     with pytest.raises(ValueError, match=r"found no 0, 2, 3.*collapsed"):
-        latents_by_digit(model, OnlyOnes(), generator=rng())
+        latents_by_digit(model, OnlyOnes(), rng=rng())
 
 
 def test_pictures_hold_the_pixels_and_a_text():
@@ -156,7 +156,7 @@ def test_latent_walk_moves_without_a_kernel(model):
 
 def test_latent_walk_is_seeded(model):
     def pictures(seed):
-        walk = viz.widgets.latent_walk(model, n_samples=2, n_frames=3, generator=rng(seed))
+        walk = viz.widgets.latent_walk(model, n_samples=2, n_frames=3, rng=rng(seed))
         return [child.value for child in of_kind(walk, ipw.Stack)[0].children]
 
     assert pictures(1) == pictures(1)
