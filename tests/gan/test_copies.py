@@ -44,7 +44,7 @@ def trainer(networks, loss, **options):
 def give_latents(monkeypatch, player, latents):
     """Let a generator take these latents, one batch after the other."""
     batches = iter(latents)
-    monkeypatch.setattr(player.generator, "sample_latent", lambda n, generator: next(batches))
+    monkeypatch.setattr(player.generator, "sample_latent", lambda n, rng: next(batches))
 
 
 def test_joined_rows_are_dealt_in_turn():

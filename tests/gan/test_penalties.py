@@ -61,7 +61,7 @@ def test_without_a_generator_the_mixing_weights_go_to_the_device_of_the_samples(
 def test_one_sided_penalty_spares_flat_critics(random):
     x_real, x_fake = torch.randn(2, 5, *SHAPE, generator=random)
     flat, steep = torch.full((16,), 0.1), torch.full((16,), 1.0)
-    arguments = {"generator": random, "one_sided": True}
+    arguments = {"rng": random, "one_sided": True}
     assert gradient_penalty(linear(flat), x_real, x_fake, **arguments) == 0
     assert gradient_penalty(linear(steep), x_real, x_fake, **arguments).item() == pytest.approx(9)
 
