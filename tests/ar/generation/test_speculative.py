@@ -58,11 +58,11 @@ class Branches:
         self.probability *= probabilities[choice]
         return choice
 
-    def draw(self, probabilities, *, generator=None):
+    def draw(self, probabilities, *, rng=None):
         token = self.choose(probabilities.flatten().double().tolist())
         return torch.full(probabilities.shape[:-1], token)
 
-    def count_accepted(self, guesses, p, q, *, generator=None):
+    def count_accepted(self, guesses, p, q, *, rng=None):
         ratios = [
             min(1.0, (p_row[x] / q_row[x]).item())
             for x, p_row, q_row in zip(guesses, p.double(), q.double(), strict=True)
