@@ -336,6 +336,24 @@ def test_a_model_compiled_in_place_is_trained(text):
     torch.testing.assert_close(weights(result.model), weights(plain.model))
 
 
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("bf16", torch.bfloat16), ("fp16", torch.float16)]
+)
+def test_in_lower_precision_the_model_computes_in_it_and_the_loss_does_not(text, precision, dtype):
+    dtypes, losses, gradients = [], [], []
+    for name in ("no", precision):
+        network = model()
+        engine = Engine(device="cpu", mixed_precision=name)
+        player = ARTrainer(network, config=CONFIG, engine=engine)
+        network.head.register_forward_hook(lambda *call: dtypes.append(call[2].dtype))
+        losses.append(player.step(text[None, :200], 0.5)["loss"])
+        gradients.append(torch.cat([p.grad.flatten() for p in network.parameters()]))
+    assert dtypes == [torch.float32, dtype]
+    assert losses[1].dtype == torch.float32
+    torch.testing.assert_close(losses[1], losses[0], rtol=1e-2, atol=0)
+    assert (gradients[1] - gradients[0]).norm() < 0.02 * gradients[0].norm()
+
+
 def test_a_capped_logit_is_computed_in_full_precision(text):
     """In bfloat16 a logit near the cap has three digits, and its likelihood two."""
     torch.manual_seed(0)

@@ -398,22 +398,25 @@ def test_the_history_tells_real_from_generated(rows):
 def test_every_penalty_in_lower_precision_is_that_of_full_precision(rows, precision, penalty):
     """The networks compute in fewer digits; losses, penalties and their gradients do not."""
     config = dataclasses.replace(CONFIG, **{"r1_gamma": 0.0, "penalty_every": 1, **penalty})
-    gradients, dtypes = [], []
+    gradients, calls = [], {}
     for name in ("no", precision):
         generator, discriminator = networks()
         player = gan.GANTrainer(
             generator, discriminator, loss=losses.NON_SATURATING, config=config, rng=seeded(),
             engine=Engine(device="cpu", mixed_precision=name),
         )  # fmt: skip
-        discriminator.register_forward_hook(lambda *call: dtypes.append(call[2].dtype))
+        calls[name] = dtypes = {"G": [], "D": []}
+        generator.register_forward_hook(lambda *call, to=dtypes["G"]: to.append(call[2].dtype))
+        discriminator.register_forward_hook(lambda *call, to=dtypes["D"]: to.append(call[2].dtype))
         scalars = player.step(rows[:16], 0.5)
         assert all(value.dtype == torch.float32 for value in scalars.values())
         parameters = list(discriminator.parameters())
         gradients.append(torch.cat([p.grad.flatten() for p in parameters if p.grad is not None]))
     low = {"bf16": torch.bfloat16, "fp16": torch.float16}[precision]
-    # Of the two networks the second one alone computed in it, but for the penalty.
-    assert set(dtypes[: len(dtypes) // 2]) == {torch.float32}
-    assert set(dtypes[len(dtypes) // 2 :]) == {torch.float32, low}
+    full = torch.float32
+    assert calls["no"] == {"G": [full], "D": [full] * 3}
+    # The discriminator is called in its own turn, by the penalty, and in the generator's turn.
+    assert calls[precision] == {"G": [low], "D": [low, full, low]}
     error = (gradients[1] - gradients[0]).norm() / gradients[0].norm()
     assert error < 0.05
 
