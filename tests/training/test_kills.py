@@ -1,6 +1,7 @@
 """Runs that are killed at random moments, in small; ``make kills`` does it fifty times."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,3 +25,4 @@ def test_killed_runs_end_with_the_same_bits():
     )
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.count("the same bits") == 4
+    assert sum(map(int, re.findall(r"'kills': (\d+)", ended.stdout))) >= 1

@@ -144,6 +144,7 @@ def test_every_recipe_of_text(recipe, tmp_path):
     [
         ("muon", torch.contiguous_format),
         ("adamw", torch.contiguous_format),
+        ("muon", torch.channels_last),
         ("adamw", torch.channels_last),
     ],
 )
