@@ -1,7 +1,6 @@
 """Two processes that share a batch do what one does on all of it."""
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -20,28 +19,19 @@ pytestmark = pytest.mark.xdist_group("two processes")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where two processes, as ``torchrun`` would start them, left their results."""
+    """Where two processes that ``torchrun`` started left their results."""
     folder = tmp_path_factory.mktemp("two processes")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
     root = Path(two_processes.__file__).parents[2]
-    common = {
-        "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port,
-        "OMP_NUM_THREADS": "1", "PYTHONPATH": str(root),
-    }  # fmt: skip
-    processes = [
-        subprocess.Popen(
-            [sys.executable, two_processes.__file__, str(folder)],
-            env={**os.environ, **common, "RANK": rank, "LOCAL_RANK": rank},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in ("0", "1")
-    ]
-    for process in processes:
-        _, errors = process.communicate(timeout=250)
-        assert process.returncode == 0, errors
+    torchrun = ["torch.distributed.run", "--standalone", "--local-addr=127.0.0.1"]
+    ended = subprocess.run(
+        [sys.executable, "-m", *torchrun, "--nproc-per-node=2", two_processes.__file__, folder],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(root)},
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=250,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
     return folder
 
 
