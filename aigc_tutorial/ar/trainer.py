@@ -15,11 +15,12 @@ from aigc_tutorial.ar.models.pixelcnn import PixelCNN
 from aigc_tutorial.config import Config
 from aigc_tutorial.data.batches.rows import ShuffledBatches, ShuffledTuples
 from aigc_tutorial.data.batches.tokens import TokenWindows
-from aigc_tutorial.nn import EMA, evaluation_mode, full_precision
+from aigc_tutorial.nn import EMA, devices_restored, evaluation_mode, full_precision
 from aigc_tutorial.optim import JointOptimizer, Muon, split_parameters, warmup_flat_decay
 from aigc_tutorial.tensors import content_hash
 from aigc_tutorial.training import Engine, History, Tracker, run
 from aigc_tutorial.training.checkpoint import (
+    INITIAL_WEIGHTS,
     check_settings,
     match_strides,
     sample_of_weights,
@@ -136,7 +137,7 @@ class ARTrainer(Generic[ModelT]):
             nll = self.model.nll(*(batch if isinstance(batch, tuple) else (batch,)))
         # The engine averages over processes, which may predict unequally many tokens: each divides
         # its sum by the mean number of them.
-        loss = full_precision(nll).sum() * (self.engine.n_processes / max(1, self.n_predicted))
+        loss = full_precision(nll).sum() * (self.engine.n_processes / self.n_predicted)
         self.engine.minimise(loss, self.optimizer)
         if self.ema is not None:
             self.ema.update(self.model, self.n_predicted)
@@ -276,11 +277,12 @@ def train(
 ) -> ARTrainingResult[ModelT]:
     """Train ``model`` to predict each token from those before it.
 
-    The model is trained in place, on the engine's device, and comes back to where it was: what is
-    built on the CPU can go on with tokens on the CPU, whatever it was trained on.
+    The model is trained in place, on the engine's device, and comes back to where it was, after an
+    error or an interruption too: what is built on the CPU can go on with tokens on the CPU,
+    whatever it was trained on.
 
-    It was initialised by the caller, from torch's global seed;
-    everything random in the training itself follows from ``seed``.
+    It was initialised by the caller, from torch's global seed; everything random in the training
+    itself follows from ``seed``. To continue from a checkpoint, build it anew in the same way.
 
     Args:
         model: its ``nll`` is minimised.
@@ -299,44 +301,44 @@ def train(
         engine: device and precision; by default the GPU where there is one.
 
     Raises:
-        ValueError: if the data are too few, or a checkpoint does not fit the run.
+        ValueError: if the data are too few, a batch has nothing to predict, or a checkpoint does
+            not fit the run: its budget is another, say, on which the learning rates depended.
     """
     engine, config = engine or Engine(), config or ARTrainingConfig()
-    home = next(model.parameters()).device
-    # Each process of a distributed run draws data of its own.
-    rng = torch.Generator().manual_seed(seed + 1_000_003 * engine.rank)
-    trainer = ARTrainer(model, config=config, engine=engine, validation=validation)
-    evaluations = [*range(validate_every or config.n_tokens, config.n_tokens, validate_every or 1)]
-    data = as_training_data(model, data)
-    batches = _batches(data, config, rng, engine.device)
-    settings = None
-    if checkpoint_folder is not None:
-        settings = trainer.settings() | {
-            "seed": seed,
-            **_identity(data),
-            "initial weights (some of them)": sample_of_weights(model),
-        }
-    result = run(
-        trainer,
-        batches,
-        budget=config.n_tokens,
-        unit="tokens",
-        count=lambda _: trainer.n_predicted,
-        at=dict.fromkeys([*evaluations, config.n_tokens], trainer.validate),
-        tracker=tracker,
-        checkpoint_folder=checkpoint_folder,
-        checkpoint_every=checkpoint_every,
-        settings=settings,
-        progress_bar=progress_bar and engine.is_main,
-        engine=engine,
-    )
-    model.eval()
-    trained = trainer.trained_model()
-    trained.to(home)
-    model.to(home)
+    with devices_restored(model):
+        # Each process of a distributed run draws data of its own.
+        rng = torch.Generator().manual_seed(seed + 1_000_003 * engine.rank)
+        trainer = ARTrainer(model, config=config, engine=engine, validation=validation)
+        every = validate_every or config.n_tokens
+        evaluations = [*range(every, config.n_tokens, every), config.n_tokens]
+        data = as_training_data(model, data)
+        batches = _batches(data, config, rng, engine.device)
+        settings = None
+        if checkpoint_folder is not None:
+            settings = trainer.settings() | {
+                "seed": seed,
+                "validate_every": "no validation" if validation is None else validate_every,
+                **_identity(data),
+                INITIAL_WEIGHTS: sample_of_weights(model),
+            }
+        result = run(
+            trainer,
+            batches,
+            budget=config.n_tokens,
+            unit="tokens",
+            count=lambda _: trainer.n_predicted,
+            at=dict.fromkeys(evaluations, trainer.validate),
+            tracker=tracker,
+            checkpoint_folder=checkpoint_folder,
+            checkpoint_every=checkpoint_every,
+            settings=settings,
+            progress_bar=progress_bar and engine.is_main,
+            engine=engine,
+        )
+        trained = trainer.trained_model()
     return ARTrainingResult(
-        model=trained,
-        raw_model=model,
+        model=trained.to(next(model.parameters()).device),
+        raw_model=model.eval(),
         history=result.history,
         validation=trainer.validation_history,
         n_tokens=result.n_seen,

@@ -17,7 +17,7 @@ from aigc_tutorial.data.checks import Samples
 from aigc_tutorial.gan.base import Discriminator, Generator, training_rows
 from aigc_tutorial.gan.losses import RELATIVISTIC, AdversarialLoss
 from aigc_tutorial.gan.penalties import gradient_penalty, r1_penalty, r2_penalty
-from aigc_tutorial.nn import EMA, frozen, full_precision
+from aigc_tutorial.nn import EMA, devices_restored, frozen, full_precision
 from aigc_tutorial.optim import (
     JointOptimizer,
     layer_weights,
@@ -27,6 +27,7 @@ from aigc_tutorial.optim import (
 from aigc_tutorial.tensors import content_hash
 from aigc_tutorial.training import Engine, History, Tracker, run
 from aigc_tutorial.training.checkpoint import (
+    INITIAL_WEIGHTS,
     check_settings,
     match_strides,
     sample_of_weights,
@@ -336,11 +337,12 @@ def train(
 ) -> GANTrainingResult:
     """Train ``generator`` against ``discriminator`` on real data.
 
-    Both networks are trained in place, on the engine's device, and come back to where they were:
-    what is built on the CPU can go on with data on the CPU, whatever it was trained on.
+    Both networks are trained in place, on the engine's device, and come back to where they were,
+    after an error or an interruption too: what is built on the CPU can go on with data on the CPU,
+    whatever it was trained on.
 
-    They were initialised by the caller, from torch's global
-    seed; everything random in the training itself follows from ``seed``.
+    They were initialised by the caller, from torch's global seed; everything random in the training
+    itself follows from ``seed``. To continue from a checkpoint, build them anew in the same way.
 
     Args:
         generator: maps latents to data.
@@ -358,51 +360,53 @@ def train(
 
     Raises:
         ValueError: if the data do not fit the networks or hold NaN or infinity, or if a checkpoint
-            does not fit the run.
+            does not fit the run: its budget is another, say, on which the learning rates depended.
     """
     rows = training_rows(rows, generator, discriminator)
-    homes = generator.device, discriminator.device
-    engine = engine or Engine()
-    # Each process of a distributed run draws data and latents of its own.
-    seeds = torch.Generator().manual_seed(seed + 1_000_003 * engine.rank)
-    data_seed, latent_seed = torch.randint(2**62, (2,), generator=seeds).tolist()
-    trainer = GANTrainer(
-        generator,
-        discriminator,
-        loss=loss,
-        config=config,
-        rng=torch.Generator().manual_seed(latent_seed),
-        engine=engine,
-    )
-    settings = None
-    if checkpoint_folder is not None:
-        settings = trainer.settings() | {
-            "seed": seed,
-            "data (their fingerprint)": content_hash(rows),
-            "initial weights (some of them)": sample_of_weights(generator, discriminator),
-        }
-    batches = ShuffledBatches(
-        rows.to(engine.device),
-        config.batch_size * config.n_discriminator_updates,
-        rng=torch.Generator().manual_seed(data_seed),
-    )
-    result = run(
-        trainer,
-        batches,
-        budget=config.n_images,
-        count=lambda batch: len(batch) * engine.n_processes,
-        at=dict.fromkeys(snapshots_at, trainer.take_snapshot),
-        tracker=tracker,
-        checkpoint_folder=checkpoint_folder,
-        checkpoint_every=checkpoint_every,
-        settings=settings,
-        progress_bar=progress_bar and engine.is_main,
-        engine=engine,
-    )
+    engine, when = engine or Engine(), sorted(set(snapshots_at))
+    with devices_restored(generator, discriminator):
+        # Each process of a distributed run draws data and latents of its own.
+        seeds = torch.Generator().manual_seed(seed + 1_000_003 * engine.rank)
+        data_seed, latent_seed = torch.randint(2**62, (2,), generator=seeds).tolist()
+        trainer = GANTrainer(
+            generator,
+            discriminator,
+            loss=loss,
+            config=config,
+            rng=torch.Generator().manual_seed(latent_seed),
+            engine=engine,
+        )
+        settings = None
+        if checkpoint_folder is not None:
+            settings = trainer.settings() | {
+                "seed": seed,
+                "snapshots_at": when,
+                "data (their fingerprint)": content_hash(rows),
+                INITIAL_WEIGHTS: sample_of_weights(generator, discriminator),
+            }
+        batches = ShuffledBatches(
+            rows.to(engine.device),
+            config.batch_size * config.n_discriminator_updates,
+            rng=torch.Generator().manual_seed(data_seed),
+        )
+        result = run(
+            trainer,
+            batches,
+            budget=config.n_images,
+            count=lambda batch: len(batch) * engine.n_processes,
+            at=dict.fromkeys(when, trainer.take_snapshot),
+            tracker=tracker,
+            checkpoint_folder=checkpoint_folder,
+            checkpoint_every=checkpoint_every,
+            settings=settings,
+            progress_bar=progress_bar and engine.is_main,
+            engine=engine,
+        )
+        averaged = trainer.averaged_generator()
     return GANTrainingResult(
-        generator=trainer.averaged_generator().to(homes[0]),
-        raw_generator=generator.eval().to(homes[0]),
-        discriminator=discriminator.eval().to(homes[1]),
+        generator=averaged.to(generator.device),
+        raw_generator=generator.eval(),
+        discriminator=discriminator.eval(),
         history=result.history,
         snapshots=trainer.snapshots,
         n_images=result.n_seen,

@@ -10,7 +10,7 @@ from aigc_tutorial.nn.attention import (
     segment_mask,
 )
 from aigc_tutorial.nn.ema import EMA
-from aigc_tutorial.nn.mode import evaluation_mode, frozen
+from aigc_tutorial.nn.mode import devices_restored, evaluation_mode, frozen
 from aigc_tutorial.nn.norm import rms_norm
 from aigc_tutorial.nn.position import RotaryPositions, rotate
 from aigc_tutorial.nn.precision import full_precision
@@ -28,6 +28,7 @@ __all__ = [
     "attention_probabilities",
     "causal_mask",
     "count_parameters",
+    "devices_restored",
     "evaluation_mode",
     "frozen",
     "full_precision",

@@ -1,8 +1,9 @@
-"""What holds of a model for a while: evaluation mode, frozen weights."""
+"""What holds of a model for a while: evaluation mode, frozen weights, another device."""
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from weakref import WeakKeyDictionary
 
 from torch import nn
@@ -56,3 +57,14 @@ def frozen(model: nn.Module) -> Iterator[None]:
     finally:
         for parameter in trained:
             parameter.requires_grad_(True)
+
+
+@contextmanager
+def devices_restored(*models: nn.Module) -> Iterator[None]:
+    """Bring models back to the devices of their parameters afterwards, whatever happens."""
+    devices = {model: p.device for model in models for p in islice(model.parameters(), 1)}
+    try:
+        yield
+    finally:
+        for model, device in devices.items():
+            model.to(device)

@@ -30,6 +30,9 @@ from aigc_tutorial.tensors import content_hash, load_tensors, save_tensors
 CHECKPOINT_FILE = "checkpoint.safetensors"
 """Name of the checkpoint in its folder; whatever else lies there is left alone."""
 
+INITIAL_WEIGHTS = "initial weights (build the models anew, from the same seed)"
+"""The setting that holds a :func:`sample_of_weights`: a model in memory may have been trained."""
+
 _LOCK_FILE = "checkpoint.lock"
 _FORMAT = "aigc_tutorial checkpoint 1"
 _OLD_FORMAT = "tree.json"
@@ -141,6 +144,7 @@ def check_settings(saved: Mapping[str, Any], wanted: Mapping[str, Any], *, what:
     for name in dict.fromkeys([*wanted, *saved]):
         before, now = (side.get(name, "not set") for side in (saved, wanted))
         if not _agree(before, now):
+            before, now = _first_difference(before, now)
             raise ValueError(
                 f"{what} belongs to another run: its {name} is {before!r}, and {now!r} is wanted. "
                 "Ask for the same, or use another folder"
@@ -206,13 +210,22 @@ def first_non_finite(state: Any, path: str = "") -> str | None:
 def _agree(before: Any, now: Any) -> bool:
     """Whether two settings are the same, lists of floats up to rounding."""
     if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
-        return all(
-            math.isclose(*pair, rel_tol=1e-3, abs_tol=1e-6)
-            if isinstance(pair[0], float)
-            else pair[0] == pair[1]
-            for pair in zip(before, now, strict=True)
-        )
+        return all(_is_close(*pair) for pair in zip(before, now, strict=True))
     return bool(before == now)
+
+
+def _is_close(before: Any, now: Any) -> bool:
+    if isinstance(before, float) and isinstance(now, float):
+        return math.isclose(before, now, rel_tol=1e-3, abs_tol=1e-6)
+    return bool(before == now)
+
+
+def _first_difference(before: Any, now: Any) -> tuple[Any, Any]:
+    """Two settings that differ; of two long lists, the first two entries that do."""
+    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now) > 4:
+        pairs = zip(before, now, strict=True)
+        return next(pair for pair in pairs if not _is_close(*pair))
+    return before, now
 
 
 def _refuse_old_format(folder: Path) -> None:

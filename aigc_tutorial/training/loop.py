@@ -120,7 +120,8 @@ def run(
             ``checkpoint.safetensors``; what else lies there is left alone.
         checkpoint_every: how often to save; by default at the end alone.
         settings: what makes this run another than its neighbours: seed, data, configuration. A
-            checkpoint of a run with other settings is refused.
+            checkpoint of a run with other settings is refused, and so is one with another budget,
+            on which the schedules of its steps depended.
         progress_bar: show one.
         engine: of the task; by default that of a single process.
 
@@ -144,7 +145,8 @@ def run(
     )
     with checkpoints.in_use() as has_begun:
         n_seen, seconds = checkpoints.restore()
-        if tracker is not None and has_begun:
+        # A checkpoint that was brought here without its lock has begun elsewhere.
+        if tracker is not None and (has_begun or n_seen):
             tracker.rewind(n_seen)
         checkpoints.check(f"after {n_seen:,} {unit}")
         n_saved = n_seen

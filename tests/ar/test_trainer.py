@@ -86,6 +86,19 @@ def test_the_loss_is_the_mean_over_real_tokens(text):
         torch.testing.assert_close(ours.grad, expected.grad)
 
 
+def test_a_step_without_a_target_is_refused_and_moves_nothing(text):
+    tokens, mask = pad_sequences([text[:9], text[20:24]])
+    player = trainer(dataclasses.replace(CONFIG, ema_half_life=100.0))
+    player.step((tokens, mask), 0.5)
+    before = weights(player.model)
+    for nothing in (mask & False, torch.arange(mask.shape[1]).lt(1) & mask):
+        with pytest.raises(ValueError, match="a batch holds nothing to predict"):
+            player.step((tokens, nothing), 0.5)
+    assert torch.equal(weights(player.model), before)
+    assert player.ema is not None
+    assert player.ema.n_seen == 8 + 3
+
+
 def test_what_counts_as_a_prediction():
     tokens, mask = torch.zeros(3, 7, dtype=torch.int64), torch.ones(3, 7, dtype=torch.bool)
     assert count_predictions(tokens) == 3 * 6
@@ -220,7 +233,9 @@ def test_a_checkpoint_of_another_run_is_refused(text, tmp_path):
         train(model(), text, seed=1, **arguments)
     with pytest.raises(ValueError, match=r"its data .* is wanted"):
         train(model(), text.flip(0), **arguments)
-    with pytest.raises(ValueError, match="its initial weights"):
+    with pytest.raises(ValueError, match="its validate_every is 'no validation', and 64 is wanted"):
+        train(model(), text, validation=held_out(text), validate_every=64, **arguments)
+    with pytest.raises(ValueError, match=r"its initial weights \(build the models anew"):
         train(model(seed=1), text, **arguments)
 
 

@@ -240,7 +240,9 @@ def test_a_checkpoint_of_another_run_is_refused(rows, tmp_path):
         gan.train(*networks(), rows, seed=1, **arguments)
     with pytest.raises(ValueError, match=r"its data .* is wanted"):
         gan.train(*networks(), rows.flip(0), **arguments)
-    with pytest.raises(ValueError, match="its initial weights"):
+    with pytest.raises(ValueError, match=r"its snapshots_at is \[\], and \[32, 64\] is wanted"):
+        gan.train(*networks(), rows, snapshots_at=(64, 32), **arguments)
+    with pytest.raises(ValueError, match=r"its initial weights \(build the models anew"):
         gan.train(*networks(seed=1), rows, **arguments)
     with pytest.raises(ValueError, match="its loss is 'relativistic pairing', and 'hinge'"):
         gan.train(*networks(), rows, loss=losses.HINGE, **arguments)

@@ -261,5 +261,8 @@ def test_the_setting_that_differs_is_named():
         with pytest.raises(ValueError, match="belongs to another run") as error:
             check_settings(saved, {**saved, name: value}, what="c")
         assert f"its {name} is {saved[name]!r}, and {value!r} is wanted" in str(error.value)
+    many = {"weights": [0.25] * 9}
+    with pytest.raises(ValueError, match=r"its weights is 0\.25, and 0\.5 is wanted"):
+        check_settings(many, {"weights": [0.25] * 6 + [0.5] * 3}, what="c")
     with pytest.raises(ValueError, match="its penalty is 'not set', and 1 is wanted"):
         check_settings(saved, {**saved, "penalty": 1}, what="c")

@@ -136,13 +136,23 @@ class NotFinite(CountingTask):
     ],
 )
 def test_what_is_not_finite_ends_the_run_and_spares_the_checkpoint(tmp_path, task, message):
-    options: dict[str, Any] = {
-        "checkpoint_folder": tmp_path, "checkpoint_every": 40, "progress_bar": False
-    }  # fmt: skip
+    def start(task, name):
+        return run(
+            task, batches(), budget=120, log_every=10, tracker=CsvTracker(tmp_path / f"{name}.csv"),
+            checkpoint_folder=tmp_path / name, checkpoint_every=40, progress_bar=False,
+        )  # fmt: skip
+
+    whole = start(NotFinite(), "whole")
     with pytest.raises(FloatingPointError, match=message):
-        run(task, batches(), budget=120, **options)
-    assert load_checkpoint(tmp_path)["n_seen"] == 40
-    assert run(NotFinite(), batches(), budget=120, **options).n_seen == 120
+        start(task, "stopped")
+    assert load_checkpoint(tmp_path / "stopped")["n_seen"] == 40
+    n_rows = len((tmp_path / "stopped.csv").read_text().splitlines()) - 1
+    assert n_rows in (6, 8)  # more than the checkpoint, and none that is not finite
+    assert "nan" not in (tmp_path / "stopped.csv").read_text()
+    resumed = start(NotFinite(), "stopped")
+    assert resumed.n_seen == 120
+    assert list(resumed.history.rows()) == list(whole.history.rows())
+    assert (tmp_path / "stopped.csv").read_text() == (tmp_path / "whole.csv").read_text()
 
 
 def test_weights_that_are_not_finite_end_a_run_without_a_checkpoint_too():
@@ -210,6 +220,28 @@ def test_a_run_killed_before_its_first_checkpoint_begins_its_log_anew(tmp_path):
     result = run(CountingTask(), batches(), budget=100, **options)
     assert len((tmp_path / "log.csv").read_text().split()) == 11
     assert result.history.n_rows == 10
+
+
+def test_a_checkpoint_brought_without_its_lock_goes_on_with_its_log(tmp_path):
+    class Interrupted(CountingTask):
+        def step(self, batch, progress):
+            if progress > 0.6:
+                raise KeyboardInterrupt
+            return super().step(batch, progress)
+
+    def start(task):
+        return run(
+            task, batches(), budget=100, log_every=10, tracker=CsvTracker(tmp_path / "log.csv"),
+            checkpoint_folder=tmp_path / "c", checkpoint_every=40, progress_bar=False,
+        )  # fmt: skip
+
+    with pytest.raises(KeyboardInterrupt):
+        start(Interrupted())
+    (tmp_path / "c" / "checkpoint.lock").unlink()
+    result = start(CountingTask())
+    assert len((tmp_path / "log.csv").read_text().split()) == 11
+    assert result.history["n_images"] == [*range(10, 101, 10)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c", "log.csv"]
 
 
 def test_two_runs_do_not_share_a_folder(tmp_path):

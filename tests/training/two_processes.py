@@ -90,9 +90,12 @@ def gan_steps(engine: Engine, loss: str, penalty: str) -> dict[str, Tensor]:
     return result
 
 
-def ar_step(engine: Engine) -> dict[str, Tensor]:
+LENGTHS = (9, 3, 8, 7, 2, 2, 3, 2)
+HALF_EMPTY = (9, 3, 8, 7, 1, 1, 1, 1)  # the second process has nothing to predict
+
+
+def ar_step(engine: Engine, lengths: tuple[int, ...]) -> dict[str, Tensor]:
     """One step on sequences of unequal lengths: the processes predict unequally many tokens."""
-    lengths = (9, 3, 8, 7, 2, 2, 3, 2)
     tokens, mask = pad_sequences([torch.arange(length) % 7 for length in lengths])
     half = len(tokens) // engine.n_processes
     own = slice(engine.rank * half, (engine.rank + 1) * half)
@@ -149,7 +152,9 @@ def whole_run(folder: Path, name: str, engine: Engine, **options: Any) -> dict[s
 def main(folder: Path) -> None:
     """Everything, in this process; the results go into a file with its number."""
     engine = Engine(device="cpu")
-    results: dict[str, dict[str, Tensor]] = {"ar": ar_step(engine)}
+    results: dict[str, dict[str, Tensor]] = {
+        f"ar {lengths}": ar_step(engine, lengths) for lengths in (LENGTHS, HALF_EMPTY)
+    }
     for loss in LOSSES:
         for penalty in PENALTIES:
             results[f"{loss}, {penalty}"] = gan_steps(engine, loss, penalty)
