@@ -19,6 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from recording import recorded
@@ -26,7 +27,7 @@ from recording import recorded
 from aigc_tutorial import ar, gan, zoo
 from aigc_tutorial.files import replace_file
 from aigc_tutorial.tensors import content_hash
-from aigc_tutorial.training import CsvTracker, Engine, loop
+from aigc_tutorial.training import CsvTracker, Engine, loop, save_checkpoint
 
 RESULTS = Path(__file__).parent / "results" / "kill_runs.json"
 KINDS = {"GAN, fully connected": 1, "GAN, convolutional": 1, "AR": 1, "GAN, two processes": 2}
@@ -74,15 +75,14 @@ def process(kind: str, folder: Path, rank: int, n_processes: int, port: int) -> 
         "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(n_processes),
         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
     }  # fmt: skip
-    save = loop.save_checkpoint
 
     def noted(*arguments: Any) -> None:
         (folder / "saving").touch()
-        save(*arguments)
+        save_checkpoint(*arguments)
         (folder / "saving").unlink(missing_ok=True)
 
-    loop.save_checkpoint = noted
-    outcome = train(kind, folder)
+    with patch.object(loop, "save_checkpoint", noted):
+        outcome = train(kind, folder)
     (folder / f"outcome {rank}").write_text(outcome)
 
 

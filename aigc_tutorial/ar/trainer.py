@@ -336,9 +336,11 @@ def train(
             engine=engine,
         )
         trained = trainer.trained_model()
+    model.eval()
+    trained.to(next(model.parameters()).device)
     return ARTrainingResult(
-        model=trained.to(next(model.parameters()).device),
-        raw_model=model.eval(),
+        model=trained,
+        raw_model=model,
         history=result.history,
         validation=trainer.validation_history,
         n_tokens=result.n_seen,

@@ -407,7 +407,8 @@ def test_every_penalty_in_lower_precision_is_that_of_full_precision(rows, precis
             generator, discriminator, loss=losses.NON_SATURATING, config=config, rng=seeded(),
             engine=Engine(device="cpu", mixed_precision=name),
         )  # fmt: skip
-        calls[name] = dtypes = {"G": [], "D": []}
+        dtypes: dict[str, list[torch.dtype]] = {"G": [], "D": []}
+        calls[name] = dtypes
         generator.register_forward_hook(lambda *call, to=dtypes["G"]: to.append(call[2].dtype))
         discriminator.register_forward_hook(lambda *call, to=dtypes["D"]: to.append(call[2].dtype))
         scalars = player.step(rows[:16], 0.5)

@@ -10,7 +10,7 @@ import torch
 
 from aigc_tutorial.training import Engine
 from tests.training import two_processes
-from tests.training.two_processes import HALF_EMPTY, LENGTHS, LOSSES, N_STEPS, PENALTIES, N
+from tests.training.two_processes import LOSSES, N_PREDICTED, N_STEPS, PENALTIES, N
 
 Results = list[dict[str, dict[str, torch.Tensor]]]
 
@@ -54,14 +54,14 @@ def test_two_halves_of_a_batch_make_the_step_of_the_whole(results, loss, penalty
     torch.testing.assert_close(first["scalars"], one["scalars"], rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("lengths", [LENGTHS, HALF_EMPTY], ids=["unequal", "half empty"])
-def test_every_token_weighs_the_same_wherever_it_is_predicted(results, lengths):
-    one = two_processes.ar_step(Engine(device="cpu"), lengths)
+@pytest.mark.parametrize("targets", N_PREDICTED)
+def test_every_token_weighs_the_same_wherever_it_is_predicted(results, targets):
+    one = two_processes.ar_step(Engine(device="cpu"), targets)
     for result in results:
-        two = result[f"ar {lengths}"]
+        two = result[f"ar, {targets}"]
         torch.testing.assert_close(two["gradients"], one["gradients"], rtol=1e-4, atol=1e-7)
         torch.testing.assert_close(two["loss"], one["loss"])
-        assert two["n_averaged"] == one["n_averaged"] == sum(lengths) - len(lengths)
+        assert two["n_averaged"] == one["n_averaged"] == N_PREDICTED[targets]
 
 
 def test_a_resumed_run_ends_with_the_same_bits_in_both_processes(results):
