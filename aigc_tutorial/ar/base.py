@@ -12,6 +12,7 @@ from aigc_tutorial.ar.generation.reader import window_start
 from aigc_tutorial.ar.generation.sampling import SamplingConfig, sample
 from aigc_tutorial.ar.generation.stream import GenerationMixin
 from aigc_tutorial.integers import IntegersLike, as_int64
+from aigc_tutorial.nn.mode import evaluation_mode
 
 
 class AutoregressiveModel(GenerationMixin):
@@ -122,8 +123,9 @@ class AutoregressiveModel(GenerationMixin):
             rng: source of randomness; None is torch's global source.
         """
         tokens = prompt
-        for length in range(prompt.shape[1], prompt.shape[1] + max_new_tokens):
-            logits = self(tokens[:, window_start(length, self.context) :])[:, -1]
-            new = sample(logits, config, tokens=tokens, rng=rng)
-            tokens = torch.cat([tokens, new[:, None]], dim=1)
+        with evaluation_mode(self):
+            for length in range(prompt.shape[1], prompt.shape[1] + max_new_tokens):
+                logits = self(tokens[:, window_start(length, self.context) :])[:, -1]
+                new = sample(logits, config, tokens=tokens, rng=rng)
+                tokens = torch.cat([tokens, new[:, None]], dim=1)
         return tokens

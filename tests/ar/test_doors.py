@@ -35,7 +35,7 @@ from aigc_tutorial.ar.generation.sampling import (
     process,
     sample,
 )
-from aigc_tutorial.ar.models.frames import _check_ink
+from aigc_tutorial.ar.models.frames import _as_ink
 from aigc_tutorial.data.batches.levels import _check_grey_values, binarise, dequantise, quantise
 from aigc_tutorial.data.batches.tokens import TokenWindows, pack_sequences, pad_sequences
 from aigc_tutorial.evaluation.likelihood import sequence_likelihood, text_likelihood
@@ -145,9 +145,11 @@ def test_half_precision_is_not_too_coarse_for_a_nucleus():
 
 @pytest.mark.parametrize("temperature", [NAN, INF, -1.0])
 def test_no_image_is_drawn_at_what_is_no_temperature(temperature):
-    for way in (pixels.sample, pixels.stream):
+    for way in (pixels.sample, pixels.stream, PixelCNN.sample, PixelCNN.sample_naively):
         with pytest.raises(ValueError, match="temperature must be a finite number"):
             way(pixelcnn(), 2, temperature=temperature)
+    with pytest.raises(ValueError, match="temperature must be a finite number"):
+        pixels.choose_levels(torch.zeros(1, 2), torch.zeros(1), temperature=temperature)
 
 
 @pytest.mark.parametrize("temperature", [0, 0.5, 1.0])
@@ -381,9 +383,22 @@ def test_films_are_shares_of_ink():
         model.nll(films - 1)
     # Called itself: the shape checks of the tests would refuse these films first.
     with pytest.raises(ValueError, match="expected films as floating-point numbers"):
-        _check_ink(films.long())
+        _as_ink(films.long(), films)
+    with pytest.raises(ValueError, match=r"a single film needs a batch of its own: film\[None\]"):
+        _as_ink(films[0], films)
     with pytest.raises(ValueError, match="expected the first 2 frames, got 3"):
         model.continue_films(films, 1)
+
+
+def test_films_come_in_any_floating_point_type():
+    model = randomize(FrameModel(), scale=0.1)
+    films = torch.randint(2, (2, 3, 4, 4), generator=seeded()).float()
+    nll, made = model.nll(films), model.continue_films(films[:, :2], 3, rng=seeded())
+    for same in (films.double(), films.half(), films.bfloat16(), films.double().numpy()):
+        assert torch.equal(model.nll(same), nll)
+        assert torch.equal(model.continue_films(same[:, :2], 3, rng=seeded()), made)
+    model.double()
+    assert model.nll(films).dtype == torch.float64
 
 
 def test_grey_values_are_numbers():

@@ -22,6 +22,7 @@ from aigc_tutorial.ar.generation.sampling import check_drawn, check_temperature,
 from aigc_tutorial.ar.interface import PixelModel
 from aigc_tutorial.integers import IntegersLike, as_count
 from aigc_tutorial.nn.gated import gate
+from aigc_tutorial.nn.mode import evaluation_mode
 
 
 class IncrementalLogits:
@@ -139,19 +140,38 @@ def choose_levels(
         noise: one uniform number for each image.
         temperature: divides the logits; 0 takes the most probable level.
 
+    Returns:
+        Levels of a probability above 0, whatever rounding does to the boundaries.
+
     Raises:
-        ValueError: if the logits of a row are no distribution.
+        ValueError: if the temperature is negative, infinite or NaN, or the logits of a row are no
+            distribution.
     """
+    check_temperature(temperature)
     if temperature == 0:
         best, levels = logits.max(dim=1)
         check_drawn(best, logits, lowest=-math.inf)
         return levels
     if temperature != 1:
         logits = cooled(logits, temperature)
+    probabilities = logits.softmax(dim=1, dtype=torch.float32)
     # Without the last boundary, which is 1 and may come out just below.
-    boundaries = logits.softmax(dim=1, dtype=torch.float32).cumsum(dim=1)[:, :-1]
-    check_drawn(boundaries[:, 0], logits, lowest=-1)
-    return (noise.unsqueeze(1) >= boundaries).sum(dim=1)
+    boundaries = probabilities.cumsum(dim=1)[:, :-1]
+    levels = (noise.unsqueeze(1) >= boundaries).sum(dim=1)
+    chosen = probabilities.gather(1, levels.unsqueeze(1)).squeeze(1)
+    check_drawn(chosen, logits, lowest=-1)
+    return levels if chosen.all() else _last_possible(probabilities, levels)
+
+
+def _last_possible(probabilities: Tensor, levels: Tensor) -> Tensor:
+    """Of each row the last level up to the given one that has a probability.
+
+    Where the boundary of all that is possible came out just below 1, noise beyond it went on to
+    levels that are not.
+    """
+    numbers = torch.arange(probabilities.shape[1], device=levels.device)
+    possible = (probabilities > 0) & (numbers <= levels.unsqueeze(1))
+    return (numbers * possible).amax(dim=1)
 
 
 def sample(
@@ -174,7 +194,7 @@ def sample(
         rng: source of randomness; with the same seed the same images.
         temperature: divides the logits; 0 takes the most probable level everywhere.
         given: images to complete. Their first rows are kept and the rest is drawn given those.
-        n_given_rows: how many rows are kept.
+        n_given_rows: how many rows are kept, 1 … H with given images.
         batch_size: how many are computed at once, a matter of memory alone.
 
     Returns:
@@ -212,6 +232,8 @@ def stream(
 
     Every W-th of them has a row complete: ``itertools.islice(…, W - 1, None, W)`` goes by rows.
 
+    Until the iterator is exhausted or closed, the model is in evaluation mode.
+
     Yields:
         The images so far, pixels not drawn yet being 0. It is one tensor that goes on changing:
         clone what is to be kept.
@@ -233,13 +255,14 @@ def _draw(
 ) -> Iterator[Tensor]:
     """Fill ``levels`` in place, pixel by pixel in raster order."""
     _, height, columns = levels.shape
-    for row in range(first_row, height):
-        for column in range(columns):
-            logits = source.at(levels, row, column)
-            levels[:, row, column] = choose_levels(
-                logits, noise[:, row, column], temperature=temperature
-            )
-            yield levels
+    with evaluation_mode(source.model):
+        for row in range(first_row, height):
+            for column in range(columns):
+                logits = source.at(levels, row, column)
+                levels[:, row, column] = choose_levels(
+                    logits, noise[:, row, column], temperature=temperature
+                )
+                yield levels
 
 
 def draw_noise(model: PixelModel, n: int, rng: torch.Generator | None) -> Tensor:
@@ -269,8 +292,9 @@ def _start(
     images = as_levels(given, model.config)
     if len(images) != n:
         raise ValueError(f"{n} images are to be drawn and {len(images)} are given")
-    if not 0 <= n_given_rows <= height:
-        raise ValueError(f"n_given_rows must lie in 0 … {height}, got {n_given_rows}")
+    n_given_rows = as_count(n_given_rows, "n_given_rows, the rows to keep of the given images,")
+    if n_given_rows > height:
+        raise ValueError(f"n_given_rows must lie in 1 … {height}, got {n_given_rows}")
     levels[:, :n_given_rows] = images[:, :n_given_rows]
     return levels, classes
 

@@ -1,7 +1,9 @@
 """Films one frame at a time: a convolutional network reads two frames and predicts the next."""
 
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -9,7 +11,10 @@ from torch import Tensor, nn
 
 from aigc_tutorial.config import Config
 from aigc_tutorial.integers import as_count
-from aigc_tutorial.nn import Pretrained
+from aigc_tutorial.nn import Pretrained, evaluation_mode
+
+Films: TypeAlias = Float[Tensor, "B T H W"] | Float[np.ndarray, "B T H W"]
+"""Frames of films as a tensor or an array of any floating-point type: 1 is ink, 0 is none."""
 
 _BLOCK = 2  # the network works on blocks of 2 × 2 pixels: a quarter of the places
 
@@ -81,19 +86,19 @@ class FrameModel(Pretrained):
             h = h + torch.relu(layer(h))
         return F.pixel_shuffle(self.output(h), _BLOCK)[:, 0]
 
-    def nll(self, films: Float[Tensor, "B T H W"]) -> Float[Tensor, "B N"]:
+    def nll(self, films: Films) -> Float[Tensor, "B N"]:
         r"""Negative log-likelihood in nats of each frame given the true ones before it.
 
         The first ``n_past`` frames are given, so T frames make N = T - ``n_past`` numbers.
 
         Args:
-            films: 1 where there is ink, 0 elsewhere.
+            films: 1 where there is ink, 0 elsewhere; converted to the weights' type.
 
         Raises:
             ValueError: if there is no frame to predict, or values lie outside of 0 … 1.
         """
         n_past = self.config.n_past
-        _check_ink(films)
+        films = _as_ink(films, self.first.weight)
         if films.shape[1] <= n_past:
             raise ValueError(
                 f"the first {n_past} frames are given; a film of {films.shape[1]} leaves none to "
@@ -108,7 +113,7 @@ class FrameModel(Pretrained):
     @torch.no_grad()
     def continue_films(
         self,
-        beginnings: Float[Tensor, "B n_past H W"],
+        beginnings: Films,
         n_frames: int,
         *,
         rng: torch.Generator | None = None,
@@ -116,33 +121,34 @@ class FrameModel(Pretrained):
         """Go on from the first frames, each new one made from the model's own last ones.
 
         Args:
-            beginnings: the frames that are given.
+            beginnings: the n_past frames that are given; converted to the weights' type.
             n_frames: how many to make.
             rng: draws each pixel with its probability; None takes the likelier colour.
 
         Returns:
-            The new frames alone.
+            The new frames alone, in the weights' type.
 
         Raises:
             ValueError: if the beginnings are not ``n_past`` frames of 0 … 1, no frame is asked
                 for, or the model's logits are not numbers.
         """
-        _check_ink(beginnings)
+        beginnings = _as_ink(beginnings, self.first.weight)
         n_frames = as_count(n_frames, "n_frames")
         if beginnings.shape[1] != self.config.n_past:
             raise ValueError(
                 f"expected the first {self.config.n_past} frames, got {beginnings.shape[1]}"
             )
         frames = list(beginnings.unbind(dim=1))
-        for _ in range(n_frames):
-            ink = torch.sigmoid(self(torch.stack(frames[-self.config.n_past :], dim=1)))
-            if ink.isnan().any():
-                raise ValueError(
-                    "the model's logits are not numbers (NaN); probably its training has diverged: "
-                    "go back to an earlier checkpoint, and lower the learning rate"
-                )
-            dice = 0.5 if rng is None else _uniform(ink, rng)
-            frames.append((ink > dice).to(beginnings))
+        with evaluation_mode(self):
+            for _ in range(n_frames):
+                ink = torch.sigmoid(self(torch.stack(frames[-self.config.n_past :], dim=1)))
+                if ink.isnan().any():
+                    raise ValueError(
+                        "the model's logits are not numbers (NaN); probably its training has "
+                        "diverged: go back to an earlier checkpoint, and lower the learning rate"
+                    )
+                dice = 0.5 if rng is None else _uniform(ink, rng)
+                frames.append((ink > dice).to(beginnings))
         return torch.stack(frames[self.config.n_past :], dim=1)
 
 
@@ -152,15 +158,26 @@ def _uniform(like: Tensor, rng: torch.Generator) -> Tensor:
     return noise.to(like.device)
 
 
-def _check_ink(films: Tensor) -> None:
-    """Raise a ValueError unless the values are shares of ink; looked at on the CPU alone."""
-    if not films.is_floating_point():
-        raise ValueError(f"expected films as floating-point numbers, got {films.dtype}: .float()")
-    if films.device.type != "cpu" or films.numel() == 0:
-        return
-    lowest, highest = (float(extreme) for extreme in films.detach().aminmax())
-    if not 0 <= lowest <= highest <= 1:
+def _as_ink(films: Any, weight: Tensor) -> Float[Tensor, "B T H W"]:
+    """Films in the type of the weights and on their device, values looked at on the CPU alone.
+
+    Raises:
+        ValueError: if the films are not of shape (B, T, H, W), or the values no shares of ink.
+    """
+    frames = torch.as_tensor(films)
+    if not frames.is_floating_point():
+        kind = str(frames.dtype).removeprefix("torch.")
+        raise ValueError(f"expected films as floating-point numbers, got {kind}; convert: .float()")
+    if frames.ndim != 4:
         raise ValueError(
-            f"expected 1 where there is ink and 0 elsewhere, got values in {lowest:g} … "
-            f"{highest:g}; images in [-1, 1] become such by (images + 1) / 2"
+            "expected films of shape (batch, frames, height, width), got "
+            f"{tuple(frames.shape)}; a single film needs a batch of its own: film[None]"
         )
+    if frames.device.type == "cpu" and frames.numel():
+        lowest, highest = (float(extreme) for extreme in frames.detach().aminmax())
+        if not 0 <= lowest <= highest <= 1:
+            raise ValueError(
+                f"expected 1 where there is ink and 0 elsewhere, got values in {lowest:g} … "
+                f"{highest:g}; images in [-1, 1] become such by (images + 1) / 2"
+            )
+    return frames.to(weight.device, weight.dtype)

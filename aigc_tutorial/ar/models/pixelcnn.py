@@ -12,6 +12,7 @@ from aigc_tutorial.ar.generation.pixels import SamplingMixin, choose_levels, dra
 from aigc_tutorial.config import Config
 from aigc_tutorial.integers import IntegersLike
 from aigc_tutorial.nn.gated import gate
+from aigc_tutorial.nn.mode import evaluation_mode
 
 
 @dataclass(frozen=True)
@@ -183,17 +184,22 @@ class PixelCNN(SamplingMixin):
             labels: class of each image, for a model with classes, and only for such.
             rng: source of randomness; None is torch's global source.
             temperature: divides the logits; 0 takes the most probable level.
+
+        Raises:
+            ValueError: if labels do not fit, the temperature is negative, infinite or NaN, or the
+                model's logits are no distribution.
         """
         labels = as_labels(labels, self.config, batch_size=n)
         noise = draw_noise(self, n, rng)
         levels = torch.zeros_like(noise, dtype=torch.int64)
         height, width = self.image_size
-        for row in range(height):
-            for column in range(width):
-                logits = self(levels, labels)[:, row, column]
-                levels[:, row, column] = choose_levels(
-                    logits, noise[:, row, column], temperature=temperature
-                )
+        with evaluation_mode(self):
+            for row in range(height):
+                for column in range(width):
+                    logits = self(levels, labels)[:, row, column]
+                    levels[:, row, column] = choose_levels(
+                        logits, noise[:, row, column], temperature=temperature
+                    )
         return levels
 
 

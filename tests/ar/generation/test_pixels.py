@@ -140,8 +140,20 @@ def test_impossible_levels_are_never_drawn():
     assert choose_levels(logits, torch.tensor([0.0, 1 - 2**-24])).tolist() == [1, 1]
 
 
+@given(st.integers(0, 2**32 - 1), st.integers(2, 256))
+def test_no_noise_goes_beyond_the_last_possible_level(seed, n_levels):
+    """Probabilities added up in single precision often end below the largest noise there is."""
+    logits = torch.randn(20, n_levels, generator=seeded(seed)) * 3
+    impossible = torch.rand(logits.shape, generator=seeded(seed)) < 0.5
+    impossible[:, 0], impossible[:, n_levels // 2 + 1 :] = False, True
+    logits = logits.masked_fill(impossible, -torch.inf)
+    for noise in (0.0, 0.5, 1 - 2**-24):
+        levels = choose_levels(logits, torch.full((20,), noise))
+        assert logits.gather(1, levels[:, None]).isfinite().all()
+
+
 @torch.no_grad()
-@pytest.mark.parametrize("n_given_rows", [0, 1, 4, 6])
+@pytest.mark.parametrize("n_given_rows", [1, 4, 6])
 def test_completion_keeps_the_given_rows_and_draws_the_rest(n_given_rows):
     model = tiny(n_classes=3)
     images = torch.randint(2, (7, *SHAPE), generator=seeded(5))
@@ -187,7 +199,11 @@ def test_wrong_settings_are_refused_before_the_first_pixel():
         stream(model, 1, temperature=-1.0)
     with pytest.raises(ValueError, match="no images are given"):
         stream(model, 1, n_given_rows=2)
-    with pytest.raises(ValueError, match=r"must lie in 0 … 6, got 7"):
-        stream(model, 1, given=torch.zeros(1, *SHAPE, dtype=torch.int64), n_given_rows=7)
+    images = torch.zeros(1, *SHAPE, dtype=torch.int64)
+    for way in (sample, stream):
+        with pytest.raises(ValueError, match="the rows to keep of the given images, must be at le"):
+            way(model, 1, given=images)
+    with pytest.raises(ValueError, match=r"must lie in 1 … 6, got 7"):
+        stream(model, 1, given=images, n_given_rows=7)
     with pytest.raises(ValueError, match="give labels"):
         tiny(n_classes=3).sample(1)
