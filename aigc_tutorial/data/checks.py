@@ -137,21 +137,26 @@ def as_classes(values: Samples, n_classes: int, name: str = "labels") -> Int64[T
 def require_image_range(images: Float[Tensor, "..."], name: str) -> None:
     """Refuse images that are not in [-1, 1] with a background of -1.
 
-    Images in [0, 1] lie within [-1, 1] too. They are told by their minimum: among all pixels of
-    images in [-1, 1] there is one below 0.
+    Images in [0, 1] lie within [-1, 1] too, and after resampling some of their pixels lie a little
+    below 0. They are told by their ends: images in [-1, 1] reach at least half as far below 0 as
+    above it. That holds for digits on their background, for photographs, and for what an untrained
+    generator makes, all near 0.
 
     Args:
         images: One or more images.
         name: What to call them in the message.
 
     Raises:
-        ValueError: If a pixel is beyond ±1, or none is below 0.
+        ValueError: If a pixel is beyond ±1, or none is below 0 by half of the largest.
     """
     low, high = (float(end) for end in torch.aminmax(images))
-    if low < 0 and low >= -1 - _ROUNDING and high <= 1 + _ROUNDING:
+    from_zero = _is_from_zero(low, high)
+    if not from_zero and low >= -1 - _ROUNDING and high <= 1 + _ROUNDING:
         return
-    if low >= 0 and high <= 1 + _ROUNDING:
+    if from_zero and high <= 1.5:
         advice = f"Images in [0, 1] become so by 2 * {name} - 1."
+        if low < 0 or high > 1:
+            advice += " What resampling has put beyond 0 or 1 is clamped first."
     elif low >= 0 and high <= 255:
         advice = f"Pixels 0 … 255 become so by data.pixels_to_images({name}.to(torch.uint8))."
     else:
@@ -176,18 +181,23 @@ def require_same_range(
         name_b: What to call the second.
 
     Raises:
-        ValueError: If one set has values below 0 and the other has none.
+        ValueError: If one set reaches as far below 0 as above it, and the other hardly below 0.
     """
     if a.ndim != 4 or b.ndim != 4:
         return
     ends = [tuple(float(end) for end in torch.aminmax(x)) for x in (a, b)]
     (low_a, high_a), (low_b, high_b) = ends
-    if (low_a >= 0) != (low_b >= 0):
+    if _is_from_zero(low_a, high_a) != _is_from_zero(low_b, high_b):
         raise ValueError(
             f"{name_a} lie between {low_a:.4g} and {high_a:.4g}, {name_b} between {low_b:.4g} and "
             f"{high_b:.4g}; both must have one range. Images in [0, 1] become images in [-1, 1] by "
             "2 * images - 1."
         )
+
+
+def _is_from_zero(low: float, high: float) -> bool:
+    """Whether a range begins at 0, but for what resampling adds below it."""
+    return low >= -high / 2
 
 
 def on_one_device(*sets: Tensor) -> tuple[Tensor, ...]:

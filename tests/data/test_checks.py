@@ -4,10 +4,13 @@ import math
 
 import pytest
 import torch
+from torch.nn import functional
 
 from aigc_tutorial.data.checks import (
     require_finite,
+    require_image_range,
     require_same_length,
+    require_same_range,
     require_same_shape,
     require_samples,
 )
@@ -36,3 +39,44 @@ def test_samples():
     require_samples(torch.zeros(3), 3, "x", "so it is")
     with pytest.raises(ValueError, match="x: got 2 samples, need at least 3: so it is"):
         require_samples(torch.zeros(2), 3, "x", "so it is")
+
+
+class TestRange:
+    """Which images lie in [-1, 1], and which in [0, 1] with a little noise below 0."""
+
+    digits = torch.eye(8).expand(3, 1, 8, 8) * 2 - 1
+
+    def test_images_from_0_to_1_after_resampling(self):
+        grey = (self.digits + 1) / 2
+        for overshoot in (0.0, 1e-6, 0.05, 0.23):
+            for wrong in (grey - overshoot * (grey == 0), 0.6 * grey - overshoot * (grey == 0)):
+                with pytest.raises(ValueError, match=r"2 \* images - 1"):
+                    require_image_range(wrong, "images")
+
+    def test_resampling_of_both_ends(self):
+        small = functional.interpolate(
+            functional.pad((self.digits + 1) / 2, (4, 4, 4, 4)), size=12, mode="bicubic"
+        )
+        assert small.min() < 0 < small.max()
+        with pytest.raises(ValueError, match="clamped first"):
+            require_image_range(small, "images")
+        require_image_range((2 * small - 1).clamp(-1, 1), "images")
+
+    def test_what_lies_in_the_range(self):
+        for right in (
+            self.digits,
+            -self.digits,
+            self.digits * 0.1,  # what an untrained generator makes: near 0, on both its sides
+            self.digits.clamp(max=-0.2),
+            self.digits * 1.0005,
+        ):
+            require_image_range(right, "images")
+
+    def test_two_ranges(self):
+        grey = (self.digits + 1) / 2
+        for other in (grey, grey - 1e-6, 255 * grey - 20):
+            require_same_range(grey, other, "a", "b")
+            for pair in ((self.digits, other), (other, self.digits)):
+                with pytest.raises(ValueError, match="both must have one range"):
+                    require_same_range(*pair, "a", "b")
+        require_same_range(self.digits, 0.1 * self.digits, "a", "b")
