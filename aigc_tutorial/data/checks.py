@@ -203,11 +203,14 @@ def _is_from_zero(low: float, high: float) -> bool:
 def on_one_device(*sets: Tensor) -> tuple[Tensor, ...]:
     """Bring sets of samples together: to the first accelerator that one of them is on, if any.
 
+    On an Apple GPU, which has no float64, they become float32.
+
     Args:
         sets: Tensors on any devices.
     """
     device = next((x.device for x in sets if x.device.type != "cpu"), torch.device("cpu"))
-    return tuple(x.to(device) for x in sets)
+    has_float64 = device.type != "mps"
+    return tuple((x if has_float64 else x.float()).to(device) for x in sets)
 
 
 def require_finite(values: Tensor, name: str) -> None:

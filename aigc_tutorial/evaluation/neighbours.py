@@ -19,6 +19,7 @@ from aigc_tutorial.data.checks import (
     require_same_shape,
     require_samples,
 )
+from aigc_tutorial.evaluation.distances import nearest
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Neighbours:
     """Nearest neighbours of N queries.
 
     Attributes:
-        distances: Euclidean distances, ascending along the second axis, float32.
+        distances: Euclidean distances, ascending along the second axis; float64 if one of the sets
+            is, otherwise float32.
         indices: Rows of the reference that they belong to.
     """
 
@@ -42,6 +44,10 @@ def nearest_neighbours(
     batch_size: int = 500,
 ) -> Neighbours:
     """Find the k rows of the reference nearest to each query, exactly.
+
+    A matrix product in float32 finds candidates; its error is bounded, and the differences
+    themselves, in float64, decide. Data that a product cannot tell apart, groups of near rows far
+    from each other, are compared by their differences alone, which takes longer.
 
     Args:
         queries: Images (N, C, H, W) or features, one a row, on any device. What is in a row is
@@ -62,26 +68,13 @@ def nearest_neighbours(
         raise ValueError(f"k must be at least 1, got {k}.")
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
-    x_all, r_all = (
-        as_samples(queries, "queries").float(),
-        as_samples(reference, "reference").float(),
-    )
-    require_same_shape(x_all, r_all, "queries", "reference")
-    require_same_range(x_all, r_all, "queries", "reference")
-    require_samples(r_all, k, "reference", "that many neighbours are asked for (k)")
-    x_all, r_all = on_one_device(x_all.flatten(1), r_all.flatten(1))
-    half_squares = torch.cat([r.square().sum(dim=1) / 2 for r in r_all.split(batch_size)])
-    indices, distances = [], []
-    for x in x_all.split(batch_size):
-        # |x - r|² / 2 orders like |r|² / 2 - x·r: one matrix product finds the neighbours.
-        nearest = torch.addmm(half_squares, x, r_all.T, alpha=-1)
-        chosen = nearest.topk(k, dim=1, largest=False).indices
-        # That form loses digits near zero, where copies are. Take the k differences themselves.
-        exact = torch.stack([(x - r_all[column]).norm(dim=1) for column in chosen.T], dim=1)
-        exact, order = exact.sort(dim=1)
-        distances.append(exact.cpu())
-        indices.append(chosen.gather(1, order).cpu())
-    return Neighbours(torch.cat(distances), torch.cat(indices))
+    x, r = as_samples(queries, "queries"), as_samples(reference, "reference")
+    require_same_shape(x, r, "queries", "reference")
+    require_same_range(x, r, "queries", "reference")
+    require_samples(r, k, "reference", "that many neighbours are asked for (k)")
+    x, r = on_one_device(x.flatten(1), r.flatten(1))
+    distances, indices = nearest(x, r, k, batch_size)
+    return Neighbours(distances.to(torch.promote_types(x.dtype, r.dtype)).cpu(), indices.cpu())
 
 
 @dataclass(frozen=True)
@@ -162,8 +155,8 @@ def copy_report(
         f"the quantile {quantile} has to rest on at least one sample",
     )
     found = nearest_neighbours(fake, real)
-    distances = found.distances[:, 0]
-    distances_real = nearest_neighbours(new, real).distances[:, 0].sort().values
+    distances = found.distances[:, 0].double()
+    distances_real = nearest_neighbours(new, real).distances[:, 0].double().sort().values
     threshold = torch.quantile(distances_real, quantile)
     order = distances.argsort()
     suspicious = order[distances[order] < threshold]

@@ -6,10 +6,8 @@ ones are. Where a set *is* is estimated by balls around its samples, each reachi
 nearest neighbour (Kynkäänniemi et al. 2019).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -21,9 +19,10 @@ from aigc_tutorial.data.checks import (
     require_samples,
     require_vectors,
 )
+from aigc_tutorial.evaluation.distances import in_a_ball, nearest
 
-_ROWS_AT_A_TIME = 2048
-"""Distances are computed in blocks of so many rows by so many: 16 MiB, whatever N and M are."""
+_ROWS_AT_A_TIME = 500
+"""Distances of so many samples to all of their set are in memory at once."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +66,7 @@ def precision_recall(features_real: Samples, features_fake: Samples, k: int = 3)
         require_vectors(features, name)
         require_samples(features, k + 1, name, f"each needs {k} neighbours of its own set")
     require_same_shape(real, fake, "features_real", "features_fake")
-    real, fake = on_one_device(real.float(), fake.float())
-    # Distances do not change when both sets are moved; small numbers lose fewer digits.
-    centre = real.mean(dim=0)
-    real, fake = real - centre, fake - centre
+    real, fake = on_one_device(real, fake)
     return PrecisionRecall(
         precision=_share_inside(fake, real, k), recall=_share_inside(real, fake, k)
     )
@@ -78,24 +74,6 @@ def precision_recall(features_real: Samples, features_fake: Samples, k: int = 3)
 
 def _share_inside(queries: Float[Tensor, " N F"], support: Float[Tensor, " M F"], k: int) -> float:
     """Share of the queries that lie in at least one ball of the support."""
-    blocks = support.split(_ROWS_AT_A_TIME)
-    radii = [_distances_to_kth(block, blocks, k) for block in blocks]
-    n_inside = 0
-    for x in queries.split(_ROWS_AT_A_TIME):
-        inside = torch.zeros(len(x), dtype=torch.bool, device=x.device)
-        for block, radius in zip(blocks, radii, strict=True):
-            inside |= (torch.cdist(x, block) <= radius).any(dim=1)
-        n_inside += int(inside.sum())
-    return n_inside / len(queries)
-
-
-def _distances_to_kth(
-    x: Float[Tensor, " N F"], blocks: Sequence[Float[Tensor, " _ F"]], k: int
-) -> Float[Tensor, " N"]:
-    """Distance of each sample to its k-th neighbour in its own set, given in blocks."""
-    nearest = x.new_full((len(x), k + 1), torch.inf)
-    for block in blocks:
-        found = torch.cat([nearest, torch.cdist(x, block)], dim=1)
-        nearest = found.topk(k + 1, dim=1, largest=False).values
     # A sample's nearest is itself, so that its k-th neighbour comes as the (k + 1)-th.
-    return nearest[:, -1]
+    distances, _ = nearest(support, support, k + 1, _ROWS_AT_A_TIME)
+    return in_a_ball(queries, support, distances[:, -1]).double().mean().item()
