@@ -15,6 +15,7 @@ from aigc_tutorial.ar.models.pixelcnn import PixelCNN
 from aigc_tutorial.config import Config
 from aigc_tutorial.data.batches.rows import ShuffledBatches, ShuffledTuples
 from aigc_tutorial.data.batches.tokens import TokenWindows
+from aigc_tutorial.integers import as_count
 from aigc_tutorial.nn import EMA, devices_restored, evaluation_mode, full_precision
 from aigc_tutorial.optim import JointOptimizer, Muon, split_parameters, warmup_flat_decay
 from aigc_tutorial.tensors import content_hash
@@ -301,15 +302,18 @@ def train(
         engine: device and precision; by default the GPU where there is one.
 
     Raises:
-        ValueError: if the data are too few, a batch has nothing to predict, or a checkpoint does
-            not fit the run: its budget is another, say, on which the learning rates depended.
+        ValueError: if the data are too few, a batch has nothing to predict, ``validate_every`` is
+            not a whole number of at least 1, or a checkpoint does not fit the run: its budget is
+            another, say, on which the learning rates depended.
     """
     engine, config = engine or Engine(), config or ARTrainingConfig()
+    every = (
+        config.n_tokens if validate_every is None else as_count(validate_every, "validate_every")
+    )
     with devices_restored(model):
         # Each process of a distributed run draws data of its own.
         rng = torch.Generator().manual_seed(seed + 1_000_003 * engine.rank)
         trainer = ARTrainer(model, config=config, engine=engine, validation=validation)
-        every = validate_every or config.n_tokens
         evaluations = [*range(every, config.n_tokens, every), config.n_tokens]
         data = as_training_data(model, data)
         batches = _batches(data, config, rng, engine.device)
@@ -317,7 +321,7 @@ def train(
         if checkpoint_folder is not None:
             settings = trainer.settings() | {
                 "seed": seed,
-                "validate_every": "no validation" if validation is None else validate_every,
+                "validate_every": "no validation" if validation is None else every,
                 **_identity(data),
                 INITIAL_WEIGHTS: sample_of_weights(model),
             }

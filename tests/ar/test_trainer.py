@@ -99,6 +99,12 @@ def test_a_step_without_a_target_is_refused_and_moves_nothing(text):
     assert player.ema.n_seen == 8 + 3
 
 
+@pytest.mark.parametrize("every", [0, -64])
+def test_a_validation_after_every_nothing_is_refused(text, every):
+    with pytest.raises(ValueError, match="validate_every must be at least 1"):
+        train(model(), text, validation=held_out(text), validate_every=every, progress_bar=False)
+
+
 def test_what_counts_as_a_prediction():
     tokens, mask = torch.zeros(3, 7, dtype=torch.int64), torch.ones(3, 7, dtype=torch.bool)
     assert count_predictions(tokens) == 3 * 6

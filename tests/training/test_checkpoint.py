@@ -13,6 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aigc_tutorial.optim import JointOptimizer
 from aigc_tutorial.training import load_checkpoint, save_checkpoint
 from aigc_tutorial.training.checkpoint import (
     check_settings,
@@ -140,7 +141,10 @@ def test_tensors_come_back_in_the_strides_that_they_had(tmp_path, tensor):
     assert loaded.stride() == tensor.stride()
 
 
-def test_moments_take_the_strides_of_their_weight():
+@pytest.mark.parametrize(
+    "wrap", [lambda optimizer: optimizer, JointOptimizer], ids=["one", "joint"]
+)
+def test_moments_take_the_strides_of_their_weight(wrap):
     """Saved from a contiguous weight and given to one in channels_last, they fit each other.
 
     Torch's fused Adam walks both in the order of memory, and would pair others otherwise.
@@ -154,7 +158,7 @@ def test_moments_take_the_strides_of_their_weight():
         moments = {"step": torch.tensor(3.0), "exp_avg": weight / 2, "exp_avg_sq": weight.square()}
         groups = optimizer.state_dict()["param_groups"]
         optimizer.load_state_dict({"state": {0: moments}, "param_groups": groups})
-        match_strides(optimizer)
+        match_strides(wrap(optimizer))
         parameter.grad = gradient.clone(memory_format=memory_format)
         optimizer.step()
         after.append(parameter.detach())
