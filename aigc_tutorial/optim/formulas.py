@@ -13,14 +13,26 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from aigc_tutorial.optim.settings import check_at_least, check_rate, check_share
+
 
 class FormulaOptimizer(Optimizer):
     """What the optimizers of this module share: a step asks :meth:`update` for each parameter."""
 
-    def __init__(self, parameters: Iterable[Tensor], defaults: dict[str, Any]) -> None:
-        if not defaults["lr"] > 0:
-            raise ValueError(f"the learning rate must be above 0, got {defaults['lr']}")
-        super().__init__(parameters, defaults)
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Take parameters, whose settings are those of the constructor unless given.
+
+        Raises:
+            ValueError: if a setting is out of its range.
+        """
+        settings = self.defaults | param_group
+        check_rate(settings["lr"])
+        for name in {"momentum", "alpha"} & set(settings):
+            check_share(name, settings[name])
+        for i, beta in enumerate(settings.get("betas", ())):
+            check_share(f"betas[{i}]", beta)
+        check_at_least("eps", settings.get("eps", 0), 0)
+        super().add_param_group(param_group)
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
@@ -70,7 +82,6 @@ class SGD(FormulaOptimizer):
             lr: the learning rate, above 0.
             momentum: the share of the speed that a step keeps, from 0 up to but without 1.
         """
-        _check_share("momentum", momentum)
         super().__init__(parameters, {"lr": lr, "momentum": momentum})
 
     def update(
@@ -104,7 +115,6 @@ class RMSprop(FormulaOptimizer):
             alpha: the share of the old average that a step keeps.
             eps: added to the root, so that an entry without gradients divides by no zero.
         """
-        _check_share("alpha", alpha)
         super().__init__(parameters, {"lr": lr, "alpha": alpha, "eps": eps})
 
     def update(
@@ -148,8 +158,6 @@ class Adam(FormulaOptimizer):
                 keeps.
             eps: added to the root, so that an entry without gradients divides by no zero.
         """
-        for name, beta in zip(("betas[0]", "betas[1]"), betas, strict=True):
-            _check_share(name, beta)
         super().__init__(parameters, {"lr": lr, "betas": betas, "eps": eps})
 
     def update(
@@ -186,9 +194,16 @@ class Extragradient(Optimizer):
             parameters: tensors to move, those of all players.
             lr: the learning rate, above 0, the same for all.
         """
-        if not lr > 0:
-            raise ValueError(f"the learning rate must be above 0, got {lr}")
         super().__init__(parameters, {"lr": lr})
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Take parameters of a further player.
+
+        Raises:
+            ValueError: if the learning rate is out of its range.
+        """
+        check_rate((self.defaults | param_group)["lr"])
+        super().add_param_group(param_group)
 
     def step(self, closure: Callable[[], Any]) -> None:  # type: ignore[override]
         """Make one step.
@@ -206,8 +221,3 @@ class Extragradient(Optimizer):
                     for parameter, start in zip(group["params"], starts, strict=True):
                         if parameter.grad is not None:
                             parameter.copy_(start - group["lr"] * parameter.grad)
-
-
-def _check_share(name: str, value: float) -> None:
-    if not 0 <= value < 1:
-        raise ValueError(f"{name} must be at least 0 and below 1, got {value}")

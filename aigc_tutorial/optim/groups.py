@@ -7,7 +7,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.RNNBase)
+from aigc_tutorial.optim.settings import check_at_least
+
+_LAYERS = (
+    nn.Linear,
+    nn.Conv1d,
+    nn.Conv2d,
+    nn.Conv3d,
+    nn.RNNBase,
+    nn.RNNCellBase,
+    nn.MultiheadAttention,
+)
 
 
 @runtime_checkable
@@ -22,11 +32,13 @@ def split_parameters(model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
     """Divide a model's parameters into hidden matrices and all others.
 
     A hidden matrix takes activations to activations: a weight of a linear, convolutional or
-    recurrent layer. A layer that has the vocabulary on one side is none, since its rows belong to
+    recurrent layer or cell of torch's, or of its attention. A layer that has the vocabulary on one side is none, since its rows belong to
     single tokens: an embedding or the head, which Muon must not touch and which weight decay would
     pull towards zero between two appearances of a token. Embeddings are known by their class, heads
     by what the model declares (:class:`HasSymbolLayers`); a matrix that a hidden layer shares with
-    one of them belongs to them. Vectors are no matrices either.
+    one of them belongs to them. All else is among the others: vectors, transposed convolutions,
+    whose first axis does not count outputs, and whatever modules of other classes hold themselves,
+    such as a table of positions, since nothing tells what it is.
 
     Args:
         model: any model. Without ``symbol_layers`` it has none: all its layers are hidden.
@@ -61,7 +73,8 @@ def layer_weights(model: nn.Module, *kinds: type[nn.Module]) -> list[Tensor]:
     """Weights with two axes or more of all layers of the given kinds, each once.
 
     Of a layer whose weight is computed from another, as spectral normalisation does, it is that
-    other one, which is what an optimizer moves.
+    other one, which is what an optimizer moves. A weight that is computed from several, as weight
+    normalisation does from lengths and directions, has no such one and is left out.
 
     Args:
         model: is searched through.
@@ -70,10 +83,18 @@ def layer_weights(model: nn.Module, *kinds: type[nn.Module]) -> list[Tensor]:
     weights: dict[int, Tensor] = {}
     for module in model.modules():
         if isinstance(module, kinds):
-            own = list(module.parameters(recurse=False))
+            own = dict(module.named_parameters(recurse=False))
             if parametrize.is_parametrized(module):
-                own += [p.original for p in module.parametrizations.values()]  # type: ignore
-            weights |= {id(weight): weight for weight in own if weight.ndim >= 2}
+                for name, parts in module.parametrizations.items():  # type: ignore
+                    if hasattr(parts, "original"):
+                        own[name] = parts.original
+            weights |= {
+                id(weight): weight
+                for name, weight in own.items()
+                # Attention keeps biases with three axes; weight_g and weight_v are the parts
+                # into which torch's older weight normalisation cuts a weight.
+                if weight.ndim >= 2 and "bias" not in name and not name.endswith(("_g", "_v"))
+            }
     return list(weights.values())
 
 
@@ -81,7 +102,8 @@ class JointOptimizer(torch.optim.Optimizer):
     """Several optimizers, each with parameters of its own, that step as one.
 
     The rates that the optimizers were built with are the top of the schedule;
-    :meth:`scale_learning_rates` sets all of them at once.
+    :meth:`scale_learning_rates` sets all of them at once. ``param_groups`` are the groups of the
+    optimizers themselves, so that torch's schedulers may set the rates instead.
     """
 
     def __init__(self, *optimizers: torch.optim.Optimizer, max_norm: float | None = None) -> None:
@@ -91,15 +113,45 @@ class JointOptimizer(torch.optim.Optimizer):
             *optimizers: no parameter may belong to two of them.
             max_norm: scale the gradient of all parameters together down to this length where it is
                 longer (Pascanu et al., 2013, arXiv 1211.5063).
+
+        Raises:
+            ValueError: if there is no optimizer, if two share a parameter, or if ``max_norm`` is
+                not above 0.
         """
-        groups = [group for optimizer in optimizers for group in optimizer.param_groups]
-        super().__init__([{"params": group["params"]} for group in groups], {})
+        if not optimizers:
+            raise ValueError("there is nothing to join: give one optimizer or more")
+        if max_norm is not None and not max_norm > 0:
+            raise ValueError(f"max_norm must be above 0, or None for no clipping, got {max_norm}")
+        super().__init__(_groups(optimizers), {})
         self.optimizers = optimizers
         self.max_norm = max_norm
         self._top_rates = [[g["lr"] for g in o.param_groups] for o in optimizers]
 
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Refuse further parameters, which would have no optimizer.
+
+        Raises:
+            RuntimeError: always, once the optimizers are joined.
+        """
+        if hasattr(self, "optimizers"):
+            raise RuntimeError(
+                "a JointOptimizer moves the parameters of its optimizers alone: add the group to "
+                "one of them, then join them"
+            )
+        super().add_param_group(param_group)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy needs; torch would keep the groups alone."""
+        own = ("optimizers", "max_norm", "_top_rates")
+        return super().__getstate__() | {name: getattr(self, name) for name in own}
+
     def scale_learning_rates(self, factor: float) -> None:
-        """Set every learning rate to ``factor`` times its top."""
+        """Set every learning rate to ``factor`` times its top.
+
+        Raises:
+            ValueError: if ``factor`` is negative or no finite number.
+        """
+        check_at_least("factor", factor, 0)
         for optimizer, rates in zip(self.optimizers, self._top_rates, strict=True):
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = factor * rate
@@ -136,3 +188,8 @@ class JointOptimizer(torch.optim.Optimizer):
                 for name, value in values.items():
                     if isinstance(value, Tensor) and value.shape == parameter.shape:
                         values[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+        self.param_groups = _groups(self.optimizers)  # each of them has made new ones
+
+
+def _groups(optimizers: Iterable[torch.optim.Optimizer]) -> list[dict[str, Any]]:
+    return [group for optimizer in optimizers for group in optimizer.param_groups]

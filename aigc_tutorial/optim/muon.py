@@ -1,6 +1,7 @@
 """Muon for weights of any number of dimensions; without momentum it is spectral descent."""
 
 import math
+import sys
 from collections.abc import Iterable
 from typing import Any, cast
 
@@ -9,9 +10,18 @@ from jaxtyping import Float
 from torch import Tensor
 
 from aigc_tutorial.cpu import fast_precision
+from aigc_tutorial.optim.settings import check_at_least, check_rate, check_share
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """a, b and c of the Newton-Schulz iteration, chosen for steepness at 0 (Jordan et al., 2024)."""
+
+
+# Settings of torch.optim.Muon that are none here, and their values that mean the same steps.
+_TORCHS_SETTINGS: dict[str, tuple[Any, ...]] = {
+    "nesterov": (True,),
+    "ns_coefficients": (COEFFICIENTS, list(COEFFICIENTS)),
+    "adjust_lr_fn": ("original", None),
+}
 
 
 class Muon(torch.optim.Optimizer):
@@ -64,24 +74,60 @@ class Muon(torch.optim.Optimizer):
         Raises:
             ValueError: if a parameter is a vector, or a setting is out of its range.
         """
-        if not 0 < lr < math.inf:
-            raise ValueError(f"the learning rate must be above 0, got {lr}")
-        if not 0 <= momentum < 1:
-            raise ValueError(f"momentum must be at least 0 and below 1, got {momentum}")
-        if not 0 <= weight_decay < math.inf:
-            raise ValueError(f"weight_decay must be at least 0, got {weight_decay}")
-        if ns_steps < 1:
-            raise ValueError(f"ns_steps must be at least 1, got {ns_steps}")
-        settings = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
-        super().__init__(parameters, settings | {"ns_steps": ns_steps, "eps": eps})
-        self.scale_by_shape, self.bfloat16 = scale_by_shape, bfloat16
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.ndim < 2:
+        settings = {
+            "lr": lr,
+            "momentum": momentum,
+            "weight_decay": weight_decay,
+            "ns_steps": ns_steps,
+            "eps": eps,
+            "scale_by_shape": scale_by_shape,
+            "bfloat16": bfloat16,
+        }
+        super().__init__(parameters, settings)
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Take further parameters, whose settings are those of the constructor unless given.
+
+        Raises:
+            ValueError: if a parameter is a vector, or a setting is out of its range.
+        """
+        settings = self.defaults | param_group
+        check_rate(settings["lr"])
+        check_share("momentum", settings["momentum"])
+        check_at_least("weight_decay", settings["weight_decay"], 0)
+        check_at_least("ns_steps", settings["ns_steps"], 1)
+        if not 0 < settings["eps"] < math.inf:
+            raise ValueError(f"eps must be a number above 0, got {settings['eps']}")
+        super().add_param_group(param_group)
+        for parameter in self.param_groups[-1]["params"]:
+            if parameter.ndim < 2:
+                raise ValueError(
+                    "only matrices and filters have singular values, got a parameter of "
+                    f"shape {tuple(parameter.shape)}; let AdamW move it"
+                )
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore a state of this class or of :class:`torch.optim.Muon`, settings included.
+
+        Settings that a state does not name, as torch's does not name all, stay as they are.
+
+        Raises:
+            ValueError: if the state is of a torch.optim.Muon that takes other steps than this one.
+        """
+        groups = []
+        for group in state_dict["param_groups"]:
+            groups.append({k: v for k, v in group.items() if k not in _TORCHS_SETTINGS})
+            for name, allowed in _TORCHS_SETTINGS.items():
+                if name in group and group[name] not in allowed:
                     raise ValueError(
-                        "only matrices and filters have singular values, got a parameter of "
-                        f"shape {tuple(parameter.shape)}; let AdamW move it"
+                        f"the state is of a torch.optim.Muon with {name}={group[name]!r}, and this "
+                        f"optimizer steps as one with {name}={allowed[0]!r}; go on with that, or "
+                        "begin without a state"
                     )
+        super().load_state_dict({**state_dict, "param_groups": groups})
+        for group in self.param_groups:
+            for name, value in self.defaults.items():
+                group.setdefault(name, value)
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
@@ -106,12 +152,12 @@ class Muon(torch.optim.Optimizer):
         updates = self._averages(parameters, group["momentum"])
         # A filter bank in the order of its axes, in whatever order it lies in memory.
         matrices = torch.stack([update.flatten(1) for update in updates])
-        fast = matrices.bfloat16() if self.bfloat16 and _is_fast_rounded(matrices) else matrices
+        fast = matrices.bfloat16() if group["bfloat16"] and _is_fast_rounded(matrices) else matrices
         factors = orthogonalise(fast, group["ns_steps"], group["eps"])
         rate, (n_rows, n_columns) = group["lr"], matrices.shape[1:]
         if group["weight_decay"]:
             torch._foreach_mul_(parameters, 1 - rate * group["weight_decay"])
-        if self.scale_by_shape:
+        if group["scale_by_shape"]:
             rate *= math.sqrt(max(1.0, n_rows / n_columns))
         steps = factors.to(matrices.dtype).unflatten(2, parameters[0].shape[1:])
         torch._foreach_add_(parameters, list(steps), alpha=-rate)
@@ -145,7 +191,8 @@ def spectral_descent(parameters: Iterable[Tensor], lr: float) -> Muon:
         lr: :math:`\eta`, the step's spectral norm, about, however small the gradient is.
     """
     settings: dict[str, Any] = {"scale_by_shape": False, "bfloat16": False}
-    return Muon(parameters, lr, momentum=0.0, weight_decay=0.0, eps=1e-30, **settings)
+    eps = sys.float_info.min  # 0 in float32: every gradient is scaled up
+    return Muon(parameters, lr, momentum=0.0, weight_decay=0.0, eps=eps, **settings)
 
 
 def orthogonalise(
@@ -163,14 +210,19 @@ def orthogonalise(
     rounded :math:`X X^\top` has negative eigenvalues, which the steps make large.
 
     Args:
-        matrices: a stack of them. A matrix of zeros stays zero.
+        matrices: a stack of them, of numbers of any size. A matrix of zeros stays zero.
         n_steps: iterations.
         eps: least norm that is divided by.
     """
     n_rows, n_columns = matrices.shape[1:]
     if n_rows > n_columns:
         return orthogonalise(matrices.mT, n_steps, eps).mT
-    x = matrices / torch.linalg.matrix_norm(matrices, keepdim=True).clamp(min=eps)
+    # First by the largest entry: squares of very small or large ones are no numbers any more.
+    largest = torch.linalg.vector_norm(matrices, math.inf, dim=(1, 2), keepdim=True)
+    largest = torch.where(largest > 0, largest, 1)
+    x = matrices / largest
+    norm = torch.linalg.matrix_norm(x, keepdim=True).clamp(min=1)  # below 1 of zeros alone
+    x = x / torch.maximum(norm, eps / largest)
     a, b, c = COEFFICIENTS
     if n_columns < 1.5 * n_rows or torch.finfo(x.dtype).bits < 32:
         for _ in range(n_steps):

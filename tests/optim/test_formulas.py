@@ -143,3 +143,22 @@ def test_simultaneous_and_extragradient_steps_scale_the_radius_by_known_factors(
         radii = orbit(kind, 50, eta)
         factors = (radii[1:] / radii[:-1]).square()
         torch.testing.assert_close(factors, torch.full_like(factors, square))
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "settings", "message"),
+    [
+        (formulas.SGD, {"lr": math.inf}, "learning rate"),
+        (formulas.Extragradient, {"lr": math.inf}, "learning rate"),
+        (formulas.Adam, {"eps": -1e-8}, "eps must be at least 0"),
+        (formulas.RMSprop, {"eps": -1.0}, "eps must be at least 0"),
+        (formulas.Adam, {"eps": math.nan}, "eps must be at least 0"),
+    ],
+)
+def test_settings_out_of_range_are_refused(optimizer, settings, message):
+    parameter = torch.ones(2, requires_grad=True)
+    with pytest.raises(ValueError, match=message):
+        optimizer([parameter], **settings)
+    of_another = optimizer([torch.ones(2, requires_grad=True)], lr=0.1)
+    with pytest.raises(ValueError, match=message):
+        of_another.add_param_group({"params": [parameter]} | settings)

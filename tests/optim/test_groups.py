@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
 from aigc_tutorial import ar
 from aigc_tutorial.optim import JointOptimizer, Muon, layer_weights, split_parameters
@@ -63,6 +63,33 @@ def test_a_model_must_say_what_its_head_is():
 
     with pytest.raises(NotImplementedError, match="Silent must say which layer makes its logits"):
         split_parameters(Silent(ar.WindowConfig(5)))
+
+
+def test_cells_and_attention_of_torch_have_hidden_matrices():
+    model = nn.ModuleDict(
+        {
+            "cell": nn.LSTMCell(3, 4),
+            "attention": nn.MultiheadAttention(4, 2, add_bias_kv=True),
+            "other_width": nn.MultiheadAttention(4, 2, kdim=3, vdim=5),
+            "transposed": nn.ConvTranspose2d(3, 4, 3),
+        }
+    )
+    assert hidden_names(model) == {
+        "cell.weight_ih",
+        "cell.weight_hh",
+        "attention.in_proj_weight",
+        "attention.out_proj.weight",
+        "other_width.q_proj_weight",
+        "other_width.k_proj_weight",
+        "other_width.v_proj_weight",
+        "other_width.out_proj.weight",
+    }
+
+
+def test_lengths_and_directions_of_weight_normalisation_are_no_matrices():
+    model = nn.Sequential(weight_norm(nn.Conv2d(2, 3, 3)), nn.Conv2d(3, 4, 3))
+    assert hidden_names(model) == {"1.weight"}
+    assert layer_weights(model, nn.Conv2d) == [model[1].weight]
 
 
 def test_weights_of_layers_of_one_kind():
@@ -226,6 +253,69 @@ def test_a_restored_state_lies_in_memory_as_its_parameters_do():
     step(whole, optimizer, 1)
     step(parts, other, 1)
     assert all(torch.equal(a, b) for a, b in zip(whole, parts, strict=True))
+
+
+def joint_of_two(**settings: Any) -> tuple[list[nn.Parameter], JointOptimizer]:
+    parameters = [nn.Parameter(torch.ones(2, 2)) for _ in range(2)]
+    adam = torch.optim.Adam(parameters[:1], lr=0.1, fused=True)
+    return parameters, JointOptimizer(adam, Muon(parameters[1:], lr=0.2), **settings)
+
+
+@pytest.mark.parametrize("restored", [False, True])
+def test_the_groups_are_those_of_the_parts(restored):
+    parameters, joint = joint_of_two()
+    if restored:
+        joint.load_state_dict(copy.deepcopy(joint.state_dict()))
+    assert [group["lr"] for group in joint.param_groups] == [0.1, 0.2]
+    for group in joint.param_groups:
+        group["lr"] = 0.0
+    for parameter in parameters:
+        parameter.grad = torch.ones(2, 2)
+    joint.step()
+    assert all(torch.equal(p, torch.ones(2, 2)) for p in parameters)
+
+
+def test_schedulers_of_torch_set_the_rates():
+    parameters, joint = joint_of_two()
+    scheduler = torch.optim.lr_scheduler.StepLR(joint, step_size=1, gamma=0.5)
+    for parameter in parameters:
+        parameter.grad = torch.ones(2, 2)
+    joint.step()
+    scheduler.step()
+    assert [o.param_groups[0]["lr"] for o in joint.optimizers] == [0.05, 0.1]
+
+
+def test_a_copy_goes_on_alone():
+    parameters, joint = joint_of_two(max_norm=1.0)
+    for parameter in parameters:
+        parameter.grad = torch.full((2, 2), 3.0)
+    joint.step()
+    copies, other = copy.deepcopy((parameters, joint))
+    other.scale_learning_rates(0.5)
+    assert [group["lr"] for group in joint.param_groups] == [0.1, 0.2]
+    assert [group["lr"] for group in other.param_groups] == [0.05, 0.1]
+    joint.scale_learning_rates(0.5)
+    before = [p.detach().clone() for p in copies]
+    joint.step()
+    assert all(torch.equal(a, b) for a, b in zip(copies, before, strict=True))
+    for parameter in copies:
+        parameter.grad = torch.full((2, 2), 3.0)
+    other.step()
+    assert all(torch.equal(a, b) for a, b in zip(copies, parameters, strict=True))
+
+
+def test_what_cannot_be_joined_is_refused():
+    parameters, joint = joint_of_two()
+    for max_norm in (0.0, -1.0, float("nan")):
+        with pytest.raises(ValueError, match="max_norm must be above 0"):
+            JointOptimizer(torch.optim.SGD(parameters, lr=0.1), max_norm=max_norm)
+    with pytest.raises(ValueError, match="nothing to join"):
+        JointOptimizer()
+    with pytest.raises(RuntimeError, match="add the group to one of them"):
+        joint.add_param_group({"params": [nn.Parameter(torch.ones(1))]})
+    for factor in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="factor must be at least 0"):
+            joint.scale_learning_rates(factor)
 
 
 def test_no_parameter_has_two_optimizers():

@@ -192,6 +192,82 @@ def test_spectral_descent_takes_the_rate_as_it_is(monkeypatch, precision, scale,
     torch.testing.assert_close(weight.flatten(1), expected)
 
 
+@pytest.mark.parametrize("flushed", [False, True])
+@pytest.mark.parametrize("scale", [1e-36, 1e-24, 1e-20, 1e19, 1e38])
+def test_spectral_descent_moves_by_the_rate_whatever_the_size_of_the_gradient(scale, flushed):
+    """Squares of 1e-20 or 1e20 are no float32; a certain discriminator has such gradients."""
+    weight = nn.Parameter(torch.zeros(8, 4))
+    gradient = torch.rand(8, 4, generator=seeded())
+    weight.grad = scale * gradient
+    torch.set_flush_denormal(flushed)
+    try:
+        spectral_descent([weight], lr=0.1).step()
+    finally:
+        torch.set_flush_denormal(False)
+    expected = -0.1 * one_factor(gradient)
+    torch.testing.assert_close(weight.detach(), expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_a_gradient_of_zeros_moves_nothing(dtype):
+    weight = nn.Parameter(torch.ones(4, 3, dtype=dtype))
+    weight.grad = torch.zeros_like(weight)
+    spectral_descent([weight], lr=0.1).step()
+    assert torch.equal(weight, torch.ones_like(weight))
+
+
+def test_eps_is_the_least_norm_that_is_divided_by():
+    matrix = random_matrix(1, 4, 6)
+    small = 1e-9 * matrix / matrix.norm()
+    torch.testing.assert_close(
+        orthogonalise(small, 1, eps=1e-3), COEFFICIENTS[0] * small / 1e-3, rtol=1e-6, atol=0
+    )
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"nesterov": False}, {"adjust_lr_fn": "match_rms_adamw"}, {"ns_coefficients": (3, -4, 2)}],
+)
+def test_a_state_of_torchs_that_takes_other_steps_is_refused(settings):
+    theirs = torch.optim.Muon([nn.Parameter(torch.ones(4, 3))], lr=0.1, **settings)
+    ours = Muon([nn.Parameter(torch.ones(4, 3))], lr=0.1)
+    with pytest.raises(ValueError, match=f"torch.optim.Muon with {next(iter(settings))}="):
+        ours.load_state_dict(theirs.state_dict())
+
+
+def test_a_state_restores_the_kind_of_step():
+    descent = spectral_descent([nn.Parameter(torch.ones(4, 3))], lr=0.1)
+    weight, expected = (nn.Parameter(torch.zeros(9, 3)) for _ in range(2))
+    other = Muon([weight], lr=0.1)
+    other.load_state_dict(descent.state_dict())
+    step(other, [weight], 0)
+    step(spectral_descent([expected], lr=0.1), [expected], 0)
+    assert torch.equal(weight, expected)
+
+
+def test_a_copy_goes_on_alone():
+    weight = nn.Parameter(torch.ones(4, 3))
+    optimizer = Muon([weight], lr=0.1, scale_by_shape=False)
+    step(optimizer, [weight], 0)
+    copied, other = copy.deepcopy((weight, optimizer))
+    before = copied.detach().clone()
+    step(optimizer, [weight], 1)
+    assert torch.equal(copied, before)
+    step(other, [copied], 1)
+    assert torch.equal(copied, weight)
+
+
+def test_a_group_of_its_own_is_checked_too():
+    matrix = torch.zeros(3, 3, requires_grad=True)
+    optimizer = Muon([torch.zeros(2, 3, requires_grad=True)], lr=0.1)
+    with pytest.raises(ValueError, match=r"shape \(3,\)"):
+        optimizer.add_param_group({"params": [torch.zeros(3, requires_grad=True)]})
+    with pytest.raises(ValueError, match="learning rate"):
+        optimizer.add_param_group({"params": [matrix], "lr": -1.0})
+    with pytest.raises(ValueError, match="eps must be a number above 0"):
+        Muon([matrix], lr=0.1, eps=0.0)
+
+
 def test_bad_input():
     matrix = torch.zeros(3, 3, requires_grad=True)
     with pytest.raises(ValueError, match=r"shape \(3,\)"):
