@@ -32,11 +32,12 @@ def split_parameters(model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
     """Divide a model's parameters into hidden matrices and all others.
 
     A hidden matrix takes activations to activations: a weight of a linear, convolutional or
-    recurrent layer or cell of torch's, or of its attention. A layer that has the vocabulary on one side is none, since its rows belong to
-    single tokens: an embedding or the head, which Muon must not touch and which weight decay would
-    pull towards zero between two appearances of a token. Embeddings are known by their class, heads
-    by what the model declares (:class:`HasSymbolLayers`); a matrix that a hidden layer shares with
-    one of them belongs to them. All else is among the others: vectors, transposed convolutions,
+    recurrent layer or cell of torch's, or of its attention. A layer that has the vocabulary on one
+    side is none, since its rows belong to single tokens: an embedding or the head, which Muon must
+    not touch and which weight decay would pull towards zero between two appearances of a token.
+    Embeddings are known by their class, heads by what the model declares
+    (:class:`HasSymbolLayers`); a matrix that a hidden layer shares with one of them belongs to
+    them. All else is among the others: vectors, transposed convolutions,
     whose first axis does not count outputs, and whatever modules of other classes hold themselves,
     such as a table of positions, since nothing tells what it is.
 
