@@ -89,7 +89,8 @@ class GANTrainingConfig(Config):
         super().__post_init__()
         intervals = ("penalty_every", "ema_every")
         self.require("n_images", "batch_size", "n_discriminator_updates", *intervals, at_least=1)
-        self.require("learning_rate_generator", "learning_rate_discriminator", above=0)
+        # A rate of 0 lets one player stand still while the other is watched.
+        self.require("learning_rate_generator", "learning_rate_discriminator", at_least=0)
         self.require("learning_rate_kernels", "warmup_images", at_least=0)
         self.require("betas", at_least=0, below=1)
         self.require("flat_until", "final_learning_rate", at_least=0, at_most=1)
