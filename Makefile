@@ -18,7 +18,7 @@ DIGITS  ?= 0-9
 STRANGER := env -u AIGC_TUTORIAL_DATA AIGC_TUTORIAL_OFFLINE=1 AIGC_TUTORIAL_CACHE="$(CURDIR)/.cache/stranger"
 
 .DEFAULT_GOAL := help
-.PHONY: help install book test lab serve format lint unit notebooks full colab built budgets pictures mutants kills lock clean
+.PHONY: help install book test lab serve format lint unit notebooks full colab widgets built budgets pictures mutants kills lock clean
 
 help: ## Print this list
 	@echo "Usage: make TARGET"
@@ -48,8 +48,8 @@ $(STAMP): pyproject.toml constraints.txt
 book: $(STAMP) ## Execute the notebooks and render the book to _build/html (at most 15 minutes; under 1 minute when nothing changed)
 	@$(STRANGER) PYTHONPATH=book/_ext $(BIN)/python tools/build_book.py
 
-test: $(STAMP) ## Lint, types, floors, unit tests, notebooks, also as on Colab, book, browser (up to 40 minutes; the summary comes last)
-	@$(BIN)/python tools/run_stages.py lint unit notebooks $(if $(AIGC_TUTORIAL_DATA),full) colab book built
+test: $(STAMP) ## Lint, types, floors, unit tests, notebooks, those with widgets also as on Colab, book, browser (up to 45 minutes; the summary comes last)
+	@$(BIN)/python tools/run_stages.py lint unit notebooks $(if $(AIGC_TUTORIAL_DATA),full) widgets book built
 
 lint: $(STAMP) ## Check format, lint, types and the floors between subpackages (1 minute)
 	@$(BIN)/ruff format --check .
@@ -71,6 +71,9 @@ full: $(STAMP) ## Run the pages that load data on the real data, within 4 GB (4 
 
 colab: $(STAMP) ## Run the pages with Colab's own versions of the packages (10 minutes; PAGES="widgets" or names for some)
 	@$(STRANGER) $(BIN)/python tools/colab_environment.py $(PAGES)
+
+widgets: ## Run the pages with widgets as `make colab` does (5 minutes)
+	@$(MAKE) --no-print-directory colab PAGES=widgets
 
 built: $(STAMP) ## Test the built book, also in Chromium (2 minutes)
 	@test -f $(HTML) || { echo "There is no built book. Run: make book"; exit 1; }
