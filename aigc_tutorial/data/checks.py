@@ -86,6 +86,29 @@ def as_samples(values: Samples, name: str) -> Float[Tensor, " N ..."]:
     return samples if samples.dtype == torch.float64 else samples.float()
 
 
+def as_float32(values: Samples, name: str) -> Float32[Tensor, " N ..."]:
+    """Take finite samples as float32, and refuse those that float32 cannot hold.
+
+    Args:
+        values: One sample a row.
+        name: What to call the set in messages.
+
+    Raises:
+        TypeError: If it is neither a tensor nor a NumPy array nor a data set of images.
+        ValueError: As :func:`as_samples`, and if a number is beyond 3.4e38.
+    """
+    samples = as_samples(values, name)
+    if samples.dtype == torch.float64:
+        low, high = (float(end) for end in torch.aminmax(samples))
+        limit = torch.finfo(torch.float32).max
+        if max(-low, high) > limit:
+            raise ValueError(
+                f"{name} must fit into float32, whose largest number is {limit:.4g}, got "
+                f"{low:.4g} to {high:.4g}. Divide them by their standard deviation."
+            )
+    return samples.float()
+
+
 def as_images(values: Samples, name: str = "images") -> Float32[Tensor, "N C H W"]:
     """Take images in [-1, 1], as float32.
 

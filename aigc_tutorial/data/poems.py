@@ -12,6 +12,7 @@ from typing import Any, Literal, cast, get_args
 
 from aigc_tutorial.data.catalogue import TANG_POEMS
 from aigc_tutorial.data.fetch import DataUnavailableError, Source, fetch, warn_of_fallback
+from aigc_tutorial.data.text import require_whole
 from aigc_tutorial.environment import require
 
 logger = logging.getLogger(__name__)
@@ -77,11 +78,13 @@ class PoemDataset:
         poems: in the order of the anthology.
         source: what was really read.
         n_duplicates: poems that were left out because their lines had come before.
+        part: which part of the whole anthology this is; a part is not split again.
     """
 
     poems: tuple[Poem, ...] = field(repr=False)
     source: Source
     n_duplicates: int
+    part: PoemSplit = "all"
 
     def __len__(self) -> int:
         """Number of poems."""
@@ -100,9 +103,10 @@ class PoemDataset:
         everywhere.
 
         Raises:
-            ValueError: if ``name`` is no split.
+            ValueError: if ``name`` is no split, or if these poems are a part already.
         """
         _check_choice("split", name, PoemSplit)
+        require_whole(self.part)
         if name == "all":
             return self
         poems = tuple(
@@ -110,7 +114,7 @@ class PoemDataset:
             for poem, line in zip(self.poems, _first_lines_of_groups(self.poems), strict=True)
             if _is_for_validation(line) == (name == "validation")
         )
-        return replace(self, poems=poems)
+        return replace(self, poems=poems, part=name)
 
 
 def tang_poems(

@@ -24,10 +24,12 @@ class TextDataset:
     Attributes:
         text: the characters, in the order in which they are read.
         source: what was really read.
+        part: which part of the whole text this is; a part is not split again.
     """
 
     text: str = field(repr=False)
     source: Source
+    part: TextSplit = "all"
 
     def __post_init__(self) -> None:
         """Check that it is text.
@@ -52,13 +54,30 @@ class TextDataset:
         that no passage is in both unless the author repeats it.
 
         Raises:
-            ValueError: if ``name`` is no split.
+            ValueError: if ``name`` is no split, or if this text is a part already.
         """
         cut = int(len(self.text) * _TRAIN_SHARE)
         parts = {"train": self.text[:cut], "validation": self.text[cut:], "all": self.text}
         if name not in parts:
             raise ValueError(f'split is {name!r}; expected "train", "validation" or "all"')
-        return TextDataset(parts[name], self.source)
+        require_whole(self.part)
+        return TextDataset(parts[name], self.source, name)
+
+
+def require_whole(part: str) -> None:
+    """Refuse to split what is one part of a split: its end is not the validation data.
+
+    Args:
+        part: which part a data set is.
+
+    Raises:
+        ValueError: if it is not ``"all"``.
+    """
+    if part != "all":
+        raise ValueError(
+            f"this data set is the part {part!r} already, and a part is not split again; "
+            'load "all" and split that, or load each part by its name'
+        )
 
 
 def tiny_shakespeare(

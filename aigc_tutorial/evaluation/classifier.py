@@ -19,6 +19,7 @@ from aigc_tutorial.data.checks import (
     Samples,
     as_classes,
     as_images,
+    require_finite,
     require_same_length,
 )
 from aigc_tutorial.nn import Pretrained, evaluation_mode
@@ -146,7 +147,8 @@ def predict(classifier: DigitClassifier, images: Samples, *, batch_size: int = 5
         Features and logits on the CPU.
 
     Raises:
-        ValueError: If there is no image, or an image holds NaN or infinity or is not in [-1, 1].
+        ValueError: If there is no image, or an image holds NaN or infinity or is not in [-1, 1], or
+            if what the network makes of the images is NaN or infinite.
     """
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
@@ -157,7 +159,11 @@ def predict(classifier: DigitClassifier, images: Samples, *, batch_size: int = 5
             found = classifier.features(x.to(like))
             features.append(found.float().cpu())
             logits.append(classifier.head(found).float().cpu())
-    return Prediction(torch.cat(features), torch.cat(logits))
+    prediction = Prediction(torch.cat(features), torch.cat(logits))
+    # The largest of logits with NaN would be class 0.
+    require_finite(prediction.features, "the classifier's features of finite images")
+    require_finite(prediction.logits, "the classifier's logits of finite images")
+    return prediction
 
 
 def accuracy(
@@ -244,6 +250,23 @@ def random_affine(
     return F.grid_sample(x + 1, grid, align_corners=False) - 1
 
 
+def require_finite_loss(loss: float, n_seen: int) -> None:
+    """Stop a training of a classifier that diverges.
+
+    Args:
+        loss: Its latest loss.
+        n_seen: Samples shown so far.
+
+    Raises:
+        FloatingPointError: If the loss is NaN or infinite.
+    """
+    if not math.isfinite(loss):
+        raise FloatingPointError(
+            f"The classifier's loss is {loss} after {n_seen:,} samples: the training has diverged. "
+            "Choose a smaller learning_rate in its configuration."
+        )
+
+
 def train_classifier(
     images: Samples,
     labels: Samples,
@@ -275,6 +298,7 @@ def train_classifier(
         ValueError: If there are fewer images than one batch, if the numbers of images and labels
             differ, if an image holds NaN or infinity or is not in [-1, 1], or if a label is no
             class.
+        FloatingPointError: If the loss becomes NaN or infinite.
     """
     x_all = as_images(images)
     classes = as_classes(labels, model_config.n_classes).to(x_all.device)
@@ -311,8 +335,11 @@ def train_classifier(
         )
         optimizer.zero_grad()
         loss.backward()
+        require_finite_loss(loss.item(), step * config.batch_size)
         optimizer.step()
         scheduler.step()
         if on_step is not None:
             on_step(step * config.batch_size, loss.item())
+    for name, values in model.state_dict().items():
+        require_finite(values, f"after the training, {name}")
     return model.to(memory_format=torch.contiguous_format).eval()

@@ -11,6 +11,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from aigc_tutorial.data.checks import require_finite
 from aigc_tutorial.environment import require
 from aigc_tutorial.evaluation.classifier import DigitClassifier
 from aigc_tutorial.evaluation.frechet import FeatureStatistics
@@ -36,8 +37,10 @@ class FrozenFeatures(nn.Module):
         return super().train(False)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B F"]:
-        """Features of images in [-1, 1]."""
-        return self.classifier.features(x)
+        """Features of images in [-1, 1], float32 whatever type the classifier computes in."""
+        features = self.classifier.features(x.to(next(self.classifier.parameters()))).float()
+        require_finite(features, "the classifier's features of finite images")
+        return features
 
 
 def frechet_metric(classifier: DigitClassifier, reference: FeatureStatistics | None = None) -> Any:

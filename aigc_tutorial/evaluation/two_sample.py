@@ -15,12 +15,17 @@ from torch import Tensor, nn
 from aigc_tutorial.config import Config
 from aigc_tutorial.data.checks import (
     Samples,
-    as_samples,
+    as_float32,
     on_one_device,
+    require_finite,
     require_same_range,
     require_same_shape,
     require_samples,
 )
+from aigc_tutorial.evaluation.classifier import require_finite_loss
+
+_FEWEST = 4
+"""Samples of a set: two to train on, since one has no standard deviation, and two to test."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +105,9 @@ def classifier_two_sample_test(
     Raises:
         ValueError: If a set has fewer samples than two batches of it need, the shapes differ or
             are neither vectors nor images of one range, or there is NaN.
+        FloatingPointError: If the classifier diverges.
     """
-    real, fake = as_samples(x_real, "x_real").float(), as_samples(x_fake, "x_fake").float()
+    real, fake = as_float32(x_real, "x_real"), as_float32(x_fake, "x_fake")
     require_same_shape(real, fake, "x_real", "x_fake")
     require_same_range(real, fake, "x_real", "x_fake")
     if real.ndim not in (2, 4):
@@ -112,7 +118,7 @@ def classifier_two_sample_test(
     for x, name in ((real, "x_real"), (fake, "x_fake")):
         require_samples(
             x,
-            config.batch_size,
+            max(config.batch_size, _FEWEST),
             name,
             f"half are held out, and half a batch ({half_batch}) of each set is trained on",
         )
@@ -122,8 +128,12 @@ def classifier_two_sample_test(
     real = real[torch.randperm(len(real), generator=rng)[:n]]
     fake = fake[torch.randperm(len(fake), generator=rng)[:n]]
     # Inputs of any scale: the classifier sees them with mean 0 and variance 1.
-    mean, std = real[:n_train].mean(), real[:n_train].std().clamp(min=1e-8)
+    # Summed in float64: the square of a large float32 is infinite.
+    std, mean = torch.std_mean(real[:n_train].cpu().double())
+    mean, std = mean.item(), std.item() or 1.0
     real, fake = (real - mean) / std, (fake - mean) / std
+    for x, name in ((real, "x_real"), (fake, "x_fake")):
+        require_finite(x, f"{name}, less the mean of x_real and divided by its deviation,")
 
     seed = int(torch.randint(2**62, (), generator=rng))
     with torch.random.fork_rng(devices=[]):
@@ -133,8 +143,12 @@ def classifier_two_sample_test(
 
     model.eval()
     with torch.no_grad():
-        n_right = sum(int((model(x) > 0).sum()) for x in real[n_train:].split(1000))
-        n_right += sum(int((model(x) <= 0).sum()) for x in fake[n_train:].split(1000))
+        logits_real, logits_fake = (
+            torch.cat([model(part) for part in x[n_train:].split(1000)]) for x in (real, fake)
+        )
+    for logits in (logits_real, logits_fake):
+        require_finite(logits, "the trained classifier's logits")
+    n_right = int((logits_real > 0).sum()) + int((logits_fake <= 0).sum())
     n_test = 2 * (n - n_train)
     accuracy, standard_error = n_right / n_test, 0.5 / math.sqrt(n_test)
     z = (accuracy - 0.5) / standard_error
@@ -175,7 +189,7 @@ def _train(
     scheduler = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=n_steps)
     target = torch.cat([torch.ones(half_batch), torch.zeros(half_batch)]).to(real)
     order_real = order_fake = torch.empty(0, dtype=torch.int64)
-    for _ in range(n_steps):
+    for step in range(n_steps):
         if len(order_real) < half_batch:
             order_real = torch.randperm(len(real), generator=rng)
             order_fake = torch.randperm(len(fake), generator=rng)
@@ -184,5 +198,6 @@ def _train(
         loss = F.binary_cross_entropy_with_logits(model(x), target)
         optimizer.zero_grad()
         loss.backward()
+        require_finite_loss(loss.item(), (step + 1) * config.batch_size)
         optimizer.step()
         scheduler.step()

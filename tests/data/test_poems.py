@@ -200,6 +200,9 @@ def test_a_split_loses_no_poem_and_keeps_poems_with_a_common_line_together(lines
     lines_of = [{line for p in part.poems for line in p.lines} for part in (train, validation)]
     assert not lines_of[0] & lines_of[1]
     assert dataset.split("all") is dataset
+    for part in (train, validation):
+        with pytest.raises(ValueError, match=r'is the part .* already.* load "all"'):
+            part.split("validation")
 
 
 def test_unconnected_poems_are_split_one_by_one_in_the_promised_shares():

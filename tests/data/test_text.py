@@ -55,6 +55,20 @@ def test_the_parts_together_are_the_text(content):
     assert train.source == validation.source == HERE
 
 
+def test_a_part_is_not_split_again(small_shakespeare):
+    for part in (
+        TextDataset("To be, or not to be.", HERE).split("train"),
+        tiny_shakespeare(root=small_shakespeare),
+        python_documentation("validation"),
+    ):
+        for name in ("train", "validation"):
+            with pytest.raises(ValueError, match=r'is the part .* already.* load "all"'):
+                part.split(name)
+    whole = tiny_shakespeare("all", root=small_shakespeare)
+    expected = tiny_shakespeare("validation", root=small_shakespeare)
+    assert whole.split("validation") == whole.split("all").split("validation") == expected
+
+
 def test_an_unknown_split_is_refused(small_shakespeare):
     name: Any = "test"
     for use in (
@@ -67,7 +81,7 @@ def test_an_unknown_split_is_refused(small_shakespeare):
 
 
 def test_a_dataset_does_not_print_its_text():
-    assert repr(TextDataset("secret", HERE)) == f"TextDataset(source={HERE})"
+    assert repr(TextDataset("secret", HERE)) == f"TextDataset(source={HERE}, part='all')"
 
 
 # --- tiny Shakespeare ---------------------------------------------------------------------------
