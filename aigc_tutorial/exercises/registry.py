@@ -196,7 +196,11 @@ def grade(task: Exercise, answer: Any) -> Grade:
 
 def _first_difference(given: list[Any], expected: list[Any]) -> tuple[int, str] | None:
     for number, (value, right) in enumerate(zip(given, expected, strict=True)):
-        text = difference(value, right)
+        try:
+            text = difference(value, right)
+        except Exception as error:  # nothing that a reader's code returns ends the page
+            reason = textwrap.shorten(str(error), 160, placeholder=" …")
+            text = f"your answer cannot be compared ({type(error).__name__}: {reason})"
         if text is not None:
             return number, text
     return None
@@ -212,6 +216,8 @@ def difference(given: Any, expected: Any, what: str = "your answer") -> str | No
     if isinstance(expected, Tensor):
         return _tensor_difference(given, expected, what)
     if isinstance(given, Tensor) and given.numel() == 1 and not isinstance(expected, str):
+        if given.device.type == "meta":
+            return f"{what} is on the meta device, which holds no values"
         given = given.item()
     if isinstance(expected, dict):
         return _dict_difference(given, expected)
@@ -245,7 +251,9 @@ def _tensor_difference(given: Any, expected: Tensor, what: str) -> str | None:
         return f"{what} has shape {tuple(given.shape)}, expected {tuple(expected.shape)}"
     if given.dtype != expected.dtype:
         return f"{what} is of type {given.dtype}, expected {expected.dtype}"
-    a, b = given.detach(), expected.detach()
+    if given.device.type == "meta":
+        return f"{what} is on the meta device, which holds no values"
+    a, b = given.detach().cpu(), expected.detach().cpu()
     if torch.allclose(a.double(), b.double(), rtol=1e-4, atol=1e-6, equal_nan=True):
         return None
     if a.numel() == 1:

@@ -11,6 +11,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from aigc_tutorial.environment import require
+from aigc_tutorial.integers import as_count
 from aigc_tutorial.tokenizers.base import (
     Tokenizer,
     check_special_tokens,
@@ -75,7 +76,8 @@ class BPETokenizer(Tokenizer):
 
         Raises:
             ValueError: if ``vocab_size`` does not hold the bytes and the special tokens, or
-                ``texts`` is a single string or holds something else than strings.
+                ``texts`` is a single string or holds something else than strings, or a lone
+                surrogate.
             MissingDependencyError: if the package tokenizers is not installed.
         """
         if isinstance(texts, str):
@@ -84,7 +86,7 @@ class BPETokenizer(Tokenizer):
                 "character; put it into a list: [text]"
             )
         check_special_tokens(tuple(special_tokens))
-        n_ordinary = vocab_size - len(special_tokens)
+        n_ordinary = as_count(vocab_size, "vocab_size") - len(special_tokens)
         if n_ordinary < 256:
             raise ValueError(
                 f"vocab_size is {vocab_size}; expected at least {256 + len(special_tokens)}, for "
@@ -139,6 +141,10 @@ class BPETokenizer(Tokenizer):
 def _checked(texts: Iterable[str]) -> Iterator[str]:
     for i, text in enumerate(texts):
         check_text(text, f"text {i}")
+        try:
+            check_writable(text)
+        except ValueError as error:
+            raise ValueError(f"text {i}: {error}") from None
         yield text
 
 

@@ -1,5 +1,6 @@
 """Tokenizers from what :meth:`Tokenizer.save` wrote."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,20 @@ from aigc_tutorial.tokenizers.characters import CharacterTokenizer
 _TYPES = {"alphabet": str, "merges": list, "special_tokens": list, "unknown": bool}
 
 
-def tokenizer_from_dict(values: dict[str, Any]) -> Tokenizer:
+def tokenizer_from_dict(values: Mapping[str, Any]) -> Tokenizer:
     """Build the tokenizer that :meth:`Tokenizer.to_dict` described.
 
     Raises:
         ValueError: if the kind or a field is unknown, a field is missing, or of another type.
     """
     classes = {c.kind: c for c in (CharacterTokenizer, ByteTokenizer, BPETokenizer)}
+    if not isinstance(values, Mapping):
+        raise ValueError(
+            f"expected a tokenizer's kind and fields by name, got {type(values).__name__}"
+        )
     fields = dict(values)
     kind = fields.pop("kind", None)
-    if kind not in classes:
+    if not isinstance(kind, str) or kind not in classes:
         raise ValueError(f"the kind of tokenizer is {kind!r}; expected one of {', '.join(classes)}")
     for name, value in fields.items():
         expected = _TYPES.get(name, object)

@@ -5,6 +5,7 @@ import html
 import io
 import wave
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,16 +35,9 @@ def audio_player(waveform: Float[Tensor, " T"], sample_rate: int, *, label: str)
         label: what is to be heard; also what a screen reader calls the player.
 
     Raises:
-        ValueError: if there is no sample, or one is outside [-1, 1] or not a number.
+        ValueError: if there is no sample, one is outside [-1, 1] or not a number, or there is more
+            than one channel.
     """
-    if len(waveform) == 0:
-        raise ValueError("there is no sample to play")
-    loudest = float(waveform.detach().abs().max())
-    if not loudest <= 1:
-        raise ValueError(
-            f"the loudest sample is {loudest:.3g}; a sample outside [-1, 1] would be clipped. "
-            "Divide by the loudest one"
-        )
     data = base64.b64encode(wav_bytes(waveform, sample_rate)).decode("ascii")
     name = html.escape(label)
     seconds = len(waveform) / sample_rate
@@ -62,7 +56,20 @@ def audio_player(waveform: Float[Tensor, " T"], sample_rate: int, *, label: str)
 
 
 def wav_bytes(waveform: Float[Tensor, " T"], sample_rate: int) -> bytes:
-    """A WAV file of one channel and 16 bits a sample; 1 becomes 32,767."""
+    """A WAV file of one channel and 16 bits a sample; 1 becomes 32,767.
+
+    Raises:
+        ValueError: as :func:`audio_player` does.
+    """
+    _check_one_channel(waveform)
+    if len(waveform) == 0:
+        raise ValueError("there is no sample to play")
+    loudest = float(waveform.detach().abs().max())
+    if not loudest <= 1:
+        raise ValueError(
+            f"the loudest sample is {loudest:.3g}; a sample outside [-1, 1] would be clipped. "
+            "Divide by the loudest one"
+        )
     samples = (waveform.detach().cpu().float() * 32_767).round().to(torch.int16)
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
@@ -71,6 +78,15 @@ def wav_bytes(waveform: Float[Tensor, " T"], sample_rate: int) -> bytes:
         file.setframerate(sample_rate)
         file.writeframes(samples.numpy().astype("<i2").tobytes())
     return buffer.getvalue()
+
+
+def _check_one_channel(waveform: Any) -> None:
+    """Refuse several channels, which would be taken for one after the other."""
+    if waveform.ndim != 1:
+        raise ValueError(
+            f"expected the samples of one channel, shape (T,), got {tuple(waveform.shape)}; take "
+            "one channel, or the mean of all: waveform.mean(dim=0)"
+        )
 
 
 def spectrogram(
@@ -133,8 +149,9 @@ def stft_power(waveform: Float[Tensor, " T"], sample_rate: int) -> Float[Tensor,
     """Power of each frequency from 0 to half the sample rate, in windows that overlap by 7/8.
 
     Raises:
-        ValueError: if the sound is shorter than a window, or not finite.
+        ValueError: if the sound is shorter than a window, not finite, or of several channels.
     """
+    _check_one_channel(waveform)
     n_window = round(_WINDOW_SECONDS * sample_rate)
     if len(waveform) < n_window:
         raise ValueError(

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
+from aigc_tutorial.integers import as_count
 from aigc_tutorial.pages.display import format_number
 from aigc_tutorial.viz.labels import written
 from aigc_tutorial.viz.numbers import Numbers, as_numbers
@@ -16,14 +17,21 @@ Columns = Mapping[str, Numbers]
 
 
 def running_mean(values: Numbers, window: int) -> list[float]:
-    """Mean of the last ``window`` values, of fewer at the beginning."""
-    if window < 1:
-        raise ValueError(f"window must be at least 1, got {window}")
+    """Mean of the last ``window`` values, of fewer at the beginning.
+
+    Each window is added up by itself: a value that is infinite, not a number or very large is in
+    the means of its own windows and in no other.
+
+    Raises:
+        ValueError: if the window is no count, or there are no values.
+    """
+    window = as_count(window, "window")
     numbers = as_numbers(values, "the curve", finite=False)
-    sums = np.cumsum(np.concatenate([[0.0], numbers]))
-    ends = np.arange(1, len(sums))
-    starts = np.maximum(0, ends - window)
-    return ((sums[ends] - sums[starts]) / (ends - starts)).tolist()
+    window = min(window, len(numbers))
+    padded = np.concatenate([np.zeros(window - 1), numbers])
+    with np.errstate(invalid="ignore", over="ignore"):  # +∞ beside -∞ has no mean: NaN, as drawn
+        sums = np.lib.stride_tricks.sliding_window_view(padded, window).sum(axis=-1)
+    return (sums / np.minimum(np.arange(1, len(numbers) + 1), window)).tolist()
 
 
 def _image_count(value: float, _position: int) -> str:

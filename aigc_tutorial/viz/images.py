@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -14,16 +15,20 @@ from aigc_tutorial.environment import require
 from aigc_tutorial.viz.labels import written
 from aigc_tutorial.viz.style import new_axes, style
 
+Images: TypeAlias = Float[Tensor, "B C H W"] | UInt8[Tensor, "B C H W"]
+"""Values in [-1, 1], or bytes 0 … 255."""
+
 MAX_WIDTH = 7.0  # inches; a page's column
 
 
 def montage(
-    images: Float[Tensor, "B C H W"], *, n_columns: int | None = None, padding: int = 2
+    images: Images, *, n_columns: int | None = None, padding: int = 2
 ) -> UInt8[np.ndarray, "height width 4"]:
     """Lay images out in rows, with transparent gaps between them.
 
     Args:
-        images: values in [-1, 1]; what lies outside is clipped; C is 1 (grey) or 3 (RGB).
+        images: values in [-1, 1], what lies outside is clipped; or bytes 0 … 255. C is 1 (grey) or
+            3 (RGB).
         n_columns: images in a row; by default as near to a square as can be.
         padding: width of the gaps in pixels.
 
@@ -31,7 +36,8 @@ def montage(
         RGBA pixels, one for each pixel of the images.
 
     Raises:
-        ValueError: if there are no images, or C is neither 1 nor 3.
+        ValueError: if there are no images, C is neither 1 nor 3, or the values are of another type
+            or not numbers.
     """
     make_grid = require("torchvision.utils", extra="book").make_grid
     if len(images) == 0:
@@ -49,7 +55,7 @@ def montage(
     columns = math.ceil(math.sqrt(len(images))) if n_columns is None else n_columns
     if columns < 1:
         raise ValueError(f"n_columns must be at least 1, got {columns}")
-    pixels = images.detach().float().cpu().clamp(-1, 1).add(1).mul(127.5).round()
+    pixels = _as_grey(images)
     opaque = torch.full_like(pixels[:, :1], 255)
     rgba = torch.cat([pixels.expand(-1, 3, -1, -1), opaque], dim=1)
     # make_grid leaves empty places at its pad value, 0: transparent, as the gaps are.
@@ -59,8 +65,21 @@ def montage(
     return grid.permute(1, 2, 0).to(torch.uint8).numpy()
 
 
+def _as_grey(images: Tensor) -> Float[Tensor, "B C H W"]:
+    """Grey values 0 … 255 on the CPU."""
+    images = images.detach().cpu()
+    if images.dtype == torch.uint8:
+        return images.float()
+    if not images.is_floating_point():
+        raise ValueError(
+            "expected images as floating-point numbers in [-1, 1] or uint8 in 0 … 255, got "
+            f"{str(images.dtype).removeprefix('torch.')}; data.dequantise makes them from levels"
+        )
+    return images.float().clamp(-1, 1).add(1).mul(127.5).round()
+
+
 def image_grid(
-    images: Float[Tensor, "B C H W"],
+    images: Images,
     *,
     n_columns: int | None = None,
     title: str | None = None,
@@ -69,7 +88,7 @@ def image_grid(
     """Show a batch of images as one picture.
 
     Args:
-        images: values in [-1, 1], grey (C = 1) or RGB (C = 3).
+        images: values in [-1, 1] or bytes 0 … 255, grey (C = 1) or RGB (C = 3).
         n_columns: images in a row; by default as near to a square as can be.
         title: text above the picture.
         ax: axes to draw into; by default those of a new figure.

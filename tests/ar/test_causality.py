@@ -42,7 +42,7 @@ def test_a_leak_smaller_than_rounding_is_found():
 
 
 def test_the_model_is_left_as_it_was():
-    model = ar.Transformer(CONFIG)
+    model = randomize(ar.Transformer(CONFIG))
     tokens = random_tokens(model, 1, 4)
     for mode in (True, False):
         model.train(mode)
@@ -57,3 +57,11 @@ def test_counts_cannot_be_differentiated():
     model = ar.NGramModel(ar.NGramConfig(5, order=2))
     with pytest.raises(ValueError, match="nothing to differentiate by"):
         ar.influence(model, random_tokens(model, 1, 4))
+
+
+def test_nothing_found_in_a_fresh_model_is_no_proof():
+    model = Leaky(CONFIG)
+    tokens = random_tokens(model, 1, 6)
+    with pytest.raises(ValueError, match=r"the logits depend on no token.* random weights"):
+        ar.influence(model, tokens)
+    assert (ar.influence(randomize(model), tokens).diagonal(1) > 0).all()

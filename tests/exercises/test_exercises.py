@@ -72,6 +72,45 @@ def test_code_that_fails_is_an_answer_too(name, shown):
     assert exercises.find(name).hint in shown[0].plain
 
 
+def on_meta(value):
+    """The value with every tensor in it on the meta device, and a number as such a tensor."""
+    if isinstance(value, torch.Tensor):
+        return torch.empty_like(value, device="meta")
+    if isinstance(value, list | tuple):
+        return type(value)(on_meta(part) for part in value)
+    if isinstance(value, dict):
+        return {key: on_meta(part) for key, part in value.items()}
+    return torch.empty((), device="meta")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_answer_without_values_is_wrong_and_raises_nothing(name, shown):
+    solution = exercises.find(name).solution
+    # Of some exercises not the result is looked at but what was done to an argument.
+    exercises.check(name, lambda *arguments: on_meta(solution(*arguments)))
+    exercises.check(name, lambda *_: torch.empty(3, device="meta"))
+    assert len(shown) == 2
+    assert shown[1].plain.startswith("✗")
+
+
+class Incomparable:
+    """What raises on every comparison, and in its own description."""
+
+    def __eq__(self, other):
+        raise ArithmeticError("no comparison")
+
+    __hash__ = object.__hash__
+
+    def __repr__(self):
+        raise ArithmeticError("no description")
+
+
+@pytest.mark.parametrize("right", [3, [3], {"a": 3}, 3.0, "a", torch.ones(2)])
+def test_an_answer_that_cannot_be_compared_is_wrong_and_raises_nothing(right):
+    task = plain_exercise(lambda: right, lambda rng: [()])
+    assert grade(task, lambda: Incomparable()).status == "wrong"
+
+
 @pytest.mark.parametrize(
     ("page", "least"),
     [

@@ -30,6 +30,7 @@ def test_a_file_without_the_sum_is_read(tmp_path):
     ("values", "reason"),
     [
         ({"kind": "words"}, "expected one of character, byte, bpe"),
+        ({"kind": []}, "expected one of character, byte, bpe"),
         ({"kind": "byte", "size": 3}, "no setting size"),
         ({"kind": "character"}, "alphabet"),
         ({"kind": "character", "alphabet": ["a"]}, "alphabet is .*; expected a str"),

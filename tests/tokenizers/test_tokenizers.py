@@ -279,6 +279,13 @@ def test_a_dictionary_keeps_any_alphabet(alphabet, names):
     assert tokenizer_from_dict(json.loads(json.dumps(tokenizer.to_dict()))) == tokenizer
 
 
+def test_merges_are_learned_from_what_can_be_written():
+    with pytest.raises(ValueError, match=r"^text 1: .*U\+D800\) at position 2 is a lone surrogate"):
+        BPETokenizer.train(["ab", "ab\ud800"], 300)
+    with pytest.raises(ValueError, match="vocab_size must be at least 1, a whole number"):
+        BPETokenizer.train(["ab"], True)
+
+
 def test_a_file_of_another_kind_is_refused():
     with pytest.raises(ValueError, match="'words'; expected one of character, byte, bpe"):
         tokenizer_from_dict({"kind": "words"})

@@ -1,6 +1,7 @@
 """Players that hold their sound, spectrograms dark where the tone is, a bar for each note."""
 
 import base64
+import inspect
 import io
 import re
 import wave
@@ -62,6 +63,19 @@ def test_the_loudest_sample_is_kept_and_louder_is_refused():
         viz.audio_player(torch.tensor([0.0, float("nan")]), RATE, label="no number")
     with pytest.raises(ValueError, match="no sample"):
         viz.audio_player(torch.tensor([]), RATE, label="silence")
+    with pytest.raises(ValueError, match=r"loudest sample is 1.5"):
+        audio.wav_bytes(torch.tensor([0.0, -1.5]), RATE)
+
+
+def test_channels_are_not_played_one_after_the_other():
+    # Called itself: the shape checks of the tests would refuse these sounds first.
+    for wrong in (torch.zeros(2, 800), torch.zeros(800, 2), torch.zeros(1, 800), torch.tensor(0.5)):
+        with pytest.raises(ValueError, match="expected the samples of one channel"):
+            audio._check_one_channel(wrong)
+    # Without these checks, as outside of the tests.
+    for function in (audio.wav_bytes, audio.stft_power):
+        with pytest.raises(ValueError, match="expected the samples of one channel"):
+            inspect.unwrap(function)(torch.zeros(2, 800), RATE)
 
 
 @pytest.mark.parametrize("frequency", [500.0, 1_000.0, 3_000.0])

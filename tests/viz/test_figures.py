@@ -1,5 +1,7 @@
 """Figures show what they were given."""
 
+import math
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from matplotlib.patches import Rectangle
 
 from aigc_tutorial import viz
 from aigc_tutorial.viz.curves import running_mean
+from aigc_tutorial.viz.images import _as_grey
 from aigc_tutorial.viz.style import DPI
 
 
@@ -60,6 +63,17 @@ def test_montage_refuses_what_it_cannot_show(images):
         viz.montage(images.expand(-1, 2, -1, -1))
     with pytest.raises(ValueError, match="n_columns"):
         viz.montage(images, n_columns=0)
+    # Called itself: the shape checks of the tests would refuse these images first.
+    for wrong in (torch.zeros(1, 1, 2, 2, dtype=torch.int64), torch.ones(1, 1, 2, 2) > 0):
+        with pytest.raises(ValueError, match=r"in \[-1, 1\] or uint8 .*, got (int64|bool)"):
+            _as_grey(wrong)
+
+
+def test_bytes_are_shown_as_the_grey_values_that_they_are():
+    levels = torch.arange(0, 250, 10, dtype=torch.uint8).reshape(1, 1, 5, 5)
+    assert viz.montage(levels)[:, :, 0].tolist() == levels[0, 0].tolist()
+    (shown,) = viz.image_grid(levels).images
+    assert shown.get_array()[:, :, 0].tolist() == levels[0, 0].tolist()
 
 
 def test_image_grid_draws_into_given_axes(images):
@@ -138,6 +152,16 @@ def test_running_mean_is_the_mean_of_the_last_values():
     assert running_mean([1, 2], 10) == [1, 1.5]
     with pytest.raises(ValueError, match="window"):
         running_mean([1.0], 0)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 1e17])
+def test_a_bad_value_is_in_the_means_of_its_own_windows_alone(bad):
+    means = running_mean([1.0, 2.0, bad, 4.0, 6.0, -bad, 8.0, 10.0], 2)
+    for mean, right in zip(means, [1, 1.5, bad, bad, 5, bad, bad, 9], strict=True):
+        assert math.isfinite(mean) == math.isfinite(right)
+        if right is not bad:
+            assert mean == right
+    assert math.isnan(running_mean([math.inf, -math.inf], 2)[-1])
 
 
 def test_share_bars_carry_counts_and_the_line_of_equal_shares():
