@@ -2,9 +2,11 @@
 
 import os
 import random
+import threading
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from aigc_tutorial.tensors import load_tensors, require_finite, save_tensors
@@ -89,9 +91,6 @@ def test_refusals(tmp_path):
         load_tensors(tmp_path / "nothing")
     with pytest.raises(ValueError, match="eye is sparse"):
         save_tensors(tmp_path / "t", {"eye": torch.eye(3).to_sparse()})
-    shared = torch.ones(3)
-    with pytest.raises(RuntimeError, match="share"):
-        save_tensors(tmp_path / "t", {"a": shared, "b": shared})
     assert os.listdir(tmp_path) == []
 
 
@@ -103,3 +102,74 @@ def test_finite_is_finite():
             require_finite({"w": torch.tensor([1.0, float(value)])}, "here are")
     with pytest.raises(ValueError, match="2 values in w"):
         require_finite({"w": torch.tensor([float("inf"), -float("inf")])}, "here are")
+
+
+def test_a_file_that_is_replaced_meanwhile_is_read_whole_from_the_old_or_the_new(tmp_path):
+    """Of another program, so that no sum would find a header of one and values of the other."""
+    path, stop = tmp_path / "t.safetensors", threading.Event()
+
+    def write(value: float) -> None:
+        part = tmp_path / "part"
+        save_file({"a": torch.full((300,), value)}, part, metadata={"value": str(value)})
+        os.replace(part, path)
+
+    def write_on() -> None:
+        while not stop.is_set():
+            for value in (1.0, 2.0):
+                write(value)
+
+    write(1.0)
+    writer = threading.Thread(target=write_on)
+    writer.start()
+    try:
+        for _ in range(2_000):
+            tensors, texts = load_tensors(path)
+            assert torch.equal(tensors["a"], torch.full((300,), float(texts["value"])))
+    finally:
+        stop.set()
+        writer.join()
+
+
+def test_a_full_disk_is_an_error_of_the_system(tmp_path, monkeypatch):
+    def full(*arguments, **options):
+        raise SafetensorError("No space left on device")
+
+    save_tensors(tmp_path / "t.safetensors", {"a": torch.ones(2)})
+    monkeypatch.setattr("aigc_tutorial.tensors.save_file", full)
+    with pytest.raises(OSError, match="could not be written: No space left"):
+        save_tensors(tmp_path / "t.safetensors", {"a": torch.zeros(2)})
+    assert load_tensors(tmp_path / "t.safetensors")[0]["a"].tolist() == [1, 1]
+
+
+def test_what_the_format_lacks_is_refused_and_nothing_is_written(tmp_path):
+    path = tmp_path / "t.safetensors"
+    with pytest.raises(ValueError, match=r"a is of the type torch\.complex128, which safetensors"):
+        save_tensors(path, {"a": torch.ones(2, dtype=torch.complex128)})
+    with pytest.raises(ValueError, match="longer than a safetensors file can hold"):
+        save_tensors(path, {"a": torch.ones(2)}, {"note": "x" * 100_000_000})
+    assert os.listdir(tmp_path) == []
+
+
+def test_tensors_that_share_memory_are_written_under_each_name(tmp_path):
+    whole = torch.arange(6.0)
+    save_tensors(tmp_path / "t.safetensors", {"a": whole, "b": whole, "c": whole[2:4]})
+    tensors, _ = load_tensors(tmp_path / "t.safetensors")
+    assert torch.equal(tensors["a"], whole)
+    assert torch.equal(tensors["b"], whole)
+    assert tensors["c"].tolist() == [2, 3]
+
+
+def test_a_conjugate_is_written_as_what_it_is(tmp_path):
+    number = torch.tensor([1 + 2j]).conj()
+    save_tensors(tmp_path / "t.safetensors", {"a": number, "b": number.imag})
+    tensors, _ = load_tensors(tmp_path / "t.safetensors")
+    assert tensors["a"].tolist() == [1 - 2j]
+    assert tensors["b"].tolist() == [-2]
+
+
+def test_a_mask_of_minus_infinities_is_meant_and_any_other_infinity_is_not():
+    mask = torch.full((3, 3), -torch.inf).triu(1)
+    require_finite({"mask": mask, "large": torch.full((9,), 3e38)}, "it holds")
+    for wrong in (-mask, mask + 1, mask.where(mask == 0, torch.nan), mask[0], mask - torch.inf):
+        with pytest.raises(ValueError, match="it holds .* values in wrong that are NaN or"):
+            require_finite({"wrong": wrong}, "it holds")

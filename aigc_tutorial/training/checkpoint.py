@@ -1,4 +1,4 @@
-"""Checkpoints without pickle: one file, tensors as safetensors, everything else as JSON in it.
+"""Checkpoints without pickle: one file, tensors as safetensors, everything else as JSON in one of them.
 
 A state is a tree of dictionaries, lists and tuples whose leaves are tensors, numbers, texts,
 booleans or None: what ``state_dict()`` of modules and optimizers returns. It comes back exactly as
@@ -25,7 +25,13 @@ from filelock import FileLock, Timeout
 from torch import Tensor, nn
 
 from aigc_tutorial.files import expand, writable_folder
-from aigc_tutorial.tensors import content_hash, load_tensors, save_tensors
+from aigc_tutorial.tensors import (
+    content_hash,
+    is_finite,
+    is_storable,
+    load_tensors,
+    save_tensors,
+)
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
 """Name of the checkpoint in its folder; whatever else lies there is left alone."""
@@ -34,7 +40,8 @@ INITIAL_WEIGHTS = "initial weights (build the models anew, from the same seed)"
 """The setting that holds a :func:`sample_of_weights`: a model in memory may have been trained."""
 
 _LOCK_FILE = "checkpoint.lock"
-_FORMAT = "aigc_tutorial checkpoint 1"
+_FORMAT = "aigc_tutorial checkpoint 2"
+_TREE = "tree"
 _OLD_FORMAT = "tree.json"
 
 
@@ -74,8 +81,9 @@ def save_checkpoint(folder: str | Path, state: Mapping[str, Any]) -> None:
         OSError: if the folder cannot be written.
     """
     encoded = encode_state(dict(state))
-    texts = {"format": _FORMAT, "tree": json.dumps(encoded.tree)}
-    save_tensors(checkpoint_path(folder), encoded.tensors, texts)
+    # As a tensor, since texts may not be as long as the history of a long run.
+    tree = torch.frombuffer(bytearray(json.dumps(encoded.tree).encode()), dtype=torch.uint8)
+    save_tensors(checkpoint_path(folder), {**encoded.tensors, _TREE: tree}, {"format": _FORMAT})
 
 
 def load_checkpoint(folder: str | Path) -> dict[str, Any]:
@@ -95,7 +103,7 @@ def load_checkpoint(folder: str | Path) -> dict[str, Any]:
             f"{path} is no checkpoint that this version of the package can read: it does not say "
             f"that its format is {_FORMAT!r}. Move it away, or use another folder"
         )
-    return _decode(json.loads(texts["tree"]), tensors)
+    return _decode(json.loads(tensors.pop(_TREE).numpy().tobytes()), tensors)
 
 
 @contextmanager
@@ -196,7 +204,7 @@ def match_strides(optimizer: torch.optim.Optimizer) -> None:
 def first_non_finite(state: Any, path: str = "") -> str | None:
     """Path of the first tensor in a state that holds a NaN or an infinite number, if any."""
     if isinstance(state, Tensor):
-        return None if bool(torch.isfinite(state).all()) else path
+        return None if is_finite(state) else path
     if isinstance(state, Mapping):
         items: Any = state.items()
     elif isinstance(state, list | tuple):
@@ -242,7 +250,7 @@ def _encode(value: Any, tensors: dict[str, Tensor], path: str) -> Any:
     if isinstance(value, EncodedState):
         tensors |= value.tensors
         return value.tree
-    if isinstance(value, Tensor) and value.layout == torch.strided:
+    if isinstance(value, Tensor) and value.layout == torch.strided and is_storable(value.dtype):
         value = value.detach()
         strides = value.stride()
         # What is dense is the same in another order; a view into something larger is packed.
@@ -265,9 +273,14 @@ def _encode(value: Any, tensors: dict[str, Tensor], path: str) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise TypeError(
-        f"a checkpoint cannot hold the {type(value).__name__} at {path!r}; it holds dense tensors, "
+        f"a checkpoint cannot hold the {type(value).__name__} {_kind(value)}at {path!r}; it holds dense tensors, "
         "numbers, texts, booleans, None, and dictionaries, lists and tuples of them"
     )
+
+
+def _kind(value: Any) -> str:
+    """What sets a tensor that cannot be stored apart from those that can."""
+    return f"({value.dtype}, {value.layout}) " if isinstance(value, Tensor) else ""
 
 
 def _decode(tree: Any, tensors: Mapping[str, Tensor]) -> Any:

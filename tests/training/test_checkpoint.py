@@ -270,3 +270,16 @@ def test_the_setting_that_differs_is_named():
         check_settings(many, {"weights": [0.25] * 6 + [0.5] * 3}, what="c")
     with pytest.raises(ValueError, match="its penalty is 'not set', and 1 is wanted"):
         check_settings(saved, {**saved, "penalty": 1}, what="c")
+
+
+def test_a_history_of_any_length_is_kept(tmp_path):
+    """Texts of a safetensors file end at 100 MB, and longer ones were written and never read."""
+    state = {"history": "x" * 100_000_001, "value": torch.ones(2)}
+    save_checkpoint(tmp_path, state)
+    assert load_checkpoint(tmp_path)["history"] == state["history"]
+
+
+def test_a_type_that_no_file_can_hold_is_refused_with_its_path(tmp_path):
+    state = {"layers": [torch.zeros(2, dtype=torch.complex128)]}
+    with pytest.raises(TypeError, match=r"the Tensor \(torch\.complex128, .*\) at '/layers/0'"):
+        save_checkpoint(tmp_path, state)
