@@ -171,5 +171,5 @@ def test_a_mask_of_minus_infinities_is_meant_and_any_other_infinity_is_not():
     mask = torch.full((3, 3), -torch.inf).triu(1)
     require_finite({"mask": mask, "large": torch.full((9,), 3e38)}, "it holds")
     for wrong in (-mask, mask + 1, mask.where(mask == 0, torch.nan), mask[0], mask - torch.inf):
-        with pytest.raises(ValueError, match="it holds .* values in wrong that are NaN or"):
+        with pytest.raises(ValueError, match=r"it holds .* values in wrong that are NaN or"):
             require_finite({"wrong": wrong}, "it holds")
