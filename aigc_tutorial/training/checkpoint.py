@@ -1,4 +1,4 @@
-"""Checkpoints without pickle: one file, tensors as safetensors, everything else as JSON in one of them.
+"""Checkpoints without pickle: one file, tensors as safetensors, all else as JSON in one of them.
 
 A state is a tree of dictionaries, lists and tuples whose leaves are tensors, numbers, texts,
 booleans or None: what ``state_dict()`` of modules and optimizers returns. It comes back exactly as
@@ -107,11 +107,8 @@ def load_checkpoint(folder: str | Path) -> dict[str, Any]:
 
 
 @contextmanager
-def checkpoint_folder_in_use(folder: str | Path) -> Iterator[bool]:
+def checkpoint_folder_in_use(folder: str | Path) -> Iterator[None]:
     """Keep a folder for one run: make it, lock it, and remove what killed saves left in it.
-
-    Yields:
-        Whether a run has begun in this folder before.
 
     Raises:
         OSError: if the folder cannot be written.
@@ -125,7 +122,6 @@ def checkpoint_folder_in_use(folder: str | Path) -> Iterator[bool]:
             "another folder"
         )
     writable_folder(path.parent)
-    has_begun = path.with_name(_LOCK_FILE).exists()
     lock = FileLock(path.with_name(_LOCK_FILE), timeout=0, is_singleton=False)
     try:
         lock.acquire()
@@ -136,7 +132,7 @@ def checkpoint_folder_in_use(folder: str | Path) -> Iterator[bool]:
         ) from error
     try:
         _refuse_old_format(path.parent)
-        yield has_begun
+        yield
     finally:
         lock.release()
 
@@ -273,8 +269,8 @@ def _encode(value: Any, tensors: dict[str, Tensor], path: str) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise TypeError(
-        f"a checkpoint cannot hold the {type(value).__name__} {_kind(value)}at {path!r}; it holds dense tensors, "
-        "numbers, texts, booleans, None, and dictionaries, lists and tuples of them"
+        f"a checkpoint cannot hold the {type(value).__name__} {_kind(value)}at {path!r}; it holds "
+        "dense tensors, numbers, texts, booleans, None, and dictionaries, lists and tuples of them"
     )
 
 

@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import torch
 import torch.distributed as distributed
@@ -13,6 +14,8 @@ from torch import Tensor, nn
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 ValueT = TypeVar("ValueT")
 
+# Each halves the scale of the loss, which begins at 2**16: after so many it is not the scale.
+_MOST_LEFT_OUT = 32
 _DTYPES = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -50,18 +53,22 @@ class Engine:
                 differentiated, and a step whose gradients overflow is left out.
 
         Raises:
-            ValueError: if there is no such device or precision here.
+            ValueError: if there is no such device or precision here, or if the variables RANK and
+                WORLD_SIZE do not fit each other.
         """
         if mixed_precision not in _DTYPES:
             raise ValueError(
                 f"mixed_precision must be one of {', '.join(_DTYPES)}, got {mixed_precision!r}"
             )
         self.mixed_precision = mixed_precision
-        self.rank = int(os.environ.get("RANK", 0))
-        self.n_processes = int(os.environ.get("WORLD_SIZE", 1))
+        self.rank, local_rank, self.n_processes = _numbers_of_process()
         self.is_main = self.rank == 0
-        self.device = _device(device, int(os.environ.get("LOCAL_RANK", 0)), self.n_processes)
+        self.device = _device(device, local_rank, self.n_processes)
         self._scaler = torch.amp.GradScaler(self.device.type, enabled=mixed_precision == "fp16")
+        # By optimizer: steps that were left out since the last one that was taken, if one was.
+        self._left_out: WeakKeyDictionary[torch.optim.Optimizer, tuple[int, bool]] = (
+            WeakKeyDictionary()
+        )
         if self.n_processes > 1 and not distributed.is_initialized():
             if self.device.type not in ("cpu", "mps"):
                 torch.accelerator.set_device_index(self.device)
@@ -108,15 +115,31 @@ class Engine:
         return model
 
     def autocast(self) -> AbstractContextManager[Any]:
-        """Context in which the forward pass runs in the chosen precision."""
+        """Context in which the forward pass runs in the chosen precision.
+
+        Raises:
+            RuntimeError: within another ``torch.autocast``, which keeps copies of the weights as
+                they were before the first step.
+        """
+        if torch.is_autocast_enabled(self.device.type):
+            raise RuntimeError(
+                "training chooses its precision itself, and trains on old copies of the weights "
+                "within torch.autocast: leave that context, and ask for "
+                'Engine(mixed_precision="bf16") or "fp16"'
+            )
         if self.mixed_precision == "no":
             return nullcontext()
+        # Such copies also stay while a context that is switched off is around this one.
+        torch.clear_autocast_cache()
         return torch.autocast(self.device.type, dtype=_DTYPES[self.mixed_precision])
 
     def minimise(self, loss: Tensor, *optimizers: torch.optim.Optimizer) -> None:
         """Zero the gradients, differentiate ``loss``, average over processes, take one step.
 
         Several optimizers each move parameters of their own.
+
+        Raises:
+            FloatingPointError: in "fp16", if one step after the other had to be left out.
         """
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)
@@ -131,7 +154,37 @@ class Engine:
         for optimizer in optimizers:
             self._scaler.unscale_(optimizer)  # before an optimizer measures the gradients' length
             self._scaler.step(optimizer)
+        scale = self._scaler.get_scale()
         self._scaler.update()
+        self._count_left_out(optimizers, self._scaler.get_scale() < scale)
+
+    def check_steps(self) -> None:
+        """Raise a FloatingPointError if an optimizer of a training in "fp16" took no step at all.
+
+        One whose gradients overflow at every scale of the loss is told sooner, by ``minimise``.
+        """
+        for n_left_out, has_stepped in self._left_out.values():
+            if n_left_out and not has_stepped:
+                raise FloatingPointError(
+                    f"none of {n_left_out} steps in fp16 was taken: the gradients of each were "
+                    'NaN or infinite. Train longer, or with mixed_precision="bf16" or "no"'
+                )
+
+    def _count_left_out(
+        self, optimizers: Sequence[torch.optim.Optimizer], is_left_out: bool
+    ) -> None:
+        for optimizer in optimizers:
+            n_left_out, has_stepped = self._left_out.get(optimizer, (0, False))
+            if not is_left_out:
+                self._left_out[optimizer] = (0, True)
+                continue
+            self._left_out[optimizer] = (n_left_out + 1, has_stepped)
+            if n_left_out + 1 >= _MOST_LEFT_OUT:
+                raise FloatingPointError(
+                    f"{_MOST_LEFT_OUT} steps in fp16 were left out one after the other, since "
+                    "their gradients were NaN or infinite at every scale of the loss. Look for "
+                    'such numbers in the model, or train with mixed_precision="bf16" or "no"'
+                )
 
     def total(self, number: int) -> int:
         """Sum of a whole number over all processes."""
@@ -173,6 +226,43 @@ class Engine:
         """Restore what :meth:`state_dict` returned."""
         if self._scaler.is_enabled():
             self._scaler.load_state_dict(state)
+
+
+def _numbers_of_process() -> tuple[int, int, int]:
+    """Number of this process, its number on this machine, and how many there are.
+
+    What starts several processes tells each by environment variables. A number without their count
+    is left over from something else.
+    """
+    texts = {name: os.environ.get(name) for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK")}
+    if texts["WORLD_SIZE"] is None:
+        return 0, 0, 1
+    try:
+        n_processes = int(texts["WORLD_SIZE"])
+        if n_processes == 1:
+            return 0, 0, 1
+        rank = int(texts["RANK"] or "missing")
+        local_rank = int(texts["LOCAL_RANK"] or 0)
+        if not 0 <= rank < n_processes or local_rank < 0:
+            raise ValueError(f"there is no process {rank} of {n_processes}")
+    except ValueError as error:
+        raise ValueError(
+            f"the environment variables {texts} do not describe one of several processes "
+            f"({error}): start them by torchrun or accelerate launch, or unset these variables"
+        ) from error
+    return rank, local_rank, n_processes
+
+
+def default_generators(device: torch.device) -> list[torch.Generator]:
+    """What dropout and ``torch.randn`` draw from on the CPU and on a device."""
+    found = [torch.default_generator]
+    if device.type == "mps":
+        found.append(torch.mps._get_default_mps_generator())
+    elif device.type != "cpu":
+        module = torch.get_device_module(device)
+        index = module.current_device() if device.index is None else device.index
+        found += list(getattr(module, "default_generators", ()))[index : index + 1]
+    return found
 
 
 def _device(device: str | torch.device | None, local_rank: int, n_processes: int) -> torch.device:

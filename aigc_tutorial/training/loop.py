@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, runtime_checkable
@@ -23,7 +23,7 @@ from aigc_tutorial.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from aigc_tutorial.training.engine import Engine
+from aigc_tutorial.training.engine import Engine, default_generators
 from aigc_tutorial.training.history import History
 from aigc_tutorial.training.tracking import Tracker
 
@@ -94,6 +94,7 @@ def run(
     checkpoint_folder: str | Path | None = None,
     checkpoint_every: int | None = None,
     settings: Mapping[str, Any] | None = None,
+    seed: int = 0,
     progress_bar: bool = True,
     engine: Engine | None = None,
 ) -> RunResult:
@@ -122,6 +123,8 @@ def run(
         settings: what makes this run another than its neighbours: seed, data, configuration. A
             checkpoint of a run with other settings is refused, and so is one with another budget,
             on which the schedules of its steps depended.
+        seed: of what the task draws without a generator of its own: dropout, ``torch.randn`` in a
+            forward pass. Torch's own generators are as they were after the run.
         progress_bar: show one.
         engine: of the task; by default that of a single process.
 
@@ -137,17 +140,23 @@ def run(
     engine = engine or Engine(device="cpu")
     tracker = tracker if engine.is_main else None
     history, watch = History(), _Watch(unit)
+    randomness = _DefaultRandomness(engine.device)
     checkpoints = _Checkpoints(
         checkpoint_folder,
-        {"task": task, "batches": batches, "history": history, "engine": engine},
+        {
+            "task": task,
+            "batches": batches,
+            "history": history,
+            "engine": engine,
+            "default randomness": randomness,
+        },
         settings={**(settings or {}), f"budget ({unit})": budget, "package version": __version__},
         engine=engine,
     )
-    with checkpoints.in_use() as has_begun:
+    with checkpoints.in_use(), randomness.seeded(seed + 1_000_003 * engine.rank):
         n_seen, seconds = checkpoints.restore()
-        # A checkpoint that was brought here without its lock has begun elsewhere.
-        if tracker is not None and (has_begun or n_seen):
-            tracker.rewind(n_seen)
+        if tracker is not None:
+            tracker.rewind(n_seen, list(history.rows()))
         checkpoints.check(f"after {n_seen:,} {unit}")
         n_saved = n_seen
         due = sorted(when for when in at or {} if when > n_seen or n_seen == 0)
@@ -160,6 +169,7 @@ def run(
                 is_at_end = n_seen >= budget
                 if n_seen > n_saved and (is_at_end or n_seen - n_saved >= checkpoint_every):
                     watch.check()
+                    engine.check_steps()
                     checkpoints.check(f"after {n_seen:,} {unit}")
                     checkpoints.save(n_seen, seconds)
                     n_saved = n_seen
@@ -189,10 +199,10 @@ class _Checkpoints:
     ) -> None:
         self.folder, self.parts, self.settings, self.engine = folder, parts, settings, engine
 
-    def in_use(self) -> AbstractContextManager[bool]:
-        """Context in which the folder is this run's; says whether a run began there before."""
+    def in_use(self) -> AbstractContextManager[None]:
+        """Context in which the folder is this run's."""
         if self.folder is None or not self.engine.is_main:
-            return nullcontext(False)
+            return nullcontext()
         return checkpoint_folder_in_use(self.folder)
 
     def restore(self) -> tuple[int, float]:
@@ -242,6 +252,33 @@ class _Checkpoints:
     def _encode(self) -> EncodedState:
         parts = {name: part.state_dict() for name, part in self.parts.items()}
         return encode_state(parts | {"settings": self.settings})
+
+
+class _DefaultRandomness:
+    """Torch's own generators, on the CPU and on a device, as a part of a run."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.generators = default_generators(device)
+
+    @contextmanager
+    def seeded(self, seed: int) -> Iterator[None]:
+        """Seed them, and give them back their states afterwards."""
+        before = self.state_dict()
+        for generator in self.generators:
+            generator.manual_seed(seed)
+        try:
+            yield
+        finally:
+            self.load_state_dict(before)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Their states."""
+        return {"states": [generator.get_state() for generator in self.generators]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what :meth:`state_dict` returned, on a machine without the device too."""
+        for generator, saved in zip(self.generators, state["states"], strict=False):
+            generator.set_state(saved)
 
 
 class _Watch:

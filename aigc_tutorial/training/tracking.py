@@ -1,12 +1,15 @@
 """Where the numbers of a run go while it runs.
 
-A tracker that logs without having been rewound begins a new run. What an earlier run left in its
+A run rewinds its tracker before it logs: to 0, or to where it continues, with the rows that it has
+recorded so far. By these rows a tracker knows what is the run's own. What another run left in its
 place is moved aside and told, so that no two runs are mixed and none is lost.
 """
 
 import csv
+import hashlib
 import logging
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -23,10 +26,14 @@ class Tracker(Protocol):
     def log(self, row: Mapping[str, float], *, n_seen: int) -> None:
         """Record ``row``, measured after ``n_seen`` images or tokens, over all processes."""
 
-    def rewind(self, n_seen: int) -> None:
+    def rewind(self, n_seen: int, rows: Sequence[Mapping[str, float]]) -> None:
         """Forget rows after ``n_seen``: a run continues from a checkpoint made there.
 
         At 0 a run begins.
+
+        Args:
+            n_seen: images or tokens.
+            rows: what the run recorded up to there.
         """
 
     def close(self) -> None:
@@ -36,8 +43,8 @@ class Tracker(Protocol):
 class CsvTracker:
     """Appends rows to a file of comma-separated values, each at once, so that a crash loses none.
 
-    A resumed run continues the file of the run it resumes. A new run on a file with rows moves it
-    aside, ``log.csv`` to ``log-1.csv``, and begins its own.
+    A resumed run continues its own file. A run that finds the file of another one moves it aside,
+    ``log.csv`` to ``log-1.csv``, and writes its own, from its first row on.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -52,7 +59,8 @@ class CsvTracker:
             raise IsADirectoryError(f"{self.path} is a folder; expected a file such as log.csv")
         writable_folder(self.path.parent)
         self._columns: list[str] | None = None
-        self._last: int | None = None  # n_seen of the last row; None before the run has begun
+        self._last = 0  # n_seen of the last row
+        self._file: os.stat_result | None = None  # what the path was when the last row was written
 
     def log(self, row: Mapping[str, float], *, n_seen: int) -> None:
         """Append ``row``, whose first column is the data seen.
@@ -60,10 +68,9 @@ class CsvTracker:
         Raises:
             ValueError: if the row has other columns than those before it, belongs before them, or
                 its first column is not ``n_seen``.
+            RuntimeError: if the file is not the one that this tracker wrote: another run took it.
         """
-        if self._last is None:
-            self.rewind(0)
-        if self._last is not None and n_seen < self._last:
+        if n_seen < self._last:
             raise ValueError(
                 f"a row measured after {n_seen} cannot follow one after {self._last} in "
                 f"{self.path}; give another run a tracker of its own"
@@ -77,55 +84,88 @@ class CsvTracker:
                 f"{self.path} has the columns {self._columns}, got {list(row)}; "
                 "give another run another file"
             )
-        is_first = self._columns is None
-        self._columns = self._columns or list(row)
-        with self.path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=self._columns)
-            if is_first:
-                writer.writeheader()
-            writer.writerow(row)
+        if self._columns is None:
+            self._begin([row])
+        else:
+            self._check_file()
+            with self.path.open("a", newline="", encoding="utf-8") as file:
+                csv.DictWriter(file, fieldnames=self._columns).writerow(row)
         self._last = n_seen
 
-    def rewind(self, n_seen: int) -> None:
+    def rewind(self, n_seen: int, rows: Sequence[Mapping[str, float]]) -> None:
         """Drop the rows that an interrupted run wrote after its last checkpoint.
+
+        If the rows up to there are not those of this run, the file is another's and moved aside.
 
         Raises:
             ValueError: if the file was not written by this class.
         """
-        self._last = n_seen
-        if not self.path.is_file() or self.path.stat().st_size == 0:
-            return
-        if n_seen == 0:
+        self._last, self._columns, self._file = n_seen, None, None
+        header, found = self._read()
+        if not rows:
+            return  # the first row begins the file
+        kept = [row for row in found if int(row[0]) <= n_seen]
+        own = [[float(value) for value in row.values()] for row in rows]
+        if header == list(rows[0]) and [[float(value) for value in row] for row in kept] == own:
+            self._write([header, *kept])
+        else:
+            self._begin(rows)
+
+    def close(self) -> None:
+        """Do nothing: every row is in the file already."""
+
+    def _begin(self, rows: Sequence[Mapping[str, float]]) -> None:
+        """Make a file of a run's own, and move away what another one left."""
+        header, _ = self._read()
+        if header:
             move_aside([self.path], self.path.parent, f"{self.path.stem}-{{}}{self.path.suffix}")
-            self._columns = None
-            return
-        with self.path.open(newline="", encoding="utf-8") as file:
-            header, *rows = csv.reader(file)
-        # A process that was killed while it wrote a row leaves a part of it.
-        whole = [row for row in rows[:-1] if row] + [r for r in rows[-1:] if len(r) == len(header)]
-        try:
-            kept = [row for row in whole if int(row[0]) <= n_seen]
-        except ValueError as error:
-            raise ValueError(
-                f"{self.path} is no log of a run ({error}): its first column must be whole "
-                "numbers, the data seen; give another file"
-            ) from error
+        columns = list(rows[0])
+        values = ([row[columns[0]], *(row[name] for name in columns[1:])] for row in rows)
+        self._write([columns, *([int(first), *others] for first, *others in values)])
+
+    def _write(self, lines: Sequence[Sequence[Any]]) -> None:
         with (
             replace_file(self.path) as temporary,
             temporary.open("w", newline="", encoding="utf-8") as file,
         ):
-            csv.writer(file).writerows([header, *kept])
-        self._columns = header
+            csv.writer(file).writerows(lines)
+        self._columns, self._file = [str(name) for name in lines[0]], self.path.stat()
 
-    def close(self) -> None:
-        """Do nothing: every row is in the file already."""
+    def _read(self) -> tuple[list[str], list[list[str]]]:
+        """Columns and whole rows of the file; nothing where there is none."""
+        if not self.path.is_file() or self.path.stat().st_size == 0:
+            return [], []
+        with self.path.open(newline="", encoding="utf-8") as file:
+            header, *rows = [row for row in csv.reader(file) if row] or [[""]]
+        # A process that was killed while it wrote a row leaves a part of it.
+        whole = rows[:-1] + [row for row in rows[-1:] if len(row) == len(header)]
+        try:
+            if not header[0].startswith("n_"):
+                raise ValueError(f"its first column is {header[0]!r}")
+            for row in whole:
+                int(row[0]), [float(value) for value in row]
+        except ValueError as error:
+            raise ValueError(
+                f"{self.path} is no log of a run ({error}), and stays as it is: the first column "
+                "of one is n_images or n_tokens, and all are numbers; give another file"
+            ) from error
+        return header, whole
+
+    def _check_file(self) -> None:
+        is_own = self._file is not None and self.path.is_file()
+        if not is_own or not os.path.samestat(self._file, self.path.stat()):  # type: ignore[arg-type]
+            raise RuntimeError(
+                f"{self.path} is not the file any more that this run wrote its rows to: another "
+                "run began there, or it was moved; give each run a file of its own"
+            )
 
 
 class TensorBoardTracker:
     """Writes event files for TensorBoard: ``tensorboard --logdir FOLDER``.
 
-    A new run in a folder with event files moves them into a folder ``earlier-1`` beside its own,
-    which TensorBoard shows as a run of that name.
+    A run knows its own files by the end of their names, a hash of its first row. Those of other
+    runs are moved into a folder ``earlier-1`` beside its own, which TensorBoard shows as a run of
+    that name.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -137,25 +177,53 @@ class TensorBoardTracker:
         self.folder = writable_folder(folder)
         self._make_writer: Any = partial(SummaryWriter, log_dir=str(self.folder))
         self._writer: Any = None
+        self._last = 0
 
     def log(self, row: Mapping[str, float], *, n_seen: int) -> None:
-        """Write each number of ``row`` as a scalar at step ``n_seen``."""
+        """Write each number of ``row`` as a scalar at step ``n_seen``.
+
+        Raises:
+            ValueError: if the row belongs before those that were logged.
+        """
+        if n_seen < self._last:
+            raise ValueError(
+                f"a row measured after {n_seen} cannot follow one after {self._last} in "
+                f"{self.folder}; give another run a tracker of its own"
+            )
         if self._writer is None:
-            self.rewind(0)
+            self._open([row], n_kept=0)
         for name, value in row.items():
             self._writer.add_scalar(name, value, global_step=n_seen)
+        self._last = n_seen
 
-    def rewind(self, n_seen: int) -> None:
-        """Tell TensorBoard to hide what was logged after ``n_seen``."""
+    def rewind(self, n_seen: int, rows: Sequence[Mapping[str, float]]) -> None:
+        """Tell TensorBoard to hide what this run logged after ``n_seen``."""
         self.close()
-        if n_seen == 0:
-            move_aside(list(self.folder.glob("events.out.tfevents.*")), self.folder, "earlier-{}/")
-        self._writer = self._make_writer(purge_step=n_seen + 1)
+        self._last = n_seen
+        if not rows:
+            return  # the first row begins the file
+        has_own = self._open(rows, n_kept=n_seen)
+        for row in () if has_own else rows:
+            for name, value in row.items():
+                self._writer.add_scalar(name, value, global_step=int(next(iter(row.values()))))
 
     def close(self) -> None:
         """Flush and close the event file."""
         if self._writer is not None:
             self._writer.close()
+        self._writer = None
+
+    def _open(self, rows: Sequence[Mapping[str, float]], n_kept: int) -> bool:
+        """Begin an event file, others' moved away; whether there is one of this run already."""
+        first = repr([(name, float(value)) for name, value in rows[0].items()])
+        suffix = "." + hashlib.sha256(first.encode()).hexdigest()[:12]
+        files = list(self.folder.glob("events.out.tfevents.*"))
+        own = [file for file in files if n_kept and file.name.endswith(suffix)]
+        move_aside([file for file in files if file not in own], self.folder, "earlier-{}/")
+        self._writer = self._make_writer(
+            purge_step=n_kept + 1 if own else None, filename_suffix=suffix
+        )
+        return bool(own)
 
 
 def move_aside(files: list[Path], folder: Path, name: str) -> None:

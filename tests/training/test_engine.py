@@ -133,3 +133,56 @@ def test_an_engine_changes_nothing_of_the_process():
     Engine(device="cpu", mixed_precision="bf16")
     assert (torch.get_default_device(), torch.get_num_threads(), (tiny * 1).item()) == before
     assert (tiny * 1).item() > 0
+
+
+def test_in_fp16_gradients_that_are_always_nan_end_the_training():
+    parameters = [nn.Parameter(torch.tensor([1.0])) for _ in range(2)]
+    sound, unsound = (torch.optim.SGD([parameter], lr=0.1) for parameter in parameters)
+    engine = Engine(device="cpu", mixed_precision="fp16")
+
+    def minimise(factor, optimizer):
+        engine.minimise((optimizer.param_groups[0]["params"][0] * factor).sum(), optimizer)
+
+    minimise(1.0, sound)
+    engine.check_steps()
+    minimise(math.nan, unsound)
+    with pytest.raises(FloatingPointError, match="none of 1 steps in fp16 was taken"):
+        engine.check_steps()
+    for _ in range(30):
+        minimise(1.0, sound)
+        minimise(math.nan, unsound)
+    with pytest.raises(FloatingPointError, match="32 steps in fp16 were left out one after"):
+        minimise(math.nan, unsound)
+
+
+@pytest.mark.parametrize("precision", ["no", "bf16", "fp16"])
+def test_no_other_autocast_may_be_around_a_training(precision):
+    engine = Engine(device="cpu", mixed_precision=precision)
+    with (
+        torch.autocast("cpu", dtype=torch.bfloat16),
+        pytest.raises(RuntimeError, match="leave that context"),
+    ):
+        engine.autocast()
+
+
+def test_weights_are_cast_anew_within_an_autocast_that_is_switched_off():
+    layer, engine = nn.Linear(1, 1, bias=False), Engine(device="cpu", mixed_precision="bf16")
+    with torch.autocast("cpu", enabled=False):
+        for value in (1.0, 2.0):
+            nn.init.constant_(layer.weight, value)
+            with engine.autocast():
+                assert layer(torch.ones(1, 1)).item() == value
+
+
+def test_a_number_left_over_without_a_count_is_that_of_a_single_process(monkeypatch):
+    for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RANK", "1")
+    assert Engine(device="cpu").is_main
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    assert Engine(device="cpu").is_main
+    for n_processes, rank in (("two", "0"), ("2", "2"), ("2", ""), ("0", "0"), ("2", "-1")):
+        monkeypatch.setenv("WORLD_SIZE", n_processes)
+        monkeypatch.setenv("RANK", rank)
+        with pytest.raises(ValueError, match="do not describe one of several processes"):
+            Engine(device="cpu")

@@ -253,3 +253,57 @@ def test_two_runs_do_not_share_a_folder(tmp_path):
             CountingTask(), batches(), budget=100, at={50: second}, checkpoint_folder=tmp_path,
             progress_bar=False,
         )  # fmt: skip
+
+
+def test_a_run_tells_its_tracker_what_is_its_own(tmp_path):
+    """A finished run that is begun again finds another run's log, and loses none of the two."""
+    log = tmp_path / "log.csv"
+
+    def start(size, folder):
+        run(
+            CountingTask(), batches(size), budget=100, log_every=20, tracker=CsvTracker(log),
+            checkpoint_folder=folder, progress_bar=False,
+        )  # fmt: skip
+
+    start(10, tmp_path / "c")
+    first = log.read_text()
+    start(25, None)
+    second = log.read_text()
+    start(10, tmp_path / "c")
+    assert (tmp_path / "log-1.csv").read_text() == first
+    assert (tmp_path / "log-2.csv").read_text() == second
+    assert log.read_text() == first
+
+
+class Drawing(CountingTask):
+    """Draws from torch's own generator, as dropout does."""
+
+    def __init__(self, stop_after=10**9):
+        super().__init__()
+        self.stop_after = stop_after
+
+    def step(self, batch, progress):
+        if len(self.progress) == self.stop_after:
+            raise KeyboardInterrupt
+        return super().step(batch + torch.rand(len(batch)), progress)
+
+
+def test_what_is_drawn_without_a_generator_follows_from_the_seed(tmp_path):
+    def start(seed, task=None, folder=None):
+        torch.rand(torch.randint(100, ()))  # the caller's own state is another each time
+        before, task = torch.get_rng_state(), task or Drawing()
+        try:
+            run(
+                task, batches(), budget=100, seed=seed, checkpoint_folder=folder,
+                checkpoint_every=30, progress_bar=False,
+            )  # fmt: skip
+        finally:
+            assert torch.equal(torch.get_rng_state(), before)
+        return task.total
+
+    whole = start(1)
+    assert start(1) == whole
+    assert start(2) != whole
+    with pytest.raises(KeyboardInterrupt):
+        start(1, Drawing(stop_after=5), tmp_path)
+    assert start(1, folder=tmp_path) == whole

@@ -14,6 +14,11 @@ def rows(path):
         return [[float(value) for value in row] for row in list(csv.reader(file))[1:]]
 
 
+def made(*numbers):
+    """Rows as a run recorded them."""
+    return [{"n_images": float(n), "loss": n / 10} for n in numbers]
+
+
 def log(tracker, *numbers):
     for n in numbers:
         tracker.log({"n_images": n, "loss": n / 10}, n_seen=n)
@@ -22,7 +27,7 @@ def log(tracker, *numbers):
 def test_csv_tracker_keeps_every_row_and_rewinds(tmp_path):
     tracker = CsvTracker(tmp_path / "log.csv")
     log(tracker, 10, 20, 30)
-    tracker.rewind(20)
+    tracker.rewind(20, made(10, 20))
     tracker.log({"n_images": 25, "loss": 9.0}, n_seen=25)
     text = (tmp_path / "log.csv").read_text().split()
     assert text == ["n_images,loss", "10,1.0", "20,2.0", "25,9.0"]
@@ -31,7 +36,7 @@ def test_csv_tracker_keeps_every_row_and_rewinds(tmp_path):
 def test_a_resumed_run_continues_the_file(tmp_path):
     log(CsvTracker(tmp_path / "log.csv"), 10, 20, 30)
     resumed = CsvTracker(tmp_path / "log.csv")
-    resumed.rewind(20)
+    resumed.rewind(20, made(10, 20))
     log(resumed, 30, 40)
     assert rows(tmp_path / "log.csv") == [[10, 1], [20, 2], [30, 3], [40, 4]]
     assert os.listdir(tmp_path) == ["log.csv"]
@@ -42,7 +47,7 @@ def test_a_row_that_a_killed_process_wrote_in_part_is_dropped(tmp_path):
     with (tmp_path / "log.csv").open("a") as file:
         file.write("1")  # of "100,10.0"
     resumed = CsvTracker(tmp_path / "log.csv")
-    resumed.rewind(20)
+    resumed.rewind(20, made(10, 20))
     log(resumed, 30)
     assert rows(tmp_path / "log.csv") == [[10, 1], [20, 2], [30, 3]]
 
@@ -52,7 +57,7 @@ def test_a_new_run_does_not_continue_the_file_of_another(is_rewound, tmp_path, c
     for run in range(3):
         tracker = CsvTracker(tmp_path / "log.csv")
         if is_rewound:
-            tracker.rewind(0)
+            tracker.rewind(0, [])
         log(tracker, 10 + run)
     assert {path.name: rows(path)[0][0] for path in tmp_path.iterdir()} == {
         "log-1.csv": 10,
@@ -72,7 +77,7 @@ def test_a_tracker_of_one_run_does_not_take_the_rows_of_the_next(tmp_path):
 def test_rows_of_other_columns_are_refused(tmp_path):
     log(CsvTracker(tmp_path / "log.csv"), 10)
     resumed = CsvTracker(tmp_path / "log.csv")
-    resumed.rewind(10)
+    resumed.rewind(10, made(10))
     with pytest.raises(ValueError, match=r"has the columns \['n_images', 'loss'\], got"):
         resumed.log({"n_images": 20, "loss_generator": 1.0}, n_seen=20)
     resumed.log({"n_images": 20, "loss": 2.0}, n_seen=20)
@@ -88,12 +93,56 @@ def test_a_row_begins_with_the_data_seen(tmp_path):
 def test_files_that_are_no_log_are_refused_and_stay(tmp_path):
     (tmp_path / "names.csv").write_text("name,age\nAda,36\n")
     with pytest.raises(ValueError, match=r"names\.csv is no log of a run"):
-        CsvTracker(tmp_path / "names.csv").rewind(10)
+        CsvTracker(tmp_path / "names.csv").rewind(10, made(10))
     assert (tmp_path / "names.csv").read_text() == "name,age\nAda,36\n"
     with pytest.raises(IsADirectoryError, match="expected a file"):
         CsvTracker(tmp_path)
     with pytest.raises(NotADirectoryError, match=r"names\.csv is a file"):
         CsvTracker(tmp_path / "names.csv" / "log.csv")
+
+
+def test_a_table_of_numbers_is_no_log_and_is_not_cut(tmp_path):
+    text = "id,age\n" + "".join(f"{i},{i % 90}\n" for i in range(1_000))
+    (tmp_path / "ages.csv").write_text(text)
+    for begin in (
+        lambda tracker: tracker.rewind(320, made(160, 320)),
+        lambda tracker: log(tracker, 10),
+    ):
+        with pytest.raises(ValueError, match=r"ages\.csv is no log .*its first column is 'id'"):
+            begin(CsvTracker(tmp_path / "ages.csv"))
+    assert (tmp_path / "ages.csv").read_text() == text
+    assert os.listdir(tmp_path) == ["ages.csv"]
+
+
+def test_a_resumed_run_does_not_cut_the_log_of_another_and_writes_its_own_whole(tmp_path):
+    log(CsvTracker(tmp_path / "log.csv"), 15, 20, 30, 40)
+    resumed = CsvTracker(tmp_path / "log.csv")
+    resumed.rewind(20, made(10, 20))
+    log(resumed, 30)
+    assert rows(tmp_path / "log-1.csv") == [[15, 1.5], [20, 2], [30, 3], [40, 4]]
+    assert (tmp_path / "log.csv").read_text().split() == [
+        "n_images,loss", "10,1.0", "20,2.0", "30,3.0"
+    ]  # fmt: skip
+
+
+def test_one_object_serves_two_runs_one_after_the_other(tmp_path):
+    tracker = CsvTracker(tmp_path / "log.csv")
+    for last in (20, 40):
+        tracker.rewind(0, [])
+        log(tracker, last)
+    assert rows(tmp_path / "log-1.csv") == [[20, 2]]
+    assert rows(tmp_path / "log.csv") == [[40, 4]]
+
+
+def test_two_runs_at_once_do_not_mix_their_rows(tmp_path):
+    one, other = (CsvTracker(tmp_path / "log.csv") for _ in range(2))
+    log(one, 10)
+    log(other, 5)
+    with pytest.raises(RuntimeError, match=r"log\.csv is not the file any more .* another run"):
+        log(one, 20)
+    log(other, 30)
+    assert rows(tmp_path / "log.csv") == [[5, 0.5], [30, 3]]
+    assert rows(tmp_path / "log-1.csv") == [[10, 1]]
 
 
 @pytest.fixture
@@ -127,6 +176,33 @@ def test_a_second_run_is_another_run_in_tensorboard_too(tmp_path, scalars):
         tracker.close()
     assert scalars(tmp_path / "earlier-1") == [(10, 1)]
     assert scalars(tmp_path) == [(20, 2)]
+
+
+def test_a_resumed_run_hides_its_own_later_numbers_in_tensorboard(tmp_path, scalars):
+    tracker = TensorBoardTracker(tmp_path)
+    log(tracker, 10, 20, 30)
+    tracker.close()
+    resumed = TensorBoardTracker(tmp_path)
+    resumed.rewind(20, made(10, 20))
+    log(resumed, 40)
+    resumed.close()
+    assert [step for step, _ in scalars(tmp_path)] == [10, 20, 40]
+    assert not (tmp_path / "earlier-1").exists()
+
+
+def test_a_resumed_run_leaves_the_events_of_another(tmp_path, scalars):
+    tracker = TensorBoardTracker(tmp_path)
+    log(tracker, 15, 30)
+    tracker.rewind(20, made(10, 20))
+    log(tracker, 30)
+    tracker.rewind(0, [])
+    log(tracker, 50)
+    with pytest.raises(ValueError, match="after 40 cannot follow one after 50"):
+        log(tracker, 40)
+    tracker.close()
+    found = [[step for step, _ in scalars(tmp_path / name)] for name in ("earlier-1", "earlier-2")]
+    assert found == [[15, 30], [10, 20, 30]]
+    assert [step for step, _ in scalars(tmp_path)] == [50]
 
 
 def test_history_adds_a_row_whole_or_not_at_all():
