@@ -1,6 +1,7 @@
 """Training an autoregressive model: one update, and the run around it."""
 
 import copy
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +22,12 @@ from aigc_tutorial.optim import JointOptimizer, Muon, split_parameters, warmup_f
 from aigc_tutorial.tensors import content_hash
 from aigc_tutorial.training import Engine, History, Tracker, run
 from aigc_tutorial.training.checkpoint import (
-    INITIAL_WEIGHTS,
     check_settings,
     match_strides,
-    sample_of_weights,
+    name_of,
     settings_of,
+    settings_of_model,
+    settings_of_weights,
 )
 from aigc_tutorial.training.loop import Batch, Batches
 
@@ -166,7 +168,12 @@ class ARTrainer(Generic[ModelT]):
             return
         model = self._averaged()
         with evaluation_mode(model):
-            nll = self.validation(model)
+            nll = float(self.validation(model))
+        if not math.isfinite(nll):
+            raise FloatingPointError(
+                f"after {n_tokens:,} tokens the validation measured {nll}, by which no weights can "
+                "be chosen; expected a finite number, the held-out loss"
+            )
         if nll < min(self.validation_history.get("nll", []), default=float("inf")):
             self.best_weights = copy.deepcopy(model.state_dict())
         self.validation_history.append({"n_tokens": n_tokens, "nll": nll})
@@ -176,7 +183,8 @@ class ARTrainer(Generic[ModelT]):
         return {
             "precision": self.engine.mixed_precision,
             **settings_of("config", self.config),
-            **settings_of("model", self.model.config),
+            **settings_of_model("model", self.model),
+            "validation": None if self.validation is None else name_of(self.validation),
         }
 
     def state_dict(self) -> dict[str, Any]:
@@ -289,7 +297,9 @@ def train(
         model: its ``nll`` is minimised.
         data: a long text (N,), which is cut into windows; or separate rows, tokens (N, T) or images
             (N, H, W), alone or in a tuple with what else ``model.nll`` takes: a mask, segments,
-            labels; or batches made elsewhere, on the device, a generator of their own in them.
+            labels; or batches made elsewhere, on the device, a generator of their own in them;
+            with a checkpoint folder they have a method ``identity()``, which returns what tells
+            them from others: seed and a hash of the data.
         config: how it is trained.
         seed: of the order of the data.
         validation: measures the model on held-out data, for example
@@ -305,6 +315,7 @@ def train(
         ValueError: if the data are too few, a batch has nothing to predict, ``validate_every`` is
             not a whole number of at least 1, or a checkpoint does not fit the run: its budget is
             another, say, on which the learning rates depended.
+        FloatingPointError: if a loss, a weight or a validation is not finite.
     """
     engine, config = engine or Engine(), config or ARTrainingConfig()
     every = (
@@ -323,7 +334,7 @@ def train(
                 "seed": seed,
                 "validate_every": "no validation" if validation is None else every,
                 **_identity(data),
-                INITIAL_WEIGHTS: sample_of_weights(model),
+                **settings_of_weights("model", model),
             }
         result = run(
             trainer,
@@ -337,6 +348,7 @@ def train(
             checkpoint_every=checkpoint_every,
             settings=settings,
             progress_bar=progress_bar and engine.is_main,
+            seed=seed,
             engine=engine,
         )
         trained = trainer.trained_model()
@@ -375,4 +387,10 @@ def _identity(data: Tensor | tuple[Tensor, ...] | Batches) -> dict[str, Any]:
     if isinstance(data, Tensor | tuple):
         parts = data if isinstance(data, tuple) else (data,)
         return {"data (their fingerprint)": content_hash(*parts)}
-    return dict(data.identity()) if hasattr(data, "identity") else {}
+    if not hasattr(data, "identity"):
+        raise TypeError(
+            f"{type(data).__name__} has no identity(), and a checkpoint must know the data of its "
+            "run: give it this method, which returns what tells these batches from others, such as "
+            "their seed and a hash of the data, or train without a checkpoint folder"
+        )
+    return dict(data.identity())

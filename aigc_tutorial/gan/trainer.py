@@ -27,11 +27,12 @@ from aigc_tutorial.optim import (
 from aigc_tutorial.tensors import content_hash
 from aigc_tutorial.training import Engine, History, Tracker, run
 from aigc_tutorial.training.checkpoint import (
-    INITIAL_WEIGHTS,
     check_settings,
     match_strides,
-    sample_of_weights,
+    name_of,
     settings_of,
+    settings_of_model,
+    settings_of_weights,
 )
 
 
@@ -235,10 +236,12 @@ class GANTrainer:
         """What tells this training from another one, besides seed and data."""
         return {
             "loss": self.loss.name,
+            "loss of the generator": name_of(self.loss.generator),
+            "loss of the discriminator": name_of(self.loss.discriminator),
             "precision": self.engine.mixed_precision,
             **settings_of("config", self.config),
-            **settings_of("generator", self.generator.config),
-            **settings_of("discriminator", self.discriminator.config),
+            **settings_of_model("generator", self.generator),
+            **settings_of_model("discriminator", self.discriminator),
         }
 
     def state_dict(self) -> dict[str, Any]:
@@ -365,6 +368,11 @@ def train(
     """
     rows = training_rows(rows, generator, discriminator)
     engine, when = engine or Engine(), sorted(set(snapshots_at))
+    if when and not 0 <= when[0] <= when[-1] <= config.n_images:
+        raise ValueError(
+            f"snapshots_at names {when[0]:,} to {when[-1]:,} images; expected 0 to "
+            f"{config.n_images:,}, the budget"
+        )
     with devices_restored(generator, discriminator):
         # Each process of a distributed run draws data and latents of its own.
         seeds = torch.Generator().manual_seed(seed + 1_000_003 * engine.rank)
@@ -383,7 +391,8 @@ def train(
                 "seed": seed,
                 "snapshots_at": when,
                 "data (their fingerprint)": content_hash(rows),
-                INITIAL_WEIGHTS: sample_of_weights(generator, discriminator),
+                **settings_of_weights("generator", generator),
+                **settings_of_weights("discriminator", discriminator),
             }
         batches = ShuffledBatches(
             rows.to(engine.device),
@@ -401,6 +410,7 @@ def train(
             checkpoint_every=checkpoint_every,
             settings=settings,
             progress_bar=progress_bar and engine.is_main,
+            seed=seed,
             engine=engine,
         )
         averaged = trainer.averaged_generator()

@@ -10,7 +10,11 @@ or the new one, and damage is noticed when it is read. Each tensor is named by i
 equal ones are stored once: an average that was just copied, or the weights of many processes.
 """
 
+import contextlib
 import dataclasses
+import functools
+import hashlib
+import inspect
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -35,9 +39,6 @@ from aigc_tutorial.tensors import (
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
 """Name of the checkpoint in its folder; whatever else lies there is left alone."""
-
-INITIAL_WEIGHTS = "initial weights (build the models anew, from the same seed)"
-"""The setting that holds a :func:`sample_of_weights`: a model in memory may have been trained."""
 
 _LOCK_FILE = "checkpoint.lock"
 _FORMAT = "aigc_tutorial checkpoint 2"
@@ -173,13 +174,58 @@ def settings_of(prefix: str, config: Any) -> dict[str, Any]:
     return settings
 
 
-def sample_of_weights(*models: nn.Module) -> list[float]:
-    """A few weights, by which two initialisations can be told apart.
+def settings_of_model(name: str, model: nn.Module) -> dict[str, Any]:
+    """What tells a model from others of any weights: class, configuration, types, what is frozen.
 
-    Not a hash: the same seed gives weights whose last bits differ from machine to machine.
+    Args:
+        name: of the model, the beginning of each setting's.
+        model: its ``config`` counts if it has one.
     """
-    matrices = [p.detach() for model in models for p in model.parameters() if p.ndim > 1 and len(p)]
-    return [matrix.flatten()[-1].item() for matrix in matrices[:32]]
+    parameters = dict(model.named_parameters())
+    return {
+        f"{name}'s class": name_of(type(model)),
+        **settings_of(name, getattr(model, "config", None)),
+        f"{name}'s frozen parameters": [n for n, p in parameters.items() if not p.requires_grad],
+        f"{name}'s types": sorted({str(tensor.dtype) for tensor in model.state_dict().values()}),
+    }
+
+
+def settings_of_weights(name: str, model: nn.Module) -> dict[str, Any]:
+    """Two numbers for each tensor of a model, by which other weights are told apart.
+
+    Each is ten times the tensor's length plus its product with random numbers. No hash: the same
+    seed gives weights whose last bits differ from machine to machine.
+    """
+    begin = f"initial weights (build the models anew, from the same seed, before resuming): {name}"
+    settings: dict[str, Any] = {}
+    for key, tensor in model.state_dict().items():
+        values = tensor.detach().to("cpu").to(torch.float64).reshape(-1)
+        # Infinities of a mask are equal on both sides, and their products would be NaN.
+        values = values.nan_to_num(posinf=1.0, neginf=-1.0)
+        rng = torch.Generator().manual_seed(len(values))
+        settings[f"{begin}.{key}"] = [
+            float(10 * values.norm() + torch.randn(values.shape, generator=rng).double() @ values)
+            for _ in range(2)
+        ]
+    return settings
+
+
+def name_of(thing: Any) -> str:
+    """Module and name of a class or function, or of the class of anything else.
+
+    What has no name of its own, such as a lambda, or one that the reader may have changed, since it
+    stands in a notebook or script, is told by a hash of its text too, where that can be had.
+    """
+    while isinstance(thing, functools.partial):
+        thing = thing.func
+    if not hasattr(thing, "__qualname__"):
+        thing = type(thing)
+    name = f"{thing.__module__}.{thing.__qualname__}"
+    if thing.__module__ == "__main__" or "<" in name:
+        with contextlib.suppress(OSError, TypeError):
+            text = inspect.getsource(thing)
+            name += f" ({hashlib.sha256(text.encode()).hexdigest()[:12]})"
+    return name
 
 
 def match_strides(optimizer: torch.optim.Optimizer) -> None:
@@ -220,7 +266,7 @@ def _agree(before: Any, now: Any) -> bool:
 
 def _is_close(before: Any, now: Any) -> bool:
     if isinstance(before, float) and isinstance(now, float):
-        return math.isclose(before, now, rel_tol=1e-3, abs_tol=1e-6)
+        return math.isclose(before, now, rel_tol=1e-4, abs_tol=1e-9)
     return bool(before == now)
 
 

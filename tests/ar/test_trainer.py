@@ -239,10 +239,76 @@ def test_a_checkpoint_of_another_run_is_refused(text, tmp_path):
         train(model(), text, seed=1, **arguments)
     with pytest.raises(ValueError, match=r"its data .* is wanted"):
         train(model(), text.flip(0), **arguments)
-    with pytest.raises(ValueError, match="its validate_every is 'no validation', and 64 is wanted"):
+    with pytest.raises(ValueError, match=r"its validation is None, and .*held_out.* is wanted"):
         train(model(), text, validation=held_out(text), validate_every=64, **arguments)
     with pytest.raises(ValueError, match=r"its initial weights \(build the models anew"):
         train(model(seed=1), text, **arguments)
+
+
+class Backwards(PairModel):
+    """Another model of the same configuration."""
+
+    def forward(self, tokens):
+        return super().forward(tokens).flip(-1)
+
+
+def test_another_model_in_the_same_folder_is_refused(text, tmp_path):
+    arguments: dict[str, Any] = {
+        "config": CONFIG, "checkpoint_folder": tmp_path / "c", "progress_bar": False
+    }  # fmt: skip
+    train(model(), text, **arguments)
+    other = model()
+    other.__class__ = Backwards
+    with pytest.raises(ValueError, match=r"its model's class is .*PairModel', and .*Backwards'"):
+        train(other, text, **arguments)
+    frozen = model()
+    name, parameter = next(iter(frozen.named_parameters()))
+    parameter.requires_grad_(False)
+    with pytest.raises(ValueError, match=rf"frozen parameters is \[\], and \['{name}'\] is wanted"):
+        train(frozen, text, **arguments)
+    with pytest.raises(ValueError, match=r"its model's types is .*float32.*float64"):
+        train(model().double(), text, **arguments)
+    for name, tensor in model().state_dict().items():
+        if not tensor.is_floating_point():
+            continue
+        changed = model()
+        entry = changed.state_dict()[name]
+        entry.copy_(entry.flip(0) if entry.flip(0).ne(entry).any() else entry + 0.5)
+        with pytest.raises(ValueError, match=rf"before resuming\): model\.{name} is \["):
+            train(changed, text, **arguments)
+
+
+class Unnamed:
+    """Batches that do not say of what."""
+
+    def __init__(self, windows):
+        self.windows = windows
+        self.state_dict, self.load_state_dict = windows.state_dict, windows.load_state_dict
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return next(self.windows)
+
+
+def test_batches_that_do_not_say_of_what_take_no_checkpoint(text, tmp_path):
+    batches = Unnamed(TokenWindows(text, 8, 4, rng=seeded(7)))
+    with pytest.raises(TypeError, match=r"Unnamed has no identity\(\)"):
+        train(model(), batches, config=CONFIG, checkpoint_folder=tmp_path, progress_bar=False)
+    assert train(model(), batches, config=CONFIG, progress_bar=False).n_tokens >= CONFIG.n_tokens
+
+
+@pytest.mark.parametrize("measured", [float("nan"), float("inf")])
+def test_a_measure_that_is_not_finite_ends_the_run(text, measured):
+    with pytest.raises(FloatingPointError, match="tokens the validation measured"):
+        train(model(), text, config=CONFIG, validation=lambda model: measured, progress_bar=False)
+
+
+@pytest.mark.parametrize("every", [0, -5])
+def test_an_interval_that_is_none_is_refused(text, every):
+    with pytest.raises(ValueError, match="validate_every must be at least 1"):
+        train(model(), text, config=CONFIG, validation=held_out(text), validate_every=every)
 
 
 def test_batches_of_other_data_or_another_seed_are_refused(text, tmp_path):

@@ -240,6 +240,12 @@ def test_a_checkpoint_of_another_run_is_refused(rows, tmp_path):
         gan.train(*networks(), rows, seed=1, **arguments)
     with pytest.raises(ValueError, match=r"its data .* is wanted"):
         gan.train(*networks(), rows.flip(0), **arguments)
+    for name in ("generator", "discriminator"):
+        mine = dataclasses.replace(losses.RELATIVISTIC, **{name: lambda *logits: logits[-1].mean()})
+        with pytest.raises(ValueError, match=rf"its loss of the {name} is .*, and .*<lambda>"):
+            gan.train(*networks(), rows, loss=mine, **arguments)
+    with pytest.raises(ValueError, match="snapshots_at names 32 to 321 images; expected 0 to 320"):
+        gan.train(*networks(), rows, snapshots_at=(321, 32), **arguments)
     with pytest.raises(ValueError, match=r"its snapshots_at is \[\], and \[32, 64\] is wanted"):
         gan.train(*networks(), rows, snapshots_at=(64, 32), **arguments)
     with pytest.raises(ValueError, match=r"its initial weights \(build the models anew"):
@@ -447,3 +453,33 @@ def test_the_last_steps_are_in_the_average_however_seldom_it_moves(rows, every):
     config = dataclasses.replace(CONFIG, ema_every=every, n_images=128, ema_half_life_images=1e-3)
     result = gan.train(*networks(), rows, config=config, progress_bar=False)
     assert torch.equal(weights(result.generator), weights(result.raw_generator))
+
+
+class WithMask(gan.MLPGenerator):
+    """Holds a mask of the future, as attention does, and drops units at random."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.register_buffer("mask", torch.full((3, 3), -torch.inf).triu(1))
+
+    def forward(self, z):
+        return torch.nn.functional.dropout(super().forward(z), 0.3, self.training)
+
+
+def test_dropout_follows_from_the_seed_and_a_resumed_run_draws_the_same(rows, tmp_path):
+    def train(folder, n_updates=10_000, seed=5):
+        generator, discriminator = networks()
+        generator.__class__ = WithMask
+        generator.register_buffer("mask", torch.full((3, 3), -torch.inf).triu(1))
+        torch.rand(torch.randint(100, ()))  # whatever was drawn before
+        return gan.train(
+            generator, discriminator, rows, config=CONFIG, seed=seed, checkpoint_folder=folder,
+            checkpoint_every=96, progress_bar=False, engine=InterruptedEngine(n_updates),
+        ).raw_generator.state_dict()  # fmt: skip
+
+    whole = train(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "parts", n_updates=14)
+    parts = train(tmp_path / "parts")
+    for key, tensor in whole.items():
+        assert torch.equal(tensor, parts[key]), key
