@@ -305,12 +305,6 @@ def test_a_measure_that_is_not_finite_ends_the_run(text, measured):
         train(model(), text, config=CONFIG, validation=lambda model: measured, progress_bar=False)
 
 
-@pytest.mark.parametrize("every", [0, -5])
-def test_an_interval_that_is_none_is_refused(text, every):
-    with pytest.raises(ValueError, match="validate_every must be at least 1"):
-        train(model(), text, config=CONFIG, validation=held_out(text), validate_every=every)
-
-
 def test_batches_of_other_data_or_another_seed_are_refused(text, tmp_path):
     def start(text, seed):
         windows = TokenWindows(text, 8, 4, rng=seeded(seed))
