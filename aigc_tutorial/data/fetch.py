@@ -46,7 +46,13 @@ class DataIntegrityError(ValueError):
 
 
 class DataUnavailableError(OSError):
-    """A data set is neither in a folder nor in the cache, and could not be downloaded."""
+    """A data set is neither in a folder nor in the cache, and could not be downloaded.
+
+    Attributes:
+        lacks: What the reader's own data folder lacks, as a sentence; empty if none was named.
+    """
+
+    lacks: str = ""
 
 
 class CacheError(OSError):
@@ -57,12 +63,15 @@ class DataFallbackWarning(UserWarning):
     """A smaller substitute stands in for a data set that could not be had."""
 
 
-def warn_of_fallback(message: str) -> None:
+def warn_of_fallback(message: str, error: DataUnavailableError) -> None:
     """Warn that other data stand in for those that were asked for.
+
+    What the reader's own folder lacks is added, since that is what the reader can mend.
 
     The warning names the package as its place and not the caller's line, which in a notebook is a
     line of a temporary file.
     """
+    message = f"{message} {error.lacks}".rstrip()
     warnings.warn_explicit(message, DataFallbackWarning, filename="aigc_tutorial.data", lineno=1)
 
 
@@ -106,6 +115,7 @@ def fetch(
         NotADirectoryError: the data folder does not exist.
     """
     attempts: list[str] = []
+    lacks = ""
 
     folder = data_folder(root)
     if folder is not None:
@@ -113,7 +123,9 @@ def fetch(
         if all(path.is_file() for path in paths):
             contents = [read_verified(p, r) for p, r in zip(paths, resources, strict=True)]
             return contents, Source("folder", str(folder), f"Read from the folder {folder}.")
-        attempts += [f"{path}: there is no such file" for path in paths if not path.is_file()]
+        lacks = _what_it_lacks(folder, resources)
+        logger.info("%s", lacks)
+        attempts.append(lacks)
 
     offline = is_offline() if offline is None else offline
     try:
@@ -122,7 +134,7 @@ def fetch(
         if not offline:
             raise
         attempts += [f"cache: {error}", _FORBIDDEN]
-        raise _unavailable(resources[0], attempts) from error
+        raise _unavailable(resources[0], attempts, lacks) from error
     contents, downloaded = [], False
     for resource in resources:
         content = _read_cached(cache / resource.filename, resource, attempts)
@@ -130,7 +142,7 @@ def fetch(
             content = _download(resource, cache / resource.filename, attempts)
             downloaded = True
         if content is None:
-            raise _unavailable(resource, [*attempts, *[_FORBIDDEN] * offline])
+            raise _unavailable(resource, [*attempts, *[_FORBIDDEN] * offline], lacks)
         contents.append(content)
     if downloaded:
         return contents, Source("download", str(cache), f"Downloaded into the cache {cache}.")
@@ -140,13 +152,29 @@ def fetch(
 _FORBIDDEN = "download: forbidden, since AIGC_TUTORIAL_OFFLINE or offline is set"
 
 
-def _unavailable(resource: Resource, attempts: Sequence[str]) -> DataUnavailableError:
-    return DataUnavailableError(
+def _what_it_lacks(folder: Path, resources: Sequence[Resource]) -> str:
+    """Which files are missing in a reader's folder, and where they would have to be."""
+    names = [r.filename for r in resources if not (folder / r.filename).is_file()]
+    others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    sentence = (
+        f"{folder} lacks {len(names)} of {len(resources)} files: there is no such file as "
+        f"{folder / names[0]}{others}."
+    )
+    for above in [folder.parent, folder.parent.parent]:
+        if (above / names[0]).is_file():
+            return f"{sentence} It is in {above}: name that folder."
+    return sentence
+
+
+def _unavailable(resource: Resource, attempts: Sequence[str], lacks: str) -> DataUnavailableError:
+    error = DataUnavailableError(
         f"could not get {resource.name}. Tried:\n"
         + "\n".join(f"  - {attempt}" for attempt in attempts)
         + "\nConnect to the internet and run this again, or set AIGC_TUTORIAL_DATA to a "
         f"folder that holds {resource.filename}."
     )
+    error.lacks = lacks
+    return error
 
 
 def data_folder(root: str | Path | None = None) -> Path | None:

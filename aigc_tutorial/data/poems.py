@@ -159,7 +159,7 @@ def tang_poems(
         contents, source = fetch(TANG_POEMS, root=root, offline=offline)
     except DataUnavailableError as error:
         logger.info("%s", error)
-        contents, source = _embedded_poems()
+        contents, source = _embedded_poems(error)
     read = (poem for content in contents for poem in parse_poems(content))
     dataset = _without_duplicates((p for p in read if form == "all" or p.is_quatrain), source)
     if script == "simplified":
@@ -197,12 +197,13 @@ def parse_poems(content: bytes) -> list[Poem]:
     return poems
 
 
-def _embedded_poems() -> tuple[list[bytes], Source]:
+def _embedded_poems(error: DataUnavailableError) -> tuple[list[bytes], Source]:
     """What the package brings along, in the format of the source, with a warning."""
     warn_of_fallback(
         f"The Tang poems could not be found or downloaded; using {_EMBEDDED_DESCRIPTION}. Expect "
         "other numbers than with all 14,160. What was downloaded so far is kept: the next attempt "
-        "goes on from there."
+        "goes on from there.",
+        error,
     )
     return [_EMBEDDED.read_bytes()], _EMBEDDED_SOURCE
 

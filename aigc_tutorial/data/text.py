@@ -112,6 +112,7 @@ def tiny_shakespeare(
         warn_of_fallback(
             "tiny Shakespeare could not be found or downloaded; using the documentation of Python "
             f"{platform.python_version()} in its place. Expect other numbers than with the plays.",
+            error,
         )
         return python_documentation(split)
     return TextDataset(content.decode("utf-8"), source).split(split)

@@ -24,6 +24,7 @@ from aigc_tutorial.evaluation.frechet import (
 )
 from aigc_tutorial.evaluation.kernel import KernelDistance, kernel_distance
 from aigc_tutorial.evaluation.precision_recall import precision_recall
+from aigc_tutorial.files import expand
 from aigc_tutorial.tensors import load_tensors, save_tensors
 
 
@@ -35,7 +36,7 @@ class DigitReference:
     are not at hand.
 
     Attributes:
-        features: Features of the real digits, float32 (stored as float16).
+        features: Features of the real digits, float32 (stored as float16 where that holds them).
         labels: Their classes.
         statistics: Mean and covariance, computed before the features were rounded.
     """
@@ -63,7 +64,7 @@ class DigitReference:
             labels: Their classes (N,).
 
         Returns:
-            Features rounded to float16 as they would be after saving and loading.
+            Features rounded as they would be after saving and loading.
 
         Raises:
             ValueError: If there are not more digits than features, if the numbers of images and
@@ -73,13 +74,19 @@ class DigitReference:
         classes = as_classes(labels, classifier.config.n_classes).cpu()
         require_same_length(digits, classes, "images", "labels")
         features = predict(classifier, digits).features
-        return cls(features.half().float(), classes, feature_statistics(features))
+        stored = features.to(_storage_type(features)).float()
+        return cls(stored, classes, feature_statistics(features))
 
     def tensors(self) -> dict[str, Tensor]:
-        """The reference as named tensors, ready for safetensors: features in float16."""
+        """The reference as named tensors, ready for safetensors, in the smallest types.
+
+        Features are float16 if that holds the largest and, next to it, the smallest, otherwise
+        float32; labels are bytes if there are at most 256 classes, otherwise int64.
+        """
+        few_classes = len(self.labels) == 0 or int(self.labels.max()) < 256
         return {
-            "features": self.features.half().contiguous(),
-            "labels": self.labels.to(torch.uint8),
+            "features": self.features.to(_storage_type(self.features)).contiguous(),
+            "labels": self.labels.to(torch.uint8 if few_classes else torch.int64),
             "mean": self.statistics.mean.contiguous(),
             "covariance": self.statistics.covariance.contiguous(),
         }
@@ -103,7 +110,8 @@ class DigitReference:
             FileNotFoundError: If there is no such file.
             ValueError: If the file is damaged or is no reference.
         """
-        if not Path(path).is_file():
+        path = expand(path)
+        if not path.is_file():
             raise FileNotFoundError(
                 f"There is no reference at {path}; expected a file that DigitReference.save wrote."
             )
@@ -117,6 +125,17 @@ class DigitReference:
                 f"{path} is not a whole digit reference ({error}). Restore the file."
             ) from error
         return cls(features, labels, statistics)
+
+
+def _storage_type(features: Float[Tensor, "N F"]) -> torch.dtype:
+    """float16 if it holds these features, otherwise float32.
+
+    It ends at 65,504, and below 6e-5 its numbers are 6e-8 apart: a millionth of the largest
+    feature or less, if that is at least 2⁻⁴.
+    """
+    largest = float(features.abs().max()) if features.numel() else 0.0
+    fits = largest == 0 or 2**-4 <= largest <= torch.finfo(torch.float16).max
+    return torch.float16 if fits else torch.float32
 
 
 @dataclass(frozen=True)

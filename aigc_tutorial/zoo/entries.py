@@ -12,7 +12,7 @@ from aigc_tutorial.ar.base import AutoregressiveModel
 from aigc_tutorial.ar.models.pixelcnn import PixelCNN
 from aigc_tutorial.ar.models.transformer import Transformer
 from aigc_tutorial.evaluation import DigitClassifier, DigitReference
-from aigc_tutorial.files import replace_files, sha256_of_file
+from aigc_tutorial.files import expand, replace_files, sha256_of_file
 from aigc_tutorial.gan import ConvGenerator, MLPGenerator
 from aigc_tutorial.nn import Pretrained
 from aigc_tutorial.nn.pretrained import CONFIG_NAME, WEIGHTS_NAME
@@ -301,7 +301,7 @@ def _model_class(name: str) -> type[Pretrained]:
 
 
 def _entry(name: str, folder: str | Path) -> Path:
-    return Path(folder) / name
+    return expand(folder) / name
 
 
 def _restore(name: str) -> str:

@@ -36,7 +36,7 @@ from aigc_tutorial.ar.generation.sampling import (
     sample,
 )
 from aigc_tutorial.ar.models.frames import _as_ink
-from aigc_tutorial.data.batches.levels import _check_grey_values, binarise, dequantise, quantise
+from aigc_tutorial.data.batches.levels import binarise, dequantise, quantise
 from aigc_tutorial.data.batches.tokens import TokenWindows, pack_sequences, pad_sequences
 from aigc_tutorial.evaluation.likelihood import sequence_likelihood, text_likelihood
 from aigc_tutorial.integers import as_count
@@ -406,11 +406,21 @@ def test_grey_values_are_numbers():
         lambda images: quantise(images, 2),
         lambda images: binarise(images, rng=seeded()),
     ):
-        with pytest.raises(ValueError, match="the images hold NaN"):
-            make_levels(torch.tensor([0.0, NAN]))
-    # Called itself: the shape checks of the tests would refuse these images first.
-    with pytest.raises(ValueError, match="expected images as floating-point numbers"):
-        _check_grey_values(torch.zeros(2, 3, dtype=torch.uint8))
+        for wrong in (NAN, float("inf")):
+            with pytest.raises(ValueError, match="images holds 1 entries that are NaN"):
+                make_levels(torch.tensor([0.0, wrong]))
+        with pytest.raises(ValueError, match="expected images as floating-point numbers"):
+            make_levels(torch.zeros(2, 3, dtype=torch.uint8))
+        for wrong in (torch.zeros(4, 2, 2), torch.rand(4, 2, 2) - 1e-6):
+            with pytest.raises(ValueError, match=r"2 \* images - 1"):
+                make_levels(wrong)
+        grey = 2 * torch.rand(4, 2, 2) - 1
+        assert torch.equal(make_levels(grey.numpy()), make_levels(grey))
+    with pytest.raises(ValueError, match=r"must lie in \[-1, 1\].*0 to 255"):
+        binarise(torch.tensor([0.0, 20.0, 255.0]), rng=seeded())
+    # A fraction is refused too, but the shape checks of the tests would be first.
+    with pytest.raises(ValueError, match="n_levels must be a whole number"):
+        quantise(torch.zeros(3), True)
 
 
 # ---- Exported ----

@@ -130,3 +130,66 @@ class TestText:
         for wrong in (b"bytes", ["a", "b"]):
             with pytest.raises(TypeError):
                 data.TextDataset(wrong, SOURCE)  # type: ignore[arg-type]
+
+
+class TestWhatWasTakenSilently:
+    """Sizes, types and folders that gave wrong results or foreign words."""
+
+    @pytest.mark.parametrize("shape", [(4, 3, 28, 28), (4, 1, 32, 32), (4, 1, 24, 24)])
+    def test_films_of_other_images(self, shape):
+        with pytest.raises(ValueError, match="grey digits of 28 × 28"):
+            data.moving_digits(2 * torch.rand(shape, generator=seeded()) - 1, 2, rng=seeded())
+
+    def test_chains_of_other_types(self):
+        rows = [[0.5, 0.5], [0.25, 0.75]]
+        expected = data.MarkovChain(torch.tensor(rows, dtype=torch.float64)).entropy_rate
+        for dtype in (torch.float32, torch.float16):
+            chain = data.MarkovChain(torch.tensor(rows, dtype=dtype))
+            assert chain.entropy_rate == expected
+            assert chain.sample(3, 4, rng=seeded()).shape == (3, 4)
+        with pytest.raises(ValueError, match="probability distribution"):
+            data.MarkovChain(torch.tensor([[math.nan, 1.0], [0.5, 0.5]], dtype=torch.float64))
+
+    def test_toys_without_centres_or_with_a_truth_value_of_modes(self):
+        with pytest.raises(ValueError, match="at least one point of the plane"):
+            ToyDistribution("x", torch.empty(0, 2), torch.empty(0, dtype=torch.int64), 1.0)
+        # A fraction is refused too, but the shape checks of the tests would be first.
+        for make in (data.ring, data.grid, data.spiral):
+            with pytest.raises(ValueError, match="must be a whole number of at least 1"):
+                make(True)
+
+    def test_parts_of_a_data_set(self):
+        labels = torch.tensor([0, 1, 0, 1])
+        images = (torch.arange(4.0) / 2 - 1).view(4, 1, 1, 1).expand(4, 1, 2, 2)
+        dataset = ImageDataset(images, labels, SOURCE)
+        expected = dataset.subset(torch.tensor([1, 3])).images
+        for same in ([1, 3], np.array([1, 3]), torch.tensor([1, 3]).int(), labels == 1):
+            assert torch.equal(dataset.subset(same).images, expected)
+        assert torch.equal(dataset.subset(labels.numpy() == 1).images, expected)
+        with pytest.raises(ValueError, match=r"indices below 4.*got 0 to 4"):
+            dataset.subset([0, 4])
+        with pytest.raises(ValueError, match="one truth value for each of 4"):
+            dataset.subset(torch.tensor([True]))
+        with pytest.raises(ValueError, match="whole numbers"):
+            dataset.subset(torch.tensor([0.0]))
+
+    def test_a_folder_that_lacks_a_file(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("AIGC_TUTORIAL_CACHE", str(tmp_path / "cache"))
+        folder = tmp_path / "tang"
+        folder.mkdir()
+        for start in range(0, 57_000, 1000):
+            (folder / f"poet.tang.{start}.json").write_bytes(b"[]")
+        with pytest.warns(data.DataFallbackWarning, match=r"lacks 1 of 58 files.*\.57000\.json"):
+            data.tang_poems(root=tmp_path, offline=True)
+
+    def test_a_folder_too_deep(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("AIGC_TUTORIAL_CACHE", str(tmp_path / "cache"))
+        raw = tmp_path / "MNIST" / "raw"
+        raw.mkdir(parents=True)
+        for name in ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"):
+            (raw / name).touch()
+        for root in (raw, raw.parent):
+            with pytest.warns(
+                data.DataFallbackWarning, match=rf"lacks 2 of 2.*It is in {tmp_path}: name that"
+            ):
+                data.mnist(root=root, offline=True)

@@ -7,23 +7,36 @@ from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
 from aigc_tutorial.data.batches.rows import ShuffledTuples
+from aigc_tutorial.data.checks import (
+    Samples,
+    as_tensor,
+    require_count,
+    require_finite,
+    require_image_range,
+)
 from aigc_tutorial.integers import IntegersLike, as_int64
 
 
-def quantise(images: Float[Tensor, "*shape"], n_levels: int) -> Int64[Tensor, "*shape"]:
+def quantise(images: Samples, n_levels: int) -> Int64[Tensor, "..."]:
     """Round every value to the nearest of ``n_levels`` evenly spaced ones, from -1 to 1.
 
     With two levels this is a threshold at 0: values from 0 on are 1.
 
     Args:
-        images: values in [-1, 1]; those outside are clipped.
+        images: values in [-1, 1], in a tensor or a NumPy array; those outside are clipped.
         n_levels: at least 2.
 
     Returns:
         The level of each value, 0 … n_levels - 1.
+
+    Raises:
+        ValueError: if a value is no finite floating-point number, if images (of three axes or
+            more) lie in [0, 1], or if ``n_levels`` is no whole number.
     """
-    _check_n_levels(n_levels)
-    _check_grey_values(images)
+    require_count(n_levels, "n_levels", at_least=2)
+    images = _grey_values(images)
+    if images.ndim >= 3:
+        require_image_range(images.clamp(-1, 1), "images")
     # floor(x + 1/2), since `round` takes halves to the even neighbour: up here and down there.
     nearest = images.add(1.0).mul((n_levels - 1) / 2).add(0.5).floor()
     return nearest.clamp(0, n_levels - 1).to(torch.int64)
@@ -37,7 +50,7 @@ def dequantise(
     Raises:
         ValueError: if there are other levels, or no whole numbers.
     """
-    _check_n_levels(n_levels)
+    require_count(n_levels, "n_levels", at_least=2)
     levels = as_int64(levels, "levels", "quantise makes them from images")
     if levels.numel() and not 0 <= int(levels.min()) <= int(levels.max()) < n_levels:
         raise ValueError(
@@ -46,7 +59,7 @@ def dequantise(
     return levels.to(torch.float32).div((n_levels - 1) / 2).sub(1.0)
 
 
-def binarise(images: Float[Tensor, "*shape"], *, rng: torch.Generator) -> Int64[Tensor, "*shape"]:
+def binarise(images: Samples, *, rng: torch.Generator) -> Int64[Tensor, "..."]:
     """Draw every pixel, 0 or 1, with its grey value as the probability of 1.
 
     Drawn once with a fixed seed, this is "fixed" (or "stochastically") binarized MNIST, of which
@@ -55,10 +68,23 @@ def binarise(images: Float[Tensor, "*shape"], *, rng: torch.Generator) -> Int64[
     time an image is seen: see :class:`BinarisedBatches`.
 
     Args:
-        images: values in [-1, 1]; -1 is never drawn as 1, and 1 always is.
+        images: values in [-1, 1], in a tensor or a NumPy array; -1 is never drawn as 1, and 1
+            always is.
         rng: source of randomness, on the images' device or on the CPU.
+
+    Raises:
+        ValueError: if a value is no finite floating-point number or beyond ±1, or if images (of
+            three axes or more) lie in [0, 1].
     """
-    _check_grey_values(images)
+    images = _grey_values(images)
+    if images.ndim >= 3:
+        require_image_range(images, "images")
+    elif images.numel() and images.abs().max() > 1:
+        low, high = (float(end) for end in torch.aminmax(images))
+        raise ValueError(
+            f"images must lie in [-1, 1], where a grey value is the probability of 1, got "
+            f"{low:.4g} to {high:.4g}; data.pixels_to_images makes them from bytes"
+        )
     threshold = torch.rand(images.shape, generator=rng, device=rng.device)
     return (threshold.to(images.device) < images.add(1.0).div(2.0)).to(torch.int64)
 
@@ -66,7 +92,7 @@ def binarise(images: Float[Tensor, "*shape"], *, rng: torch.Generator) -> Int64[
 class BinarisedBatches:
     """Batches whose images are drawn anew by :func:`binarise` each time they are seen.
 
-    >>> images, labels = torch.rand(100, 28, 28), torch.zeros(100, dtype=torch.int64)
+    >>> images, labels = 2 * torch.rand(100, 28, 28) - 1, torch.zeros(100, dtype=torch.int64)
     >>> order, pixels = torch.Generator().manual_seed(0), torch.Generator().manual_seed(1)
     >>> batches = BinarisedBatches(
     ...     ShuffledTuples((images, labels), 64, rng=order), rng=pixels
@@ -109,16 +135,12 @@ class BinarisedBatches:
         self.rng.set_state(torch.as_tensor(state["rng"]).cpu())
 
 
-def _check_grey_values(images: Tensor) -> None:
+def _grey_values(images: Samples) -> Float[Tensor, "..."]:
+    images = as_tensor(images, "images")
     if not images.is_floating_point():
         raise ValueError(
             f"expected images as floating-point numbers in [-1, 1], got {images.dtype}; "
             "data.pixels_to_images makes them from bytes"
         )
-    if images.isnan().any():
-        raise ValueError("the images hold NaN, which is no grey value")
-
-
-def _check_n_levels(n_levels: int) -> None:
-    if n_levels < 2:
-        raise ValueError(f"n_levels must be at least 2, got {n_levels}")
+    require_finite(images, "images")
+    return images

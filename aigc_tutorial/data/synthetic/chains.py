@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
-from aigc_tutorial.data.checks import require_count
+from aigc_tutorial.data.checks import as_tensor, require_count
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,16 +22,20 @@ class MarkovChain:
             other must be reachable, or there would be more than one stationary distribution.
     """
 
-    transition: Float64[Tensor, "S S"]
+    transition: Float[Tensor, "S S"]
 
     def __post_init__(self) -> None:
-        """Check that the rows are distributions and that the states are connected."""
+        """Check that the rows are distributions and that the states are connected.
+
+        Numbers of another floating-point type become float64.
+        """
+        object.__setattr__(self, "transition", as_tensor(self.transition, "transition").double())
         if self.transition.ndim != 2 or len(set(self.transition.shape)) != 1:
             raise ValueError(
                 f"transition must be a square matrix, got shape {tuple(self.transition.shape)}"
             )
         rows = self.transition.sum(dim=1)
-        if (self.transition < 0).any() or not torch.allclose(rows, torch.ones_like(rows)):
+        if not (self.transition >= 0).all() or not torch.allclose(rows, torch.ones_like(rows)):
             raise ValueError(
                 "each row of transition must be a probability distribution, "
                 f"got rows that sum to {rows.tolist()}"

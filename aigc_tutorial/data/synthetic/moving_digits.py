@@ -5,11 +5,12 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from aigc_tutorial.data.checks import Samples, as_images
+from aigc_tutorial.data.checks import Samples, as_images, require_count
 
 DIGIT_SIDE = 10
 """Pixels along one side of a digit in a film: half of what it measures in MNIST."""
 
+_MNIST_SIZE = (28, 28)
 _MARGIN = 4  # MNIST puts a digit of 20 × 20 pixels about the middle of 28 × 28
 
 
@@ -48,15 +49,23 @@ def moving_digits(
         1 where there is ink, 0 elsewhere.
 
     Raises:
-        ValueError: if there are no images, a count is below 1, or a digit would have no room to
-            move.
+        ValueError: if there are no images or they have another size, a count is no whole number
+            of at least 1, or a digit would have no room to move.
     """
     images = as_images(images).cpu()
-    if min(n_films, n_frames, n_digits, max_speed) < 1:
+    if images.shape[1:] != (1, *_MNIST_SIZE):
         raise ValueError(
-            "n_films, n_frames, n_digits and max_speed must be at least 1, got "
-            f"{n_films}, {n_frames}, {n_digits} and {max_speed}"
+            f"images must be grey digits of 28 × 28 pixels, (M, 1, 28, 28), got "
+            f"{tuple(images.shape)}; data.mnist has them so"
         )
+    for count, name in (
+        (n_films, "n_films"),
+        (n_frames, "n_frames"),
+        (n_digits, "n_digits"),
+        (max_speed, "max_speed"),
+        (side, "side"),
+    ):
+        require_count(count, name)
     if side < DIGIT_SIDE + max_speed:
         raise ValueError(
             f"side is {side}; digits of {DIGIT_SIDE} pixels that move by up to {max_speed} need at "

@@ -41,6 +41,11 @@ class ToyDistribution:
         """Check what the formulas rely on."""
         if not 0 < self.std < math.inf:
             raise ValueError(f"std is {self.std}; a standard deviation must be above 0, and finite")
+        if self.centres.ndim != 2 or self.centres.shape[1] != 2 or len(self.centres) == 0:
+            raise ValueError(
+                f"centres must be at least one point of the plane, of shape (K, 2), got shape "
+                f"{tuple(self.centres.shape)}"
+            )
         require_finite(self.centres, "centres")
         if len(self.modes) != len(self.centres):
             raise ValueError(
@@ -104,8 +109,7 @@ def ring(n_modes: int = 8, radius: float = 2.0, std: float = 0.02) -> ToyDistrib
 
     The defaults are those of Metz et al. (2017), Unrolled Generative Adversarial Networks.
     """
-    if n_modes < 1:
-        raise ValueError(f"n_modes is {n_modes}; expected at least 1")
+    require_count(n_modes, "n_modes")
     angles = torch.arange(n_modes) * (2 * math.pi / n_modes)
     return ToyDistribution("ring", _polar(radius, angles), torch.arange(n_modes), std)
 
@@ -115,8 +119,7 @@ def grid(n_side: int = 5, spacing: float = 2.0, std: float = 0.05) -> ToyDistrib
 
     The defaults are those of Srivastava et al. (2017), VEEGAN.
     """
-    if n_side < 1:
-        raise ValueError(f"n_side is {n_side}; expected at least 1")
+    require_count(n_side, "n_side")
     axis = (torch.arange(n_side) - (n_side - 1) / 2) * spacing
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     centres = torch.stack([x.flatten(), y.flatten()], dim=1)
@@ -131,8 +134,7 @@ def spiral(
     An arm runs from a fifth of ``radius``, so that the arms stay apart in the middle, to
     ``radius``, while it turns by ``turns`` full circles.
     """
-    if n_arms < 1:
-        raise ValueError(f"n_arms is {n_arms}; expected at least 1")
+    require_count(n_arms, "n_arms")
     fine = torch.linspace(0, 1, 10_001, dtype=torch.float64)
     curve = _polar(radius * (0.2 + 0.8 * fine), 2 * math.pi * turns * fine)
     arm = _equidistant(curve, std)

@@ -57,7 +57,7 @@ def test_one_seed_is_one_data_set():
 
 
 def grey_batches(seed):
-    images, labels = torch.zeros(8, 4, 4), torch.arange(8)
+    images, labels = torch.tensor([-0.5, 0.5]).expand(8, 4, 2), torch.arange(8)
     shuffled = ShuffledTuples((images, labels), 8, rng=seeded(seed))
     return BinarisedBatches(shuffled, rng=seeded(seed + 1))
 
