@@ -9,6 +9,8 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import numpy as np
 
+from aigc_tutorial.files import parse_json
+
 ConfigT = TypeVar("ConfigT")
 
 
@@ -173,11 +175,7 @@ def from_json(config_class: type[ConfigT], text: str) -> ConfigT:
     """Read what :func:`to_json` wrote; see :func:`from_dict`.
 
     Raises:
-        ValueError: if the text is no JSON object, or does not fit the dataclass.
+        ValueError: if the text is no JSON object, names a setting twice, or does not fit the
+            dataclass.
     """
-    values = json.loads(text)
-    if not isinstance(values, dict):
-        raise ValueError(
-            f"expected the settings of a {config_class.__name__} in braces, got {text!r}"
-        )
-    return from_dict(config_class, values)
+    return from_dict(config_class, parse_json(text, f"the text of a {config_class.__name__}"))

@@ -183,17 +183,30 @@ def read_json(path: str | Path) -> dict[str, Any]:
     path = expand(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
+    return parse_json(path.read_bytes(), str(path))
+
+
+def parse_json(text: str | bytes, name: str) -> dict[str, Any]:
+    """Read the JSON object that a text is.
+
+    Args:
+        text: as bytes in UTF-8.
+        name: what to call it in the message.
+
+    Raises:
+        ValueError: if it is not UTF-8, no JSON, no object, or names an entry twice.
+    """
     try:
         values = json.loads(
-            path.read_bytes().decode("utf-8"),
+            text.decode("utf-8") if isinstance(text, bytes) else text,
             object_pairs_hook=_without_repetition,
             parse_constant=_no_number,
         )
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is damaged or no JSON: {error}") from error
+        raise ValueError(f"{name} is damaged or no JSON: {error}") from error
     if not isinstance(values, dict):
         raise ValueError(
-            f"{path} is damaged: expected a JSON object, got a {type(values).__name__}"
+            f"{name} is damaged: expected a JSON object, got a {type(values).__name__}"
         )
     return values
 

@@ -23,8 +23,8 @@ def as_int64(values: IntegersLike, name: str, remedy: str = "") -> Int64[Tensor,
         remedy: what to do about other numbers, as the end of a sentence.
 
     Raises:
-        ValueError: if the numbers are of a floating-point type or are truth values, or if there
-            are no numbers.
+        ValueError: if the numbers are of a floating-point type or are truth values, if they
+            reach 2^63, or if there are no numbers.
     """
     if isinstance(values, Tensor) and values.dtype == torch.int64:
         return values
@@ -44,7 +44,10 @@ def as_int64(values: IntegersLike, name: str, remedy: str = "") -> Int64[Tensor,
             f"expected {name} as whole numbers (int64), got {str(kind).removeprefix('torch.')}"
             f"{advice}"
         )
-    return tensor.to(torch.int64)
+    numbers = tensor.to(torch.int64)
+    if kind == torch.uint64 and (numbers < 0).any():
+        raise ValueError(f"expected {name} below 2^63, got larger ones (uint64){advice}")
+    return numbers
 
 
 def as_count(value: Any, name: str) -> int:

@@ -18,6 +18,7 @@ from aigc_tutorial import ar, gan
 from aigc_tutorial.ar.recipes import SHAKESPEARE
 from aigc_tutorial.config import Config, from_dict, from_json, to_json
 from aigc_tutorial.gan.recipes import MNIST_CONV
+from aigc_tutorial.integers import as_int64
 
 
 def classes_of_the_package() -> list[type]:
@@ -142,7 +143,7 @@ def test_a_file_goes_through_the_same_door():
         from_dict(ar.WindowConfig, {"vocab_size": 5, "windows": 3})
     with pytest.raises(ValueError, match="WindowConfig needs a value for vocab_size"):
         from_dict(ar.WindowConfig, {"window": 3})
-    with pytest.raises(ValueError, match="expected the settings of a WindowConfig"):
+    with pytest.raises(ValueError, match="text of a WindowConfig is damaged: expected a JSON"):
         from_json(ar.WindowConfig, "[5]")
 
 
@@ -156,3 +157,15 @@ def test_a_recipe_takes_the_configurations_of_its_classes():
         dataclasses.replace(MNIST_CONV, training=wrong["training"])
     with pytest.raises(TypeError, match="model_class must be a class of AutoregressiveModels"):
         dataclasses.replace(SHAKESPEARE, model_class=wrong["model_class"])
+
+
+def test_a_setting_that_stands_twice_is_refused():
+    with pytest.raises(ValueError, match=r"text of a MLPGeneratorConfig.* stands twice"):
+        from_json(gan.MLPGeneratorConfig, '{"latent_dim": 3, "latent_dim": 4}')
+
+
+def test_whole_numbers_that_int64_cannot_hold_are_refused():
+    numbers = np.array([1, 2**63], dtype=np.uint64)
+    assert as_int64(numbers[:1], "counts").tolist() == [1]
+    with pytest.raises(ValueError, match=r"counts below 2\^63"):
+        as_int64(numbers, "counts")

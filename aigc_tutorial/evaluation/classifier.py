@@ -309,7 +309,7 @@ def train_classifier(
             "Give more images or a smaller ClassifierTrainingConfig.batch_size."
         )
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         model = DigitClassifier(model_config)
     model = model.to(x_all).to(memory_format=torch.channels_last).train()
     # Drawn on the CPU: the same order and the same movements on every device.

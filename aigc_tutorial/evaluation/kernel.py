@@ -90,7 +90,7 @@ def kernel_distance(
     # torchmetrics draws from the global generator: lend it a state taken from ours.
     seed = torch.randint(2**62, (), generator=rng, device=rng.device).item()
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(seed))
+        torch.default_generator.manual_seed(int(seed))
         mean, std = metric.compute()
     return KernelDistance(mean.item(), std.item(), n_subsets, subset_size)
 

@@ -137,7 +137,7 @@ def classifier_two_sample_test(
 
     seed = int(torch.randint(2**62, (), generator=rng))
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         model = _fresh_classifier(tuple(real.shape[1:]), config.width).to(real)
     _train(model, real[:n_train], fake[:n_train], config, rng)
 

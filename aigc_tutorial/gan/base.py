@@ -130,10 +130,18 @@ def training_rows(
 
     Raises:
         TypeError: if ``rows`` is neither a tensor nor a NumPy array nor a data set of images.
-        ValueError: if data and networks have different shapes, if a number is not finite, or if
-            the data do not lie where the generator's tanh does.
+        ValueError: if the networks are not of one type, if data and networks have different shapes,
+            if a number is not finite, or if the data do not lie where the generator's tanh does.
     """
     samples = as_samples(rows, "the data")
+    types = {p.dtype for network in (generator, discriminator) for p in network.parameters()}
+    if types not in ({torch.float32}, {torch.float64}):
+        raise ValueError(
+            "the weights of both networks must be of one type, float32 or float64, got "
+            f"{' and '.join(sorted(map(str, types)))}; convert them by .float(). "
+            'For speed in half precision give Engine(mixed_precision="bf16"), which leaves the '
+            "weights as they are"
+        )
     shapes = {
         "the data": tuple(samples.shape[1:]),
         "the generator": tuple(generator.image_shape),

@@ -117,6 +117,18 @@ class MLPGeneratorCopies(Generator):
         rows = join_copies(self.layers(split_copies(z, self.config.n_copies)))
         return rows.unflatten(1, self.config.image_shape)
 
+    def sample(
+        self, n: int, *, rng: torch.Generator | None = None, batch_size: int = 1000
+    ) -> Float[Tensor, "{n} ..."]:
+        """Draw ``n`` samples, row i from copy i mod S; see :meth:`Generator.sample`.
+
+        Both numbers may be any: rows are computed in whole rounds of the copies, and those past
+        ``n`` are left out.
+        """
+        copies = self.config.n_copies
+        whole, part = n + -n % copies, batch_size + -batch_size % copies
+        return super().sample(whole, rng=rng, batch_size=part)[:n]
+
     def sample_each(
         self, n: int, *, rng: torch.Generator | None = None
     ) -> Float[Tensor, "S {n} ..."]:

@@ -73,7 +73,17 @@ class DiracGAN:
         return -torch.stack([slope_generator * psi, slope_discriminator * theta + pull], dim=1)
 
     def jacobian(self) -> Float[Tensor, "2 2"]:
-        """Derivative of the field at the equilibrium (0, 0), in double precision."""
+        r"""Derivative of the field at the equilibrium (0, 0), in double precision.
+
+        Raises:
+            ValueError: if there is a penalty of WGAN-GP: :math:`(\lvert\psi\rvert - 1)^2` has a
+                kink at 0, where the field jumps and has no derivative.
+        """
+        if self.gradient_penalty:
+            raise ValueError(
+                f"gradient_penalty is {self.gradient_penalty}, and its field jumps at the "
+                "equilibrium: it has no derivative there. Look at an orbit instead"
+            )
         origin = torch.zeros(2, dtype=torch.float64)
         row_generator = hessian(self.loss_generator, origin)[0]
         row_discriminator = hessian(self.loss_discriminator, origin)[1]

@@ -33,7 +33,7 @@ def great_circle(
         The points, on the device of ``z_cosine``.
 
     Raises:
-        ValueError: if ``n_frames`` is below 1, or the two have different shapes.
+        ValueError: if ``n_frames`` is below 1, if the two have different shapes, or are integers.
     """
     if n_frames < 1:
         raise ValueError(f"n_frames must be at least 1, got {n_frames}")
@@ -62,7 +62,8 @@ def slerp(
 
     Raises:
         ValueError: if a latent is zero or the two point in opposite directions, since no shortest
-            way between them is defined then; if they have different shapes, or NaN.
+            way between them is defined then; if they have different shapes, or NaN, or are
+            integers.
     """
     if n_steps < 2:
         raise ValueError(f"n_steps must be at least 2 (both ends), got {n_steps}")
@@ -150,6 +151,11 @@ def latents_by_digit(
 
 
 def _check_pair(a: Tensor, b: Tensor) -> None:
+    if not (a.is_floating_point() and b.is_floating_point()):
+        raise ValueError(
+            f"latents are floating point numbers, got {a.dtype} and {b.dtype}; convert them by "
+            ".float()"
+        )
     if a.shape != b.shape:
         raise ValueError(
             f"both latents must have one shape, got {tuple(a.shape)} and {tuple(b.shape)}"

@@ -25,14 +25,18 @@ def input_gradient(
     Raises:
         ValueError: if the discriminator does not return one number for each sample.
     """
-    x = x.detach().requires_grad_(True)
-    logits = discriminator(x)
+    is_differentiable = torch.is_grad_enabled()  # without, the gradient is still a number
+    with torch.enable_grad():
+        x = x.detach().requires_grad_(True)
+        logits = discriminator(x)
     if logits.numel() != len(x):
         raise ValueError(
             f"a penalty needs one logit for each of the {len(x)} samples, got shape "
             f"{tuple(logits.shape)}"
         )
-    (gradient,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
+    with torch.enable_grad():
+        total = logits.sum()
+    (gradient,) = torch.autograd.grad(total, x, create_graph=is_differentiable)
     return gradient.flatten(1)
 
 

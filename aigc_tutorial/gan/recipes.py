@@ -64,7 +64,7 @@ class Recipe(Config):
     def networks(self, *, seed: int = 0) -> tuple[Generator, Discriminator]:
         """Build both networks; the seed decides their weights and touches no global state."""
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)
             return (
                 self.generator_class(self.generator_config),
                 self.discriminator_class(self.discriminator_config),

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.optim.swa_utils import update_bn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from aigc_tutorial.config import Config
 from aigc_tutorial.data import ShuffledBatches
@@ -211,7 +211,8 @@ class GANTrainer:
         The steps that ``ema_every`` has not let in yet are part of the average here.
 
         Batch normalisation needs statistics of the averaged network, which differ from those that
-        either network met in training: they are measured anew on ``n_latents`` latents.
+        either network met in training: they are measured anew on ``n_latents`` latents. A layer
+        that is in evaluation mode in the trained generator keeps the statistics that it has.
         """
         ema = self.ema
         if self._n_not_averaged:
@@ -222,8 +223,9 @@ class GANTrainer:
             generator.parameters(), self.generator.parameters(), strict=True
         ):
             averaged.requires_grad_(trained.requires_grad)
-        latents = generator.sample_latent(n_latents, rng=torch.Generator().manual_seed(0))
-        update_bn(latents.split(500), generator)
+        for averaging, training in zip(generator.modules(), self.generator.modules(), strict=True):
+            averaging.training = training.training
+        _measure_batch_norms(generator, n_latents)
         return generator.eval()
 
     def take_snapshot(self, n_images: int, n_samples: int = 64) -> None:
@@ -282,19 +284,45 @@ class GANTrainer:
         }
 
 
+@torch.no_grad()
+def _measure_batch_norms(generator: Generator, n_latents: int) -> None:
+    """Give the batch norms that are in training mode the statistics of what they meet now."""
+    norms = [m for m in generator.modules() if isinstance(m, _BatchNorm) and m.training]
+    if not norms:
+        return
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the mean of all batches
+    latents = generator.sample_latent(n_latents, rng=torch.Generator().manual_seed(0))
+    for part in latents.chunk(-(-n_latents // 500)):  # of equal size: none is a single latent
+        generator(part)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+
+
 def make_optimizers(
     generator: nn.Module, discriminator: nn.Module, config: GANTrainingConfig
 ) -> tuple[JointOptimizer, JointOptimizer]:
-    """Adam for each network; the discriminator's convolution kernels go by spectral descent."""
+    """Adam for each network; the discriminator's convolution kernels go by spectral descent.
+
+    Raises:
+        ValueError: if a network has no weights.
+    """
+    for name, network in (("generator", generator), ("discriminator", discriminator)):
+        if next(network.parameters(), None) is None:
+            raise ValueError(f"the {name} has no weights that could be trained")
     kernels = layer_weights(discriminator, nn.Conv2d) if config.learning_rate_kernels else []
     moved = {id(kernel) for kernel in kernels}
     others = [p for p in discriminator.parameters() if id(p) not in moved]
     of_generator = torch.optim.Adam(
         generator.parameters(), config.learning_rate_generator, config.betas, fused=True
     )
-    of_discriminator: list[torch.optim.Optimizer] = [
-        torch.optim.Adam(others, config.learning_rate_discriminator, config.betas, fused=True)
-    ]
+    of_discriminator: list[torch.optim.Optimizer] = []
+    if others:
+        of_discriminator.append(
+            torch.optim.Adam(others, config.learning_rate_discriminator, config.betas, fused=True)
+        )
     if kernels:
         of_discriminator.append(spectral_descent(kernels, config.learning_rate_kernels))
     return JointOptimizer(of_generator), JointOptimizer(*of_discriminator)
@@ -324,6 +352,7 @@ class GANTrainingResult:
     seconds: float
 
 
+@torch.enable_grad()  # whatever the caller has switched off for work of its own
 def train(
     generator: Generator,
     discriminator: Discriminator,

@@ -190,8 +190,12 @@ def attend(
         values: of all tokens.
         mask: True where a query may look. None for plain causality, which the fast kernels know
             without being shown a mask.
+
+    Raises:
+        ValueError: if the mask is not of truth values, or if there are more queries than keys.
     """
     n_queries, n_keys = queries.shape[2], keys.shape[2]
+    _check_visible(n_queries, n_keys, mask)
     if mask is None and n_queries not in (1, n_keys):
         mask = causal_mask(n_queries, n_keys, device=queries.device)
     # One query is the last token's, which sees everything.
@@ -210,7 +214,12 @@ def attention_probabilities(
     keys: Float[Tensor, "B N T d"],
     mask: Bool[Tensor, "*batch K T"] | None = None,
 ) -> Float[Tensor, "B N K T"]:
-    """The weights with which :func:`attend` averages the values; every row sums to 1."""
+    """The weights with which :func:`attend` averages the values; every row sums to 1.
+
+    Raises:
+        ValueError: if the mask is not of truth values, or if there are more queries than keys.
+    """
+    _check_visible(queries.shape[2], keys.shape[2], mask)
     if mask is None:
         mask = causal_mask(queries.shape[2], keys.shape[2], device=queries.device)
     scores = queries @ keys.transpose(-2, -1) / queries.shape[-1] ** 0.5
@@ -223,6 +232,20 @@ def causal_mask(
     """True where a token is no later than the query; the queries are the last of the keys."""
     ones = torch.ones(n_queries, n_keys, dtype=torch.bool, device=device)
     return ones.tril(n_keys - n_queries)
+
+
+def _check_visible(n_queries: int, n_keys: int, mask: Tensor | None) -> None:
+    """Refuse masks that torch would add to the logits, and queries that see nothing."""
+    if mask is None and n_queries > n_keys:
+        raise ValueError(
+            f"the queries are the last of the keys, got {n_queries} queries and {n_keys} keys; "
+            "the first of them would see nothing. Give a mask if it is meant otherwise"
+        )
+    if mask is not None and mask.dtype != torch.bool:
+        raise ValueError(
+            f"a mask says True where a query may look, got numbers of type {mask.dtype}, which "
+            "would be added to the logits; compare them, as in mask > 0.5"
+        )
 
 
 def segment_mask(segments: Int64[Tensor, "B T"]) -> Bool[Tensor, "B 1 T T"]:

@@ -6,6 +6,8 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
+from aigc_tutorial.nn.precision import full_precision
+
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
@@ -23,8 +25,12 @@ class EMA(Generic[ModuleT]):
 
     Buffers, such as the running statistics of batch normalisation, are copied and not averaged.
 
+    Weights of less precision are averaged in float32: a small share of a bfloat16 weight, which
+    keeps three digits, is rounded away at every step, and the average would never move.
+
     Attributes:
-        model: the averaged copy, in evaluation mode and without gradients.
+        model: the averaged copy, in evaluation mode and without gradients; in float32 where the
+            model has less precision.
         n_seen: images or tokens seen so far.
     """
 
@@ -38,6 +44,9 @@ class EMA(Generic[ModuleT]):
         self.ramp_up = ramp_up
         self.n_seen = 0
         self.model: ModuleT = copy.deepcopy(model).eval().requires_grad_(False)
+        for tensor in (*self.model.parameters(), *self.model.buffers()):
+            if tensor.is_floating_point():
+                tensor.data = full_precision(tensor.data)
 
     def decay(self, n: int) -> float:
         """Weight that the old average keeps after a step on ``n`` images or tokens."""
@@ -48,7 +57,8 @@ class EMA(Generic[ModuleT]):
     def update(self, model: nn.Module, n: int) -> None:
         """Move the average towards ``model``, just trained on ``n`` images or tokens."""
         averages: list[Tensor] = list(self.model.parameters())
-        weights: list[Tensor] = list(model.parameters())
+        pairs = zip(averages, model.parameters(), strict=True)
+        weights = [weight.to(average.dtype) for average, weight in pairs]
         torch._foreach_lerp_(averages, weights, 1.0 - self.decay(n))
         for average, buffer in zip(self.model.buffers(), model.buffers(), strict=True):
             average.copy_(buffer)

@@ -1,5 +1,7 @@
 """Rotary positions: a query and a key meet at an angle that tells how far apart they are."""
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -33,10 +35,10 @@ class RotaryPositions(nn.Module):
                 the context.
 
         Raises:
-            ValueError: if ``head_width`` is odd or ``base`` is not above 1.
+            ValueError: if ``head_width`` is odd or ``base`` is no number above 1.
         """
         super().__init__()
-        if head_width % 2 or base <= 1:
+        if head_width % 2 or not 1 < base < math.inf:
             raise ValueError(
                 "rotary positions need an even number of components a head and a base above 1, got "
                 f"{head_width} and {base}"
@@ -52,7 +54,14 @@ class RotaryPositions(nn.Module):
         """Tables of the positions from ``start`` up to, not including, ``stop``.
 
         A model with a cache starts at the number of tokens it has read.
+
+        Raises:
+            ValueError: if the tables do not reach so far.
         """
+        if not 0 <= start <= stop <= len(self.cos):
+            raise ValueError(
+                f"the tables hold the positions from 0 up to {len(self.cos)}, got {start} to {stop}"
+            )
         return self.cos[start:stop], self.sin[start:stop]
 
 

@@ -115,8 +115,7 @@ class Pretrained(nn.Module):
         """
         weights_path, config_path = _locate(folder, revision)
         tensors, config = _read(weights_path, config_path, cls.config_class)
-        require_finite(tensors, f"{weights_path} holds")
-        model = cls(config)
+        model = cls(config).float()  # whatever torch's default type is
         try:
             model.load_state_dict(tensors)
         except RuntimeError as error:
@@ -124,6 +123,8 @@ class Pretrained(nn.Module):
                 f"the weights in {weights_path} do not fit {cls.__name__} as {CONFIG_NAME} beside "
                 f"them describes it: {error}"
             ) from error
+        # After the conversion to float32, in which a large float64 number is infinite.
+        require_finite(model.state_dict(), f"{weights_path} holds, as float32,")
         return model.to(device).eval()
 
 

@@ -170,7 +170,8 @@ def digit_reference() -> DigitReference:
 def rounded(model: ModelT) -> ModelT:
     """A copy of the model with the weights that storing leaves: through float16 and back.
 
-    What a card says is measured on this copy.
+    What a card says is measured on this copy. Tables that a model computes from its configuration
+    and does not store are not rounded, as :func:`load` does not round them either.
 
     Args:
         model: A trained model; it is left as it is.
@@ -181,9 +182,14 @@ def rounded(model: ModelT) -> ModelT:
     Raises:
         ValueError: If a weight is too large for float16 (above 65,504) or is not finite.
     """
-    result = copy.deepcopy(model).half()
-    require_finite(result.state_dict(), f"{type(model).__name__} cannot be stored in float16, with")
-    return result.float().eval()
+    result = copy.deepcopy(model).float().eval()
+    stored = {
+        name: tensor.half() if tensor.is_floating_point() else tensor
+        for name, tensor in model.state_dict().items()
+    }
+    require_finite(stored, f"{type(model).__name__} cannot be stored in float16, with")
+    result.load_state_dict(stored)
+    return result
 
 
 def save_entry(
@@ -212,8 +218,8 @@ def save_entry(
 
     Raises:
         KeyError: If the zoo has no model of that name.
-        ValueError: If model and card do not belong to the name, or the tokenizer is not one of as
-            many tokens as the model has.
+        ValueError: If model and card do not belong to the name, the tokenizer is not one of as
+            many tokens as the model has, or a further file has the name of another file.
     """
     model_class = _model_class(name)
     if type(model) is not model_class or (card.name, card.model) != (name, model_class.__name__):
@@ -226,13 +232,14 @@ def save_entry(
     if n_tokens != n_expected:
         raise ValueError(f"{name} has a vocabulary of {n_expected}, its tokenizer of {n_tokens}.")
     extra = {f"{file}.safetensors": tensors for file, tensors in (extra_tensors or {}).items()}
-    files = [
-        WEIGHTS_NAME,
-        CONFIG_NAME,
-        CARD_NAME,
-        *[TOKENIZER_NAME] * (tokenizer is not None),
-        *extra,
-    ]
+    files = [WEIGHTS_NAME, CONFIG_NAME, CARD_NAME, *[TOKENIZER_NAME] * (tokenizer is not None)]
+    for file in extra:
+        if file in files or Path(file).name != file:
+            raise ValueError(
+                f"extra_tensors would write {file}, which is the name of another file of the entry "
+                "or no plain name; choose another."
+            )
+    files += extra
     entry = _entry(name, folder)
     with replace_files(entry, *files, SUMS_NAME) as temporary:
         model.save_pretrained(temporary, dtype=torch.float16)

@@ -125,3 +125,22 @@ def test_saved_and_loaded(tmp_path):
 def test_nothing_may_mix_rows():
     with pytest.raises(ValueError, match="batch normalisation would mix"):
         gan.MLPGeneratorCopiesConfig(n_copies=2, batch_norm=True)
+
+
+@pytest.mark.parametrize(("n", "batch_size"), [(64, 1000), (3001, 1000), (10, 1), (2, 4)])
+def test_any_number_of_samples_in_any_parts(n, batch_size):
+    """Row i is of copy i mod S, whatever the parts in which the rows are computed."""
+    generator, _ = side_by_side()
+    samples = generator.sample(n, rng=seeded(), batch_size=batch_size)
+    whole = generator.sample(n + -n % N_COPIES, rng=seeded(), batch_size=30_000)
+    torch.testing.assert_close(samples, whole[:n])
+    for bad in ({"n": 0}, {"n": 3, "batch_size": 0}):
+        with pytest.raises(ValueError, match="at least 1"):
+            generator.sample(**bad)
+
+
+def test_snapshots_are_kept_of_copies():
+    rows = torch.randn(60, 2, generator=seeded())
+    config = gan.GANTrainingConfig(n_images=60, batch_size=30)
+    result = gan.train(*side_by_side(), rows, config=config, snapshots_at=[30], progress_bar=False)
+    assert result.snapshots[30].shape == (64, 2)

@@ -85,3 +85,11 @@ def test_bad_arguments_are_refused():
         DiracGAN().orbit((1.0, 1.0), step_size=0.0, n_steps=3)
     with pytest.raises(ValueError, match="at least one step"):
         DiracGAN().orbit((1.0, 1.0), step_size=0.1, n_steps=0)
+
+
+def test_there_is_no_jacobian_where_the_field_jumps():
+    game = DiracGAN(gradient_penalty=1.0)
+    step = torch.tensor([[0.0, 1e-6]], dtype=torch.float64)
+    assert (game.field(step) - game.field(-step)).abs().max() > 1  # however small the step
+    with pytest.raises(ValueError, match="no derivative"):
+        game.jacobian()

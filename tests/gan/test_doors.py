@@ -1,5 +1,6 @@
 """What training, penalties, losses and latent paths do with data that they cannot use."""
 
+import inspect
 from typing import Any
 
 import pytest
@@ -147,6 +148,14 @@ class TestPaths:
     """Latents on another device than each other or than the network."""
 
     a, b = torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(0))
+
+    def test_whole_numbers_are_refused(self):
+        whole = inspect.unwrap(great_circle), inspect.unwrap(slerp)
+        for path, latent in zip(
+            whole, (torch.ones(2, 3).long(), torch.ones(3).long()), strict=True
+        ):
+            with pytest.raises(ValueError, match="floating point numbers"):
+                path(latent, latent, 4)
 
     def test_devices(self):
         loop, way = great_circle(self.a, self.b, 4), slerp(self.a[0], self.b[0], 4)

@@ -113,3 +113,14 @@ def test_unequal_batches_are_refused(random):
     x = torch.randn(3, *SHAPE, generator=random)
     with pytest.raises(ValueError, match="pair by pair"):
         gradient_penalty(linear(torch.ones(16)), x, x[:2], rng=random)
+
+
+def test_without_gradients_a_penalty_is_the_same_number(random):
+    x, weight = torch.randn(5, *SHAPE, generator=random), torch.randn(16, generator=random)
+    critic = linear(weight.requires_grad_())
+    expected = r1_penalty(critic, x)
+    with torch.no_grad():
+        found = r1_penalty(critic, x)
+    assert expected.requires_grad
+    assert not found.requires_grad
+    torch.testing.assert_close(found, expected.detach())

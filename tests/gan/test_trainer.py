@@ -1,15 +1,18 @@
 """Training: who learns from what, reproducibility, resuming, failures."""
 
+import copy
 import csv
 import dataclasses
 from typing import Any
 
 import pytest
 import torch
+from torch.nn.utils.parametrizations import weight_norm
 
 from aigc_tutorial import gan
 from aigc_tutorial.data import ring
 from aigc_tutorial.gan import losses
+from aigc_tutorial.gan.recipes import MNIST_MLP
 from aigc_tutorial.optim import orthogonalise
 from aigc_tutorial.training import CsvTracker, Engine
 from tests.training.interrupted import InterruptedEngine
@@ -483,3 +486,95 @@ def test_dropout_follows_from_the_seed_and_a_resumed_run_draws_the_same(rows, tm
     parts = train(tmp_path / "parts")
     for key, tensor in whole.items():
         assert torch.equal(tensor, parts[key]), key
+
+
+def test_batch_norms_that_the_caller_froze_keep_their_statistics(rows):
+    player = trainer(losses.RELATIVISTIC, batch_norm=True)
+    norm = player.generator.layers[3].eval()
+    norm.running_mean.fill_(3.0)
+    player.step(rows[:16], 0.5)
+    averaged = player.averaged_generator()
+    assert torch.equal(averaged.layers[3].running_mean, torch.full((8,), 3.0))
+    assert not any(module.training for module in averaged.modules())
+
+
+@pytest.mark.parametrize("n_latents", [2, 501])
+def test_no_number_of_latents_leaves_a_batch_of_one(rows, n_latents):
+    player = trainer(losses.RELATIVISTIC, batch_norm=True)
+    player.step(rows[:16], 0.5)
+    assert player.averaged_generator(n_latents).layers[3].running_var.isfinite().all()
+
+
+class Convolutions(gan.Discriminator):
+    """A discriminator of kernels alone; with ``normed``, as weight normalisation keeps them."""
+
+    config_class = gan.ConvDiscriminatorConfig
+
+    def __init__(self, normed: bool) -> None:
+        super().__init__(gan.ConvDiscriminatorConfig(image_shape=(1, 8, 8)))
+        first = torch.nn.Conv2d(1, 4, 4, 2, 1, bias=False)
+        self.layers = torch.nn.Sequential(
+            weight_norm(first) if normed else first,
+            torch.nn.LeakyReLU(0.2),
+            torch.nn.Conv2d(4, 1, 4, bias=False),
+            torch.nn.Flatten(),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layers(x).squeeze(1)
+
+
+@pytest.mark.parametrize("normed", [False, True])
+def test_all_weights_of_a_discriminator_of_convolutions_alone_move(normed):
+    torch.manual_seed(0)
+    generator = gan.MLPGenerator(gan.MLPGeneratorConfig(4, (1, 8, 8), hidden=(8,)))
+    discriminator = Convolutions(normed)
+    before = [p.detach().clone() for p in discriminator.parameters()]
+    images = torch.rand(32, 1, 8, 8, generator=seeded()) * 2 - 1
+    gan.train(generator, discriminator, images, config=CONFIG, progress_bar=False)
+    for old, new in zip(before, discriminator.parameters(), strict=True):
+        assert not torch.equal(old, new)
+
+
+def test_a_copy_of_a_training_goes_on_alone(rows):
+    player = trainer(losses.RELATIVISTIC)
+    player.step(rows[:16], 0.4)
+    other = copy.deepcopy(player)
+    player.step(rows[16:32], 0.5)
+    moved = weights(player.generator)
+    assert not torch.equal(weights(other.generator), moved)
+    other.step(rows[16:32], 0.5)
+    assert torch.equal(weights(other.generator), moved)
+    assert torch.equal(weights(other.ema.model), weights(player.ema.model))
+
+
+def test_a_training_in_a_block_without_gradients_is_the_same(rows):
+    expected = gan.train(*networks(), rows, config=CONFIG, progress_bar=False)
+    with torch.no_grad():
+        found = gan.train(*networks(), rows, config=CONFIG, progress_bar=False)
+    assert torch.equal(weights(found.raw_generator), weights(expected.raw_generator))
+
+
+def test_weights_must_be_of_one_precise_type(rows):
+    for generator_type, discriminator_type in [
+        (torch.bfloat16, torch.bfloat16),
+        (torch.float64, torch.float32),
+    ]:
+        generator, discriminator = networks()
+        with pytest.raises(ValueError, match=r"of one type, .* convert them by \.float\(\)"):
+            gan.train(
+                generator.to(generator_type),
+                discriminator.to(discriminator_type),
+                rows,
+                config=CONFIG,
+                progress_bar=False,
+            )
+
+
+def test_the_weights_of_a_recipe_touch_no_state_of_a_gpu(monkeypatch):
+    touched: list[int] = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", touched.append)
+    state = torch.get_rng_state()
+    MNIST_MLP.networks(seed=3)
+    assert touched == []
+    assert torch.equal(torch.get_rng_state(), state)

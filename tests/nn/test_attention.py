@@ -1,5 +1,7 @@
 """Attention by the fast kernel equals the formula; the cache equals having all tokens."""
 
+import inspect
+
 import pytest
 import torch
 
@@ -129,3 +131,18 @@ def test_under_autocast_a_processor_attends_in_full_precision():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         gathered = attend(queries, keys, values)
     assert torch.equal(gathered, attend(queries, keys, values))
+
+
+def test_masks_of_numbers_and_queries_without_keys_are_refused():
+    queries, keys, values = (noise(BATCH, HEADS, TIME, 4, seed=i) for i in range(3))
+    mask = causal_mask(TIME, TIME)
+    for numbers in (mask.float(), mask.long()):
+        with pytest.raises(ValueError, match=r"compare them, as in mask > 0\.5"):
+            # Without the shape checks of the tests.
+            inspect.unwrap(attend)(queries, keys, values, numbers)
+        with pytest.raises(ValueError, match=r"compare them, as in mask > 0\.5"):
+            inspect.unwrap(attention_probabilities)(queries, keys, numbers)
+    with pytest.raises(ValueError, match="queries are the last of the keys"):
+        attend(queries, keys[:, :, 1:], values[:, :, 1:])
+    with pytest.raises(ValueError, match="queries are the last of the keys"):
+        attention_probabilities(queries, keys[:, :, 1:])

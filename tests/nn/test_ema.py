@@ -66,3 +66,18 @@ def test_state_is_complete():
 def test_nonsense_is_refused(arguments):
     with pytest.raises(ValueError, match="must be positive"):
         EMA(nn.Linear(1, 1), **arguments)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_weights_of_less_precision_are_averaged_in_float32(dtype):
+    """One step moves the average by 2e-4 of the way, which such weights cannot hold."""
+    ema = EMA(constant_model(0.0).to(dtype), half_life=30_000, ramp_up=float("inf"))
+    ema.n_seen = 1
+    one = constant_model(1.0).to(dtype)
+    for _ in range(100):
+        ema.update(one, 300)
+    assert ema.model.weight.detach() == pytest.approx(torch.full((2, 2), 0.5), rel=1e-4)
+
+
+def test_the_average_of_weights_of_double_precision_is_as_precise():
+    assert EMA(constant_model(1.0).double(), half_life=1).model.weight.dtype == torch.float64

@@ -59,7 +59,13 @@ def test_tables_are_no_weights(rotary):
     assert rotary.state_dict() == {}
 
 
-@pytest.mark.parametrize(("width", "base"), [(7, 1000.0), (8, 1.0)])
+@pytest.mark.parametrize(("width", "base"), [(7, 1000.0), (8, 1.0), (8, float("nan"))])
 def test_impossible_settings_are_refused(width, base):
     with pytest.raises(ValueError, match="even number"):
         RotaryPositions(width, CONTEXT, base)
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, CONTEXT + 1), (CONTEXT, CONTEXT + 1), (-1, 2)])
+def test_positions_past_the_tables_are_refused(rotary, start, stop):
+    with pytest.raises(ValueError, match=f"positions from 0 up to {CONTEXT}"):
+        rotary(start, stop)

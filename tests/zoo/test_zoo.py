@@ -271,6 +271,49 @@ class TestSaving:
         for name, tensor in zoo.load(NAME, folder=tmp_path).state_dict().items():
             assert torch.equal(tensor, rounded.state_dict()[name])
 
+    def test_tables_that_are_not_stored_are_not_rounded(self):
+        model = zoo.load("english-bytes")
+        stored = set(model.state_dict())
+        tables = [n for n, b in model.named_buffers() if n not in stored and b.is_floating_point()]
+        assert tables
+        rounded = zoo.rounded(model)
+        for name in tables:
+            assert torch.equal(rounded.get_buffer(name), model.get_buffer(name))
+
+    def test_the_home_folder_is_one_for_writing_and_reading(
+        self, classifier, tmp_path, monkeypatch
+    ):
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.setenv("USERPROFILE", str(tmp_path))
+        where = zoo.save_entry(NAME, classifier, zoo.card(NAME), folder="~/zoo")
+        assert where == tmp_path / "zoo" / NAME
+        assert isinstance(zoo.load(NAME, folder="~/zoo"), DigitClassifier)
+
+    @pytest.mark.parametrize("name", ["model", "../model"])
+    def test_a_further_file_never_takes_the_place_of_another(self, classifier, copied, name):
+        extra = {name: {"x": torch.ones(1)}}
+        with pytest.raises(ValueError, match="choose another"):
+            zoo.save_entry(NAME, classifier, zoo.card(NAME), extra_tensors=extra, folder=copied)
+        verify(NAME, folder=copied)
+
+    @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+    def test_weights_are_float32_whatever_the_default_type(self, classifier, dtype):
+        torch.set_default_dtype(dtype)
+        try:
+            found = zoo.load(NAME)
+        finally:
+            torch.set_default_dtype(torch.float32)
+        for name, tensor in found.state_dict().items():
+            assert torch.equal(tensor, classifier.state_dict()[name])
+            assert tensor.dtype == classifier.state_dict()[name].dtype
+
+    def test_weights_that_float32_cannot_hold_are_refused(self, tmp_path):
+        model = DigitClassifier().double()
+        torch.nn.init.constant_(model.head.bias, 1e300)
+        model.save_pretrained(tmp_path)
+        with pytest.raises(ValueError, match="holds, as float32"):
+            DigitClassifier.from_pretrained(tmp_path)
+
     def test_rounded_refuses_weights_beyond_float16(self):
         model = DigitClassifier()
         torch.nn.init.constant_(model.head.bias, 1e5)

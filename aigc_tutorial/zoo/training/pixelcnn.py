@@ -104,7 +104,7 @@ def fit(
         engine: Device and precision.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         model = PixelCNN(config)
     return train(
         model,
