@@ -52,7 +52,11 @@ class TrainingTask(Protocol):
 
 @runtime_checkable
 class Batches(Protocol):
-    """An endless, resumable stream of batches."""
+    """An endless, resumable stream of batches.
+
+    Training with a checkpoint folder also asks for ``identity()``, a dictionary of what tells these
+    batches from others: their seed, a hash of the data.
+    """
 
     def __iter__(self) -> Iterator[Batch]: ...
 

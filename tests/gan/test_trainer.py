@@ -244,7 +244,8 @@ def test_a_checkpoint_of_another_run_is_refused(rows, tmp_path):
     with pytest.raises(ValueError, match=r"its data .* is wanted"):
         gan.train(*networks(), rows.flip(0), **arguments)
     for name in ("generator", "discriminator"):
-        mine = dataclasses.replace(losses.RELATIVISTIC, **{name: lambda *logits: logits[-1].mean()})
+        changed: dict[str, Any] = {name: lambda *logits: logits[-1].mean()}
+        mine = dataclasses.replace(losses.RELATIVISTIC, **changed)
         with pytest.raises(ValueError, match=rf"its loss of the {name} is .*, and .*<lambda>"):
             gan.train(*networks(), rows, loss=mine, **arguments)
     with pytest.raises(ValueError, match="snapshots_at names 32 to 321 images; expected 0 to 320"):
@@ -459,11 +460,7 @@ def test_the_last_steps_are_in_the_average_however_seldom_it_moves(rows, every):
 
 
 class WithMask(gan.MLPGenerator):
-    """Holds a mask of the future, as attention does, and drops units at random."""
-
-    def __init__(self, config):
-        super().__init__(config)
-        self.register_buffer("mask", torch.full((3, 3), -torch.inf).triu(1))
+    """Drops units at random; its mask of the future, as attention has one, is made below."""
 
     def forward(self, z):
         return torch.nn.functional.dropout(super().forward(z), 0.3, self.training)
@@ -474,7 +471,7 @@ def test_dropout_follows_from_the_seed_and_a_resumed_run_draws_the_same(rows, tm
         generator, discriminator = networks()
         generator.__class__ = WithMask
         generator.register_buffer("mask", torch.full((3, 3), -torch.inf).triu(1))
-        torch.rand(torch.randint(100, ()))  # whatever was drawn before
+        torch.rand(int(torch.randint(100, ())))  # whatever was drawn before
         return gan.train(
             generator, discriminator, rows, config=CONFIG, seed=seed, checkpoint_folder=folder,
             checkpoint_every=96, progress_bar=False, engine=InterruptedEngine(n_updates),

@@ -290,7 +290,7 @@ class Drawing(CountingTask):
 
 def test_what_is_drawn_without_a_generator_follows_from_the_seed(tmp_path):
     def start(seed, task=None, folder=None):
-        torch.rand(torch.randint(100, ()))  # the caller's own state is another each time
+        torch.rand(int(torch.randint(100, ())))  # the caller's own state is another each time
         before, task = torch.get_rng_state(), task or Drawing()
         try:
             run(
