@@ -271,3 +271,24 @@ def test_missing_folder_says_what_was_expected(tmp_path):
 def test_wrong_configuration_class_is_refused():
     with pytest.raises(TypeError, match="built from a TinyConfig"):
         Tiny({"sizes": (2, 3)})
+
+
+class Tied(Pretrained):
+    """Two names for one weight, and a mask that is made of zeros and -inf."""
+
+    config_class = TinyConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.first, self.second = nn.Linear(3, 3), nn.Linear(3, 3)
+        self.second.weight = self.first.weight
+        self.register_buffer("mask", torch.full((3, 3), -torch.inf).triu(1))
+
+
+def test_shared_weights_and_masks_come_back(tmp_path):
+    model = Tied(TinyConfig())
+    model.save_pretrained(tmp_path)
+    loaded = Tied.from_pretrained(tmp_path)
+    assert loaded.second.weight is loaded.first.weight
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], tensor)
