@@ -6,6 +6,8 @@ checks shapes alone: to look at values it would have to wait for a GPU in every 
 not be exported.
 """
 
+import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -173,14 +175,66 @@ def as_training_data(model: Any, data: Any) -> Any:
         ValueError: if the model cannot learn from the data, or there is nothing to predict.
     """
     if isinstance(data, tuple):
+        try:
+            inspect.signature(model.check_rows).bind(*data)
+        except TypeError as error:
+            raise ValueError(
+                f"a tuple of {len(data)} is not what {type(model).__name__} learns from ({error}); "
+                "expected what its nll takes: rows, and what belongs to them"
+            ) from None
         return _rows_to_predict(model.check_rows(*data))
     if hasattr(data, "__next__"):
         return data
-    if np.ndim(data) != 1:
+    if not isinstance(data, Tensor | np.ndarray):
+        if not isinstance(data, Sequence | int | np.integer):
+            raise ValueError(
+                f"expected a text or rows as whole numbers, or an iterator over batches, got "
+                f"{type(data).__name__}; of a data set give the tensors that the model learns from"
+            )
+        data = as_int64(data, "tokens", "encode a text with a tokenizer")
+    # A model of images has no text that could be cut into windows.
+    if data.ndim != 1 or not hasattr(model, "vocab_size"):
         return model.check_rows(data)[0]
     text = as_int64(data, "tokens", "encode a text with a tokenizer")
     check_range(text, model.vocab_size)
     return text
+
+
+def check_trainable(model: Any) -> None:
+    """Refuse a model that no gradient can train.
+
+    Raises:
+        ValueError: if it has no parameter to train, no values, or no likelihood to learn by.
+    """
+    kind = type(model).__name__
+    if not hasattr(model, "check_rows"):
+        raise ValueError(
+            f"{kind} has no check_rows; expected a model of tokens or of pixels. Others have a "
+            "training loop of their own"
+        )
+    parameters = list(model.parameters())
+    if not any(parameter.requires_grad for parameter in parameters):
+        how = "all are frozen" if parameters else "it has none; an n-gram model counts: model.fit"
+        raise ValueError(f"{kind} has no parameters to train: {how}")
+    if any(parameter.device.type == "meta" for parameter in parameters):
+        raise ValueError(
+            f"the {kind} is on the meta device, which holds no values; build it on the CPU"
+        )
+
+
+def check_resumable(batches: Any) -> None:
+    """Refuse batches that a checkpoint could not continue.
+
+    Raises:
+        ValueError: if they have no state.
+    """
+    methods = (getattr(batches, name, None) for name in ("state_dict", "load_state_dict"))
+    if not all(map(callable, methods)):
+        raise ValueError(
+            f"with a checkpoint folder the batches must be able to go on where they stopped, by "
+            f"state_dict and load_state_dict, which {type(batches).__name__} lacks; take the "
+            "batches of aigc_tutorial.data, or leave the folder away"
+        )
 
 
 def _rows_to_predict(rows: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

@@ -5,13 +5,18 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, SupportsFloat, TypeVar
 
 import torch
 from torch import Tensor
 
 from aigc_tutorial.ar.base import AutoregressiveModel
-from aigc_tutorial.ar.checks import as_training_data, check_predictions
+from aigc_tutorial.ar.checks import (
+    as_training_data,
+    check_predictions,
+    check_resumable,
+    check_trainable,
+)
 from aigc_tutorial.ar.models.pixelcnn import PixelCNN
 from aigc_tutorial.config import Config
 from aigc_tutorial.data.batches.rows import ShuffledBatches, ShuffledTuples
@@ -168,7 +173,13 @@ class ARTrainer(Generic[ModelT]):
             return
         model = self._averaged()
         with evaluation_mode(model):
-            nll = float(self.validation(model))
+            measured = self.validation(model)
+        if not isinstance(measured, SupportsFloat):
+            raise ValueError(
+                "the validation must return the model's held-out loss, a number, got "
+                f"{type(measured).__name__}"
+            )
+        nll = float(measured)
         if not math.isfinite(nll):
             raise FloatingPointError(
                 f"after {n_tokens:,} tokens the validation measured {nll}, by which no weights can "
@@ -312,15 +323,17 @@ def train(
         engine: device and precision; by default the GPU where there is one.
 
     Raises:
-        ValueError: if the data are too few, a batch has nothing to predict, ``validate_every`` is
-            not a whole number of at least 1, or a checkpoint does not fit the run: its budget is
-            another, say, on which the learning rates depended.
+        ValueError: if the model cannot be trained, the data are too few or nothing that it learns
+            from, the validation returns no number, a batch has nothing to predict,
+            ``validate_every`` is not a whole number of at least 1, or a checkpoint does not fit the
+            run: its budget is another, say, on which the learning rates depended.
         FloatingPointError: if a loss, a weight or a validation is not finite.
     """
     engine, config = engine or Engine(), config or ARTrainingConfig()
     every = (
         config.n_tokens if validate_every is None else as_count(validate_every, "validate_every")
     )
+    check_trainable(model)
     with devices_restored(model):
         # Each process of a distributed run draws data of its own.
         rng = torch.Generator().manual_seed(seed + 1_000_003 * engine.rank)
@@ -330,6 +343,7 @@ def train(
         batches = _batches(data, config, rng, engine.device)
         settings = None
         if checkpoint_folder is not None:
+            check_resumable(batches)
             settings = trainer.settings() | {
                 "seed": seed,
                 "validate_every": "no validation" if validation is None else every,

@@ -62,8 +62,12 @@ def bars(
         order: tokens to show, from top to bottom; by default the most probable ones.
         marked: a token to show bold and in another colour, below the others if not among them.
         before: other probabilities of the same tokens, drawn as outlines.
+
+    Raises:
+        ValueError: if there are not as many labels as probabilities.
     """
     probabilities = torch.from_numpy(as_numbers(probabilities, "the probabilities"))
+    check_labels(labels, len(probabilities))
     if order is None:
         order = probabilities.topk(min(n_shown, len(probabilities))).indices.tolist()
     rows = list(order)
@@ -100,6 +104,19 @@ def bars(
         text = f"{100 * values[token]:.1f} %" if values[token] > 0 else "–"
         parts.append(f'<text x="{left + end + 6:.1f}" y="{base}"{bold}>{text}</text>')
     return "".join([*parts, "</svg>"])
+
+
+def check_labels(labels: Sequence[str], n_tokens: int) -> None:
+    """Refuse labels that are not one for each token.
+
+    Raises:
+        ValueError: if there are fewer or more.
+    """
+    if len(labels) != n_tokens:
+        raise ValueError(
+            f"there are {len(labels)} labels for {n_tokens} tokens; give each token of the "
+            "vocabulary its own, as viz.token_labels makes them"
+        )
 
 
 def _n_cells(text: str) -> int:

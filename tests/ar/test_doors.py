@@ -26,7 +26,13 @@ from aigc_tutorial.ar import (
     stream,
     train,
 )
-from aigc_tutorial.ar.checks import as_segments, as_training_data, check_predictions
+from aigc_tutorial.ar.checks import (
+    as_segments,
+    as_training_data,
+    check_predictions,
+    check_resumable,
+    check_trainable,
+)
 from aigc_tutorial.ar.generation import pixels
 from aigc_tutorial.ar.generation.sampling import (
     apply_temperature,
@@ -333,6 +339,61 @@ def test_data_without_anything_to_predict_are_refused():
     for nothing in ([3], torch.zeros(0, dtype=torch.int64), torch.zeros(0, 3, dtype=torch.int64)):
         with pytest.raises(ValueError, match=r"nothing to count|with time at least 1"):
             NGramModel(NGramConfig(V)).fit(nothing)
+
+
+class OneByOne:
+    """A data set as torch has them, which is no training data: it would be read image by image."""
+
+    def __len__(self):
+        return 10**9
+
+    def __getitem__(self, i):
+        raise AssertionError("nothing shall be read")
+
+
+@pytest.mark.parametrize("data", [OneByOne(), {"tokens": [1, 2]}, None, {1, 2}, 0.5])
+def test_what_is_no_training_data_is_refused_unread(data):
+    for model in (make("window"), pixelcnn()):
+        with pytest.raises(ValueError, match=r"expected a text or rows .*, got \w+; of a data set"):
+            as_training_data(model, data)
+
+
+def test_training_data_have_the_form_that_the_model_learns_from():
+    text = torch.arange(50) % 2
+    with pytest.raises(ValueError, match=r"expected levels of shape \(batch, 4, 3\), got \(50,\)"):
+        train(pixelcnn(), text, config=CONFIG, progress_bar=False)
+    with pytest.raises(ValueError, match=r"expected tokens as whole numbers, .*equally long lists"):
+        as_training_data(make("window"), [[1, 2], [3]])
+    for parts in ((), (text, text, text, text)):
+        with pytest.raises(ValueError, match=rf"a tuple of {len(parts)} is not what WindowModel"):
+            train(make("window"), parts, config=CONFIG, progress_bar=False)
+
+
+def test_a_model_that_cannot_be_trained_is_refused():
+    text = torch.arange(50) % V
+    with pytest.raises(ValueError, match=r"NGramModel has no parameters to train: .* model\.fit"):
+        train(make("n-gram"), text, config=CONFIG, progress_bar=False)
+    with pytest.raises(ValueError, match="no parameters to train: all are frozen"):
+        train(make("window").requires_grad_(False), text, config=CONFIG, progress_bar=False)
+    with pytest.raises(ValueError, match="on the meta device, which holds no values"):
+        train(make("window").to("meta"), text, config=CONFIG, progress_bar=False)
+    with pytest.raises(ValueError, match="FrameModel has no check_rows"):
+        check_trainable(FrameModel())
+
+
+def test_batches_without_a_state_are_no_match_for_a_checkpoint():
+    with pytest.raises(ValueError, match=r"state_dict and load_state_dict, which generator lacks"):
+        check_resumable(torch.zeros(2, 4) for _ in range(9))
+    check_resumable(TokenWindows(np.arange(50), 5, 2, rng=seeded()))
+
+
+def test_a_validation_returns_a_number():
+    def forgets_to_return(model: Any) -> Any:
+        model.eval()
+
+    data = torch.arange(50) % V
+    with pytest.raises(ValueError, match=r"validation must return .* a number, got NoneType"):
+        train(make("window"), data, config=CONFIG, validation=forgets_to_return, progress_bar=False)
 
 
 # ---- Images ----

@@ -18,7 +18,7 @@ from aigc_tutorial.ar.generation.sampling import process
 from aigc_tutorial.nn.mode import evaluation_mode
 from aigc_tutorial.tokenizers import REPLACEMENT, Tokenizer
 from aigc_tutorial.viz.labels import visible
-from aigc_tutorial.viz.tokens import bars, coloured, token_label, token_labels
+from aigc_tutorial.viz.tokens import bars, check_labels, coloured, token_label, token_labels
 from aigc_tutorial.viz.widgets.frames import (
     LABEL,
     choice,
@@ -66,10 +66,12 @@ def next_token_explorer(
         next after whatever is typed.
 
     Raises:
-        ValueError: if there is no text, or one of them is too short or too long.
+        ValueError: if there is no text, one of them is too short or too long, or the tokenizer is
+            not the model's.
     """
     if not texts:
         raise ValueError("there is no text to show")
+    _check_vocabulary(model, tokenizer)
     labels = token_labels(tokenizer)
     replays = [_replay(model, tokenizer, text, labels, start, n_shown) for text in texts]
     typing = _typing(model, tokenizer, labels, n_shown)
@@ -104,7 +106,19 @@ def sampling_explorer(
     Returns:
         Sliders for the temperature and for a filter, and buttons that choose the filter. It needs
         no kernel.
+
+    Raises:
+        ValueError: if 1 is not among the temperatures, there is no filter or one without a setting,
+            or there are not as many labels as logits.
     """
+    check_labels(labels, len(logits))
+    if 1 not in temperatures:
+        raise ValueError(
+            "1 must be among the temperatures, for the model's own distribution is shown first, "
+            f"got {tuple(temperatures)}"
+        )
+    if not filters or not all(filters.values()):
+        raise ValueError(f"expected filters with one setting or more each, got {dict(filters)}")
     before = logits.softmax(dim=-1)
     order = before.topk(min(n_shown, len(before))).indices.tolist()
 
@@ -168,8 +182,18 @@ def attention_explorer(
     Returns:
         Buttons for the heads and a slider above the text, whose background is the deeper the more
         the outlined token takes from there. It needs no kernel.
+
+    Raises:
+        ValueError: if there is no head, or one that the model does not have; if the text is empty
+            or ``start`` beyond it, or the tokenizer is not the model's.
     """
+    _check_vocabulary(model, tokenizer)
+    _check_heads(model, heads)
     tokens = tokenizer.prompt(text)
+    if len(tokens) == 0:
+        raise ValueError("the text is empty: there is no token that could look back")
+    if start is not None and not 0 <= start < len(tokens):
+        raise ValueError(f"start must lie in 0 … {len(tokens) - 1}, the text's tokens, got {start}")
     with evaluation_mode(model):
         maps = model.attention_maps(tokens[None].to(model.device))[:, 0].float().cpu()
     pieces = [_piece(tokenizer, int(token)) for token in tokens]
@@ -187,6 +211,26 @@ def attention_explorer(
     chosen = stacked(views)
     ipw.jslink((which, "index"), (chosen, "selected_index"))
     return column(side_by_side(which, looking), chosen)
+
+
+def _check_vocabulary(model: AutoregressiveModel, tokenizer: Tokenizer) -> None:
+    if model.vocab_size != tokenizer.vocab_size:
+        raise ValueError(
+            f"the model knows {model.vocab_size} tokens and the tokenizer {tokenizer.vocab_size}; "
+            "give the tokenizer that the model was trained with"
+        )
+
+
+def _check_heads(model: Transformer, heads: Sequence[tuple[int, int]]) -> None:
+    n_layers, n_heads = model.config.n_layers, model.config.n_heads
+    if not heads:
+        raise ValueError("there is no head to show; give pairs of layer and head, from 0: [(0, 0)]")
+    for layer, head in heads:
+        if not (0 <= layer < n_layers and 0 <= head < n_heads):
+            raise ValueError(
+                f"there is no head {(layer, head)}: layers are 0 … {n_layers - 1} and heads "
+                f"0 … {n_heads - 1}"
+            )
 
 
 def _piece(tokenizer: Tokenizer, token: int) -> str:

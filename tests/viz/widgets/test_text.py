@@ -253,3 +253,39 @@ def test_maps_are_drawn_for_every_head(model, tokenizer):
     assert torch.allclose(torch.as_tensor(image.data), maps[1, 0].double())
     with pytest.raises(ValueError, match="no map"):
         viz.token_maps({}, labels)
+
+
+def test_sampling_explorer_refuses_what_it_cannot_show():
+    explore, logits = viz.widgets.sampling_explorer, torch.zeros(3)
+    with pytest.raises(ValueError, match=r"1 must be among the temperatures, .* got \(0.5, 2.0\)"):
+        explore(logits, list("abc"), temperatures=(0.5, 2.0))
+    for labels in ("ab", "abcd"):
+        with pytest.raises(ValueError, match=f"there are {len(labels)} labels for 3 tokens"):
+            explore(logits, list(labels))
+        with pytest.raises(ValueError, match=f"there are {len(labels)} labels for 3 tokens"):
+            bars(logits.softmax(0), list(labels), alt="")
+    for filters in ({}, {"top_k": ()}):
+        with pytest.raises(ValueError, match="expected filters with one setting or more"):
+            explore(logits, list("abc"), filters=filters)
+
+
+def test_explorers_take_the_model_s_own_tokenizer(model):
+    for other in (tokenizers.ByteTokenizer(), tokenizers.CharacterTokenizer("to be")):
+        with pytest.raises(ValueError, match="give the tokenizer that the model was trained with"):
+            viz.widgets.next_token_explorer(model, other, [TEXT])
+        with pytest.raises(ValueError, match="give the tokenizer that the model was trained with"):
+            viz.widgets.attention_explorer(model, other, TEXT, heads=[(0, 0)])
+
+
+def test_attention_explorer_refuses_what_it_cannot_show(model, tokenizer):
+    explore = viz.widgets.attention_explorer
+    with pytest.raises(ValueError, match="there is no head to show"):
+        explore(model, tokenizer, TEXT, heads=[])
+    for wrong in ((2, 0), (0, 2), (-1, 0)):
+        with pytest.raises(ValueError, match=r"there is no head .*: layers are 0 … 1 and heads"):
+            explore(model, tokenizer, TEXT, heads=[(0, 0), wrong])
+    with pytest.raises(ValueError, match="the text is empty"):
+        explore(model, tokenizer, "", heads=[(0, 0)])
+    for start in (-1, len(TEXT)):
+        with pytest.raises(ValueError, match="start must lie in 0 … 17"):
+            explore(model, tokenizer, TEXT, heads=[(0, 0)], start=start)
