@@ -129,8 +129,8 @@ def classifier_two_sample_test(
     fake = fake[torch.randperm(len(fake), generator=rng)[:n]]
     # Inputs of any scale: the classifier sees them with mean 0 and variance 1.
     # Summed in float64: the square of a large float32 is infinite.
-    std, mean = torch.std_mean(real[:n_train].cpu().double())
-    mean, std = mean.item(), std.item() or 1.0
+    deviation, centre = torch.std_mean(real[:n_train].cpu().double())
+    mean, std = float(centre), float(deviation) or 1.0
     real, fake = (real - mean) / std, (fake - mean) / std
     for x, name in ((real, "x_real"), (fake, "x_fake")):
         require_finite(x, f"{name}, less the mean of x_real and divided by its deviation,")

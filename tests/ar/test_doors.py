@@ -472,9 +472,9 @@ def test_grey_values_are_numbers():
                 make_levels(torch.tensor([0.0, wrong]))
         with pytest.raises(ValueError, match="expected images as floating-point numbers"):
             make_levels(torch.zeros(2, 3, dtype=torch.uint8))
-        for wrong in (torch.zeros(4, 2, 2), torch.rand(4, 2, 2) - 1e-6):
+        for dark in (torch.zeros(4, 2, 2), torch.rand(4, 2, 2) - 1e-6):
             with pytest.raises(ValueError, match=r"2 \* images - 1"):
-                make_levels(wrong)
+                make_levels(dark)
         grey = 2 * torch.rand(4, 2, 2) - 1
         assert torch.equal(make_levels(grey.numpy()), make_levels(grey))
     with pytest.raises(ValueError, match=r"must lie in \[-1, 1\].*0 to 255"):

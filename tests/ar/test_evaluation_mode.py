@@ -120,8 +120,9 @@ def test_a_model_of_pixels_in_training_mode_gives_what_it_gives_in_evaluation(do
 def test_a_film_goes_on_in_training_mode_as_in_evaluation(rng):
     model = randomize(ar.FrameModel(ar.FrameModelConfig(width=6, n_layers=2)), scale=0.2)
     noisy = copy.deepcopy(model)
-    noisy.first = nn.Sequential(noisy.first, nn.Dropout(0.5))
-    noisy.first.weight = noisy.first[0].weight
+    first = nn.Sequential(noisy.first, nn.Dropout(0.5))
+    first.weight = noisy.first.weight
+    noisy.first = first  # type: ignore[assignment]
     noisy.train()
     films = torch.randint(2, (3, 2, 6, 6), generator=seeded()).float()
     assert not torch.equal(noisy(films), model(films)), "dropout does nothing here"

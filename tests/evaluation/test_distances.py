@@ -79,8 +79,8 @@ def test_rounded_products_change_nothing(monkeypatch):
     exact = nearest_neighbours(queries, reference, 2)
     product = torch.addmm
 
-    def rounded(bias: Tensor, a: Tensor, b: Tensor, **kwargs: float) -> Tensor:
-        return product(bias, a.bfloat16().float(), b.bfloat16().float(), **kwargs)
+    def rounded(bias: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+        return product(bias, a.bfloat16().float(), b.bfloat16().float(), beta=beta, alpha=alpha)
 
     monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: "medium")
     monkeypatch.setattr(torch, "addmm", rounded)

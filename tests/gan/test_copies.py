@@ -142,5 +142,8 @@ def test_any_number_of_samples_in_any_parts(n, batch_size):
 def test_snapshots_are_kept_of_copies():
     rows = torch.randn(60, 2, generator=seeded())
     config = gan.GANTrainingConfig(n_images=60, batch_size=30)
-    result = gan.train(*side_by_side(), rows, config=config, snapshots_at=[30], progress_bar=False)
+    generator, discriminator = side_by_side()
+    result = gan.train(
+        generator, discriminator, rows, config=config, snapshots_at=[30], progress_bar=False
+    )
     assert result.snapshots[30].shape == (64, 2)

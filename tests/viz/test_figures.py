@@ -73,7 +73,7 @@ def test_bytes_are_shown_as_the_grey_values_that_they_are():
     levels = torch.arange(0, 250, 10, dtype=torch.uint8).reshape(1, 1, 5, 5)
     assert viz.montage(levels)[:, :, 0].tolist() == levels[0, 0].tolist()
     (shown,) = viz.image_grid(levels).images
-    assert shown.get_array()[:, :, 0].tolist() == levels[0, 0].tolist()
+    assert np.asarray(shown.get_array())[:, :, 0].tolist() == levels[0, 0].tolist()
 
 
 def test_image_grid_draws_into_given_axes(images):
