@@ -31,12 +31,13 @@ class _Comparison:
         rough_r: support for the product.
         half_squares: half the squared norms of ``rough_r``.
         scale: what a distance in the rough sets is multiplied by to be one in the given sets.
-        exact_dtype: float64, except on accelerators that do not have it.
+        exact_dtype: float64, except on accelerators that may not have it.
     """
 
     def __init__(self, x: Float[Tensor, "N F"], r: Float[Tensor, "M F"]) -> None:
         self.x, self.r = x, r
-        self.exact_dtype = torch.float32 if x.device.type == "mps" else torch.float64
+        has_float64 = x.device.type in ("cpu", "cuda", "xpu")
+        self.exact_dtype = torch.float64 if has_float64 else torch.float32
         parts = r.split(_ROWS_AT_A_TIME)
         centre = sum((p.to(self.exact_dtype).sum(0) for p in parts), x.new_zeros(())) / len(r)
         centre = centre.to(torch.promote_types(x.dtype, r.dtype))

@@ -76,4 +76,4 @@ def _share_inside(queries: Float[Tensor, " N F"], support: Float[Tensor, " M F"]
     """Share of the queries that lie in at least one ball of the support."""
     # A sample's nearest is itself, so that its k-th neighbour comes as the (k + 1)-th.
     distances, _ = nearest(support, support, k + 1, _ROWS_AT_A_TIME)
-    return in_a_ball(queries, support, distances[:, -1]).double().mean().item()
+    return in_a_ball(queries, support, distances[:, -1]).cpu().double().mean().item()
