@@ -99,7 +99,9 @@ def test_weights_that_are_no_numbers_are_neither_saved_nor_loaded(value, tmp_pat
         model.save_pretrained(tmp_path)
     assert (tmp_path / "model.safetensors").read_bytes() == before
     save_file(model.state_dict(), tmp_path / "model.safetensors")
-    with pytest.raises(ValueError, match=r"model\.safetensors holds, as float32, 3 values in layer\.bias"):
+    with pytest.raises(
+        ValueError, match=r"model\.safetensors holds, as float32, 3 values in layer\.bias"
+    ):
         Tiny.from_pretrained(tmp_path)
 
 
