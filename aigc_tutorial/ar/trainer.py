@@ -28,7 +28,6 @@ from aigc_tutorial.tensors import content_hash
 from aigc_tutorial.training import Engine, History, Tracker, run
 from aigc_tutorial.training.checkpoint import (
     check_settings,
-    match_strides,
     name_of,
     settings_of,
     settings_of_model,
@@ -213,7 +212,6 @@ class ARTrainer(Generic[ModelT]):
         check_settings(state["settings"], self.settings(), what="the state of this training")
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
-        match_strides(self.optimizer)
         self.best_weights = state["best_weights"]
 
     def _parts(self) -> dict[str, Any]:

@@ -28,7 +28,6 @@ from aigc_tutorial.tensors import content_hash
 from aigc_tutorial.training import Engine, History, Tracker, run
 from aigc_tutorial.training.checkpoint import (
     check_settings,
-    match_strides,
     name_of,
     settings_of,
     settings_of_model,
@@ -267,8 +266,6 @@ class GANTrainer:
         check_settings(state["settings"], self.settings(), what="the state of this training")
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
-            if isinstance(part, torch.optim.Optimizer):
-                match_strides(part)
         self.rng.set_state(state["rng"])
         self._n_steps = state["n_steps"]
         self._n_not_averaged = state["n_not_averaged"]

@@ -228,21 +228,6 @@ def name_of(thing: Any) -> str:
     return name
 
 
-def match_strides(optimizer: torch.optim.Optimizer) -> None:
-    """Give every tensor of an optimizer's state the strides of its parameter.
-
-    A fused optimizer walks through a parameter and its moments in the order of memory. Moments
-    that were saved from a network in another memory format have the right values at the wrong
-    places for it, and it would pair them with other weights without a word.
-    """
-    for part in getattr(optimizer, "optimizers", ()):
-        match_strides(part)
-    for parameter, state in optimizer.state.items():
-        for name, value in state.items():
-            if isinstance(value, Tensor) and value.shape == parameter.shape:
-                state[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
-
-
 def first_non_finite(state: Any, path: str = "") -> str | None:
     """Path of the first tensor in a state that holds a NaN or an infinite number, if any."""
     if isinstance(state, Tensor):

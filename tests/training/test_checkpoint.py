@@ -13,13 +13,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aigc_tutorial.optim import JointOptimizer
 from aigc_tutorial.training import load_checkpoint, save_checkpoint
 from aigc_tutorial.training.checkpoint import (
     check_settings,
     checkpoint_folder_in_use,
     checkpoint_path,
-    match_strides,
 )
 
 # No subnormal floats: the engine's tests switch them off for the whole process.
@@ -139,30 +137,6 @@ def test_tensors_come_back_in_the_strides_that_they_had(tmp_path, tensor):
     loaded = load_checkpoint(tmp_path)["value"]
     assert torch.equal(loaded, tensor)
     assert loaded.stride() == tensor.stride()
-
-
-@pytest.mark.parametrize(
-    "wrap", [lambda optimizer: optimizer, JointOptimizer], ids=["one", "joint"]
-)
-def test_moments_take_the_strides_of_their_weight(wrap):
-    """Saved from a contiguous weight and given to one in channels_last, they fit each other.
-
-    Torch's fused Adam walks both in the order of memory, and would pair others otherwise.
-    """
-    weight = torch.rand(3, 4, 2, 2)
-    gradient = torch.rand(3, 4, 2, 2)
-    after = []
-    for memory_format in (torch.contiguous_format, torch.channels_last):
-        parameter = torch.nn.Parameter(weight.clone(memory_format=memory_format))
-        optimizer = torch.optim.Adam([parameter], lr=0.1, fused=True)
-        moments = {"step": torch.tensor(3.0), "exp_avg": weight / 2, "exp_avg_sq": weight.square()}
-        groups = optimizer.state_dict()["param_groups"]
-        optimizer.load_state_dict({"state": {0: moments}, "param_groups": groups})
-        match_strides(wrap(optimizer))
-        parameter.grad = gradient.clone(memory_format=memory_format)
-        optimizer.step()
-        after.append(parameter.detach())
-    assert torch.equal(*after)
 
 
 def test_any_damage_is_noticed_and_the_error_names_the_file(tmp_path):
