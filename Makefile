@@ -48,8 +48,8 @@ $(STAMP): pyproject.toml constraints.txt
 book: $(STAMP) ## Execute the notebooks and render the book to _build/html (at most 15 minutes; under 1 minute when nothing changed)
 	@$(STRANGER) PYTHONPATH=book/_ext $(BIN)/python tools/build_book.py
 
-test: $(STAMP) ## Lint, types, floors, unit tests, one page with widgets as on Colab, book, browser (up to 45 minutes; the summary comes last)
-	@$(BIN)/python tools/run_stages.py lint unit $(if $(AIGC_TUTORIAL_DATA),full) widgets book built
+test: $(STAMP) ## Lint, types, floors, unit tests, notebooks, one with widgets also as on Colab, book, browser (up to 45 minutes; the summary comes last)
+	@$(BIN)/python tools/run_stages.py lint unit notebooks $(if $(AIGC_TUTORIAL_DATA),full) widgets book built
 
 lint: $(STAMP) ## Check format, lint, types and the floors between subpackages (1 minute)
 	@$(BIN)/ruff format --check .
@@ -61,8 +61,10 @@ unit: $(STAMP) ## Run the unit tests (2 minutes); PYTEST_ARGS="-k name" chooses
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not built and not browser and not network" \
 	  --durations=10 $(PYTEST_ARGS)
 
-notebooks: $(STAMP) ## Run the pages without a network, within 4 GB (8 minutes; PAGES="05_4_results" for some)
-	@OMP_NUM_THREADS=1 $(BIN)/python tools/run_pages.py offline $(PAGES) --workers 2
+notebooks: $(STAMP) ## Run every notebook cell by cell and print the time of each (10 minutes)
+	@$(STRANGER) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope \
+	  -p notebook_report -p no:cacheprovider --override-ini testpaths=book --override-ini timeout=0 \
+	  --nbval-lax --nbval-current-env --nbval-cell-timeout=900 book $(PYTEST_ARGS)
 
 full: $(STAMP) ## Run the pages that load data on the real data, within 4 GB (4 minutes; PAGES="05_4_results" for others)
 	@OMP_NUM_THREADS=1 $(BIN)/python tools/run_pages.py full $(PAGES) --workers 2

@@ -21,6 +21,7 @@ STARTED = {
     "jupyterlab": ("Makefile", "$(BIN)/jupyter lab"),
     "mutmut": ("benchmarks/mutants.py", '"mutmut"'),
     "mypy": ("Makefile", "$(BIN)/mypy"),
+    "nbval": ("Makefile", "--nbval-lax"),
     "pytest-timeout": ("pyproject.toml", "timeout = 300"),
     "pytest-xdist": ("Makefile", "pytest -n 2"),
     "ruff": ("Makefile", "$(BIN)/ruff"),

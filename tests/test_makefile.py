@@ -1,7 +1,6 @@
 """`make` works in any folder, with any Python that is supported, and says what is lacking."""
 
 import os
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -64,22 +63,10 @@ def test_everything_is_installed_once_into_a_path_with_a_space(clone: Path) -> N
 
 def test_notebooks_run_with_a_cache_in_that_path(clone: Path) -> None:
     python = f"PYTHON={interpreter(clone)}"
-    for target in ("book", "colab"):
+    for target in ("book", "notebooks"):
         result = make(clone, target, python)
         assert result.returncode == 0, result.stdout
         assert f"cache: {clone}/.cache/stranger\n" in result.stdout, target
-
-
-@pytest.mark.parametrize("has_data", [False, True])
-def test_every_page_is_run_once_in_each_condition_that_can_be_had(
-    clone: Path, has_data: bool
-) -> None:
-    """`book` runs all pages without data, `full` those that load some."""
-    data = ["AIGC_TUTORIAL_DATA=/data"] * has_data
-    result = make(clone, "test", f"PYTHON={interpreter(clone)}", *data)
-    assert result.returncode == 0, result.stdout
-    stages = re.findall(r"argument: (lint|unit|notebooks|full|widgets|book|built)\n", result.stdout)
-    assert stages == ["lint", "unit", *["full"] * has_data, "widgets", "book", "built"]
 
 
 def test_a_python_that_is_not_there_is_named(clone: Path) -> None:

@@ -1,7 +1,7 @@
 """Bring every notebook of the book into its committed form. Run by ``make format``.
 
-No outputs and no execution counts, the same kernel for all, the Colab cell first, and every cell an
-id that does not change from one save to the next.
+No outputs and no execution counts (but for the cells whose outputs are compared), the same kernel
+for all, the Colab cell first, and every cell an id that does not change from one save to the next.
 """
 
 import sys
@@ -16,6 +16,7 @@ from aigc_tutorial.files import replace_file
 ROOT = Path(__file__).resolve().parent.parent
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 LANGUAGE = {"name": "python"}
+COMPARED = "nbval-check-output"
 
 
 def notebooks() -> list[Path]:
@@ -24,7 +25,7 @@ def notebooks() -> list[Path]:
 
 
 def clean(notebook: Any) -> Any:
-    """Return the notebook in its committed form."""
+    """Return the notebook in its committed form; outputs of compared cells stay."""
     ours = {"aigc": notebook.metadata["aigc"]} if "aigc" in notebook.metadata else {}
     notebook.metadata = nbformat.from_dict(
         {**ours, "kernelspec": KERNEL, "language_info": LANGUAGE}
@@ -38,8 +39,10 @@ def clean(notebook: Any) -> Any:
         for key in ("execution", "collapsed", "scrolled", "jupyter"):
             cell.metadata.pop(key, None)
         if cell.cell_type == "code":
-            cell["outputs"] = []
-            cell["execution_count"] = None
+            if COMPARED not in cell.metadata.get("tags", []):
+                cell["outputs"] = []
+            # nbval takes a cell with outputs but without a count for a fault.
+            cell["execution_count"] = 1 if cell["outputs"] else None
     notebook.cells = cells
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook

@@ -82,8 +82,7 @@ def execute_missing(folder: Path) -> list[str]:
             path, run = futures[future], future.result()
             outcome = "failed" if run.failure else "done"
             print(
-                f"{time.monotonic() - started:6.0f} s  {path.stem} {outcome} "
-                f"({run.seconds:.0f} s, {run.peak_mib:.0f} MiB)",
+                f"{time.monotonic() - started:6.0f} s  {path.stem} {outcome} ({run.seconds:.0f} s)",
                 flush=True,
             )
             if run.failure:

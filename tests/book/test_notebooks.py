@@ -1,7 +1,6 @@
 """Every notebook is committed in the form that readers, the book and Colab need."""
 
 import ast
-import inspect
 import re
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,6 @@ import nbformat
 import pytest
 import run_pages
 from aigc_book import budget, equations, errata
-
-from aigc_tutorial import data
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = clean_notebooks.notebooks()
@@ -27,11 +24,6 @@ ERRATA = re.compile(r"^```\{errata\}\s+(.+)$|\{ref\}`(?:[^`]*<)?erratum-(e\d+)>?
 
 def read(path: Path) -> Any:
     return nbformat.read(path, as_version=4)
-
-
-def signature_names(function: Any) -> set[str]:
-    """Return the names of a function's parameters; none for what is no function."""
-    return set(inspect.signature(function).parameters) if inspect.isfunction(function) else set()
 
 
 def text_of(path: Path) -> str:
@@ -91,6 +83,8 @@ def test_tags_are_known(path: Path) -> None:
         "hide-cell",
         "hide-input",
         "hide-output",
+        "nbval-check-output",
+        "nbval-ignore-output",
         "raises-exception",
         "remove-cell",
         "remove-input",
@@ -150,20 +144,6 @@ def test_page_shows_its_measured_budget(path: Path) -> None:
     for condition in run_pages.conditions_of(path):
         assert entry[condition]["seconds"] > 0
         assert 0 < entry[condition]["peak_memory_mib"] < run_pages.MEMORY_LIMIT_MIB
-
-
-def test_a_page_that_loads_data_names_what_it_loads() -> None:
-    """Only such a page is run on the real data too: on the others both conditions are one."""
-    loaders = [name for name in data.__all__ if "offline" in signature_names(getattr(data, name))]
-    call = re.compile(rf"\bdata\.({'|'.join(loaders)})\(")
-    loading = {
-        path.stem
-        for path in NOTEBOOKS
-        if any(c.cell_type == "code" and call.search(c.source) for c in read(path).cells)
-    }
-    naming = {path.stem for path in NOTEBOOKS if run_pages.downloads_of(path)}
-    # The page on the environment plays a machine without a network and a folder that is not there.
-    assert loading - {"05_1_environment"} == naming
 
 
 def test_no_budget_is_left_over() -> None:

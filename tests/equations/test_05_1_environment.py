@@ -1,11 +1,8 @@
 """Equations of the page on the environment: what a batch costs, and how many images a second."""
 
-import hashlib
 from fractions import Fraction
-from pathlib import Path
 
 import pytest
-import torch
 
 COSTS = [(Fraction(1, 5000), Fraction(1, 90_000)), (Fraction(1, 1000), Fraction(1, 1000))]
 
@@ -48,11 +45,3 @@ def test_half_of_the_limit_is_reached_where_call_and_images_cost_the_same(t_call
     half_speed_batch = t_call / t_image
     assert half_speed_batch.denominator == 1
     assert counted_rate(int(half_speed_batch), t_call, t_image) == 1 / t_image / 2
-
-
-def test_drawn_integers_are_those_whose_checksum_the_page_names():
-    own = torch.Generator().manual_seed(0)
-    drawn = torch.randint(256, (1000,), generator=own, dtype=torch.uint8)
-    checksum = hashlib.sha256(drawn.numpy().tobytes()).hexdigest()[:16]
-    page = Path(__file__).resolve().parents[2] / "book" / "05_1_environment.ipynb"
-    assert f"`{checksum}`" in page.read_text(encoding="utf-8")
