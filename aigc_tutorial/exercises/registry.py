@@ -13,8 +13,10 @@ import textwrap
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -207,34 +209,57 @@ def _first_difference(given: list[Any], expected: list[Any]) -> tuple[int, str] 
 
 
 def difference(given: Any, expected: Any, what: str = "your answer") -> str | None:
-    """Say how a value differs from the expected one; None if it does not."""
+    """Say how a value differs from the expected one; None if it does not.
+
+    Values are compared, not types: it makes no difference whether numbers come from Python, NumPy
+    or torch, in which precision, alone or in a list. True and False are the numbers 1 and 0. Whole
+    numbers must be equal, others within a ten-thousandth.
+    """
     if isinstance(given, Raised):
         if isinstance(expected, Raised) and given.type_name == expected.type_name:
             return None
         shortened = textwrap.shorten(given.message, 160, placeholder=" …")
         return f"your code raised {given.type_name}: {shortened}"
-    if isinstance(expected, Tensor):
-        return _tensor_difference(given, expected, what)
-    if isinstance(given, Tensor) and given.numel() == 1 and not isinstance(expected, str):
-        if given.device.type == "meta":
-            return f"{what} is on the meta device, which holds no values"
-        given = given.item()
     if isinstance(expected, dict):
         return _dict_difference(given, expected)
+    if isinstance(given, Tensor) and given.device.type == "meta":
+        return f"{what} is on the meta device, which holds no values"
+    given = _without_type(given)
     if isinstance(expected, list | tuple):
-        if not isinstance(given, list | tuple) or len(given) != len(expected):
-            return f"{what} is {given!r}, expected {expected!r}"
-        texts = (difference(a, b, what) for a, b in zip(given, expected, strict=True))
-        return next((text for text in texts if text is not None), None)
-    if isinstance(expected, float):
-        if not isinstance(given, int | float) or isinstance(given, bool):
-            return f"{what} is of type {type(given).__name__}, expected a number"
-        if math.isclose(given, expected, rel_tol=1e-4, abs_tol=1e-6):
-            return None
-        return f"{what} is {given:.4g}, expected {expected:.4g}"
+        return _list_difference(given, expected, what)
+    if isinstance(expected, Tensor) and expected.ndim > 0:
+        return _tensor_difference(given, expected, what)
+    if isinstance(expected, Tensor):
+        # What single precision leaves of a difference that should be zero is about 1e-7.
+        return _number_difference(given, expected.item(), what, smallest=1e-6)
+    if isinstance(expected, bool | int | float):
+        return _number_difference(given, expected, what, smallest=1e-7)
     if type(given) is not type(expected) or given != expected:
         return f"{what} is {given!r}, expected {expected!r}"
     return None
+
+
+def _without_type(value: Any) -> Any:
+    """The same value as a Python number, a tensor of several numbers, a string or a list."""
+    if isinstance(value, torch.device):
+        return str(value)
+    if isinstance(value, Tensor):
+        value = value.detach().cpu()
+        return value.item() if value.numel() == 1 and value.ndim <= 1 else value
+    if hasattr(value, "__array__"):  # NumPy's scalars and arrays, and what can become one
+        array = np.array(value)  # a copy, since torch warns of arrays that cannot be written to
+        return _without_type(torch.from_numpy(array)) if array.dtype.kind in "biuf" else value
+    if isinstance(value, Fraction):
+        return float(value)
+    return value
+
+
+def _as_tensor(value: Any) -> Tensor:
+    """A tensor of a number, of a tensor, or of a list of lists of them."""
+    value = _without_type(value)
+    if isinstance(value, list | tuple):
+        return torch.stack([_as_tensor(part) for part in value]) if value else torch.empty(0)
+    return torch.as_tensor(value)
 
 
 def _dict_difference(given: Any, expected: dict[str, Any]) -> str | None:
@@ -244,19 +269,55 @@ def _dict_difference(given: Any, expected: dict[str, Any]) -> str | None:
     return next((text for text in texts if text is not None), None)
 
 
+def _list_difference(given: Any, expected: Sequence[Any], what: str) -> str | None:
+    """Compare with a list; a tensor counts as the list of its rows."""
+    if isinstance(given, Tensor) and given.ndim > 0:
+        given = list(given)
+    elif isinstance(given, bool | int | float) and len(expected) == 1:
+        given = [given]  # it was a tensor of one number
+    if not isinstance(given, list | tuple) or len(given) != len(expected):
+        return f"{what} is {given!r}, expected {expected!r}"
+    texts = (difference(a, b, what) for a, b in zip(given, expected, strict=True))
+    return next((text for text in texts if text is not None), None)
+
+
+def _number_difference(given: Any, expected: float, what: str, *, smallest: float) -> str | None:
+    if isinstance(given, list | tuple) and len(given) == 1:
+        given = _without_type(given[0])
+    if isinstance(given, Tensor) and given.numel() == 1:
+        given = given.item()
+    if not isinstance(given, bool | int | float):
+        wanted = "True or False" if isinstance(expected, bool) else "a number"
+        shape = f" of shape {tuple(given.shape)}" if isinstance(given, Tensor) else ""
+        return f"{what} is of type {type(given).__name__}{shape}, expected {wanted}"
+    if isinstance(expected, int):
+        equal = given == expected or math.isclose(given, expected, rel_tol=1e-9)
+        return None if equal else f"{what} is {given!r}, expected {expected!r}"
+    both_missing = math.isnan(given) and math.isnan(expected)
+    if both_missing or math.isclose(given, expected, rel_tol=1e-4, abs_tol=smallest):
+        return None
+    return f"{what} is {given:.4g}, expected {expected:.4g}"
+
+
 def _tensor_difference(given: Any, expected: Tensor, what: str) -> str | None:
+    if isinstance(given, list | tuple):
+        given = _as_tensor(given)
+    elif isinstance(given, bool | int | float) and expected.numel() == expected.ndim == 1:
+        given = torch.tensor([given])  # a tensor of one number has lost its dimension
     if not isinstance(given, Tensor):
         return f"{what} is of type {type(given).__name__}, expected a tensor"
     if given.shape != expected.shape:
         return f"{what} has shape {tuple(given.shape)}, expected {tuple(expected.shape)}"
-    if given.dtype != expected.dtype:
-        return f"{what} is of type {given.dtype}, expected {expected.dtype}"
-    if given.device.type == "meta":
-        return f"{what} is on the meta device, which holds no values"
-    a, b = given.detach().cpu(), expected.detach().cpu()
-    if torch.allclose(a.double(), b.double(), rtol=1e-4, atol=1e-6, equal_nan=True):
+    if given.is_complex():
+        return f"{what} holds complex numbers, expected real ones"
+    a, b = given.double(), expected.detach().cpu().double()
+    if not expected.is_floating_point():
+        if torch.equal(a, b):
+            return None
+        return f"{what} has the right shape, but {int((a != b).sum())} of its values are wrong"
+    # A shorter format is right to its own precision.
+    precision = torch.finfo(given.dtype).eps if given.is_floating_point() else 0.0
+    if torch.allclose(a, b, rtol=max(1e-4, 4 * precision), atol=1e-6, equal_nan=True):
         return None
-    if a.numel() == 1:
-        return f"{what} is {a.item():.4g}, expected {b.item():.4g}"
-    worst = (a.double() - b.double()).abs().max().item()
+    worst = (a - b).abs().max().item()
     return f"{what} has the right shape, but its values differ by up to {worst:.3g}"

@@ -1,9 +1,12 @@
 """Exercises: solutions pass, stubs are unsolved, and every likely mistake is caught by name."""
 
+import math
 import subprocess
 import sys
+from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -193,25 +196,102 @@ def test_general_hint_for_an_unknown_mistake():
     assert grade(task, lambda x: 7).message.endswith("Hint: h")
 
 
+def same_value_in_other_forms(value):
+    """The value as NumPy's, as Python's, in double precision and as a tensor."""
+    if isinstance(value, torch.Tensor):
+        yield value.numpy()
+        yield value.tolist()
+        yield value.double() if value.is_floating_point() else value.int()
+        if value.ndim:
+            yield list(value)
+    elif isinstance(value, bool | int | float):
+        yield np.float64(value)
+        yield np.array(value)
+        yield torch.tensor(value, dtype=torch.float64)
+        yield Fraction(value) if math.isfinite(value) else value
+    elif isinstance(value, list | tuple):
+        yield type(value)(next(same_value_in_other_forms(part)) for part in value)
+        yield list(value)
+        yield tuple(value)
+        if value and all(isinstance(part, bool | int | float) for part in value):
+            yield np.array(value)
+            yield torch.tensor(value, dtype=torch.float64)
+    else:
+        yield value
+
+
+def is_plain(task):
+    """Whether the result alone is compared, and not what was done to an argument."""
+    return task.observe is registry._result
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if is_plain(exercises.find(name))])
+@pytest.mark.parametrize("form", range(4))
+def test_a_right_value_is_right_in_every_form(name, form):
+    """Rejected once: Python floats, NumPy scalars, double precision, 75.0 for 75."""
+    solution = exercises.find(name).solution
+
+    def answer(*arguments):
+        forms = list(same_value_in_other_forms(solution(*arguments)))
+        return forms[min(form, len(forms) - 1)]
+
+    assert exercises.evaluate(name, answer).status == "solved"
+
+
 @pytest.mark.parametrize(
     ("given", "expected", "part"),
     [
         (torch.zeros(2, 2), torch.zeros(2), "has shape"),
-        (torch.zeros(2).double(), torch.zeros(2), "float64"),
         (0.0, torch.zeros(2), "expected a tensor"),
+        (torch.zeros(2) + 1j, torch.zeros(2), "complex"),
         (torch.tensor([0.0, 3.0]), torch.zeros(2), "up to 3"),
         (torch.tensor(float("nan")), torch.tensor(0.0), "is nan"),
-        (True, 1.0, "expected a number"),
-        (1, True, "expected True"),
+        (torch.tensor([1, 2, 4]), torch.tensor([1, 2, 3]), "1 of its values"),
+        (torch.tensor([True, True]), torch.tensor([True, False]), "1 of its values"),
+        (torch.ones(2), 1.0, "of shape (2,), expected a number"),
+        ("1", 1.0, "expected a number"),
+        ("True", True, "expected True or False"),
+        (75.5, 75, "expected 75"),
+        (1_000_001, 1_000_000, "expected 1000000"),
+        (0, True, "expected True"),
+        (np.float64(2.0), 1.0, "is 2, expected 1"),
         ("cpu", "cuda", "expected 'cuda'"),
         ([1, 2], [1, 3], "expected 3"),
         ([1], [1, 3], "expected"),
+        ({1, 3}, [1, 3], "expected"),
+        (torch.tensor([1, 2]), [1, 3], "expected 3"),
         ({"a": 1.0}, {"a": 2.0}, "a is 1"),
         (Raised("E", "m"), 1.0, "raised E: m"),
     ],
 )
 def test_differences_are_named(given, expected, part):
     assert part in (difference(given, expected) or "")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (torch.ones(2).double(), torch.ones(2)),
+        (torch.full((2,), 1 / 3).half(), torch.full((2,), 1 / 3)),
+        (np.ones((2, 1)), torch.ones(2, 1)),
+        ([[1, 2], [3, 4]], torch.tensor([[1.0, 2.0], [3.0, 4.0]])),
+        ([torch.tensor(1.0), np.float32(2.0)], torch.tensor([1.0, 2.0])),
+        (1.5, torch.tensor(1.5)),
+        (torch.tensor([[1.5]]), torch.tensor(1.5)),
+        (torch.tensor([2.0]), torch.tensor([2.0])),
+        (torch.tensor([2]), [2]),
+        (75.0, 75),
+        (1, True),
+        (np.bool_(False), False),
+        (torch.tensor([1, 0]), torch.tensor([True, False])),
+        ((np.int64(1), torch.tensor(2.0)), [1, 2.0]),
+        (torch.empty(0), []),
+        (torch.device("cuda"), "cuda"),
+        (Fraction(1, 4), 0.25),
+    ],
+)
+def test_values_are_compared_and_not_types(given, expected):
+    assert difference(given, expected) is None
 
 
 @pytest.mark.parametrize("value", [torch.ones(2), 1.5, True, "x", [1, 2.0], {"a": torch.ones(1)}])
