@@ -50,15 +50,15 @@ def as_int64(values: IntegersLike, name: str, remedy: str = "") -> Int64[Tensor,
     return numbers
 
 
-def as_count(value: Any, name: str) -> int:
-    """A whole number of at least 1, as a Python int.
+def as_count(value: Any, name: str, at_least: int = 1) -> int:
+    """A whole number of at least 1, or of another least number, as a Python int.
 
     Raises:
         ValueError: if it is something else.
     """
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if whole and value < 1:
-        raise ValueError(f"{name} must be at least 1, got {value}")
+    if whole and value < at_least:
+        raise ValueError(f"{name} must be at least {at_least}, got {value}")
     if not whole:
-        raise ValueError(f"{name} must be at least 1, a whole number, got {value!r}")
+        raise ValueError(f"{name} must be at least {at_least}, a whole number, got {value!r}")
     return int(value)

@@ -222,21 +222,6 @@ def check_trainable(model: Any) -> None:
         )
 
 
-def check_resumable(batches: Any) -> None:
-    """Refuse batches that a checkpoint could not continue.
-
-    Raises:
-        ValueError: if they have no state.
-    """
-    methods = (getattr(batches, name, None) for name in ("state_dict", "load_state_dict"))
-    if not all(map(callable, methods)):
-        raise ValueError(
-            f"with a checkpoint folder the batches must be able to go on where they stopped, by "
-            f"state_dict and load_state_dict, which {type(batches).__name__} lacks; take the "
-            "batches of aigc_tutorial.data, or leave the folder away"
-        )
-
-
 def _rows_to_predict(rows: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     mask = next((part for part in rows if part.dtype == torch.bool), None)
     if mask is None:

@@ -14,7 +14,6 @@ from aigc_tutorial.ar.base import AutoregressiveModel
 from aigc_tutorial.ar.checks import (
     as_training_data,
     check_predictions,
-    check_resumable,
     check_trainable,
 )
 from aigc_tutorial.ar.models.pixelcnn import PixelCNN
@@ -341,7 +340,6 @@ def train(
         batches = _batches(data, config, rng, engine.device)
         settings = None
         if checkpoint_folder is not None:
-            check_resumable(batches)
             settings = trainer.settings() | {
                 "seed": seed,
                 "validate_every": "no validation" if validation is None else every,

@@ -277,21 +277,6 @@ def require_same_shape(a: Tensor, b: Tensor, name_a: str, name_b: str) -> None:
         )
 
 
-def require_count(value: int, name: str, at_least: int = 1) -> None:
-    """Refuse a number of things that is no whole number, or too small.
-
-    Args:
-        value: How many.
-        name: What the argument is called.
-        at_least: The smallest number that makes sense.
-
-    Raises:
-        ValueError: If it is a fraction, a truth value, or below ``at_least``.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < at_least:
-        raise ValueError(f"{name} must be a whole number of at least {at_least}, got {value!r}.")
-
-
 def require_vectors(values: Tensor, name: str) -> None:
     """Refuse what is not one vector a row.
 

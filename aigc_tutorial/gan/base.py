@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from aigc_tutorial.data.checks import Samples, as_samples, require_image_range
+from aigc_tutorial.data.checks import Samples, as_float32, as_samples, require_image_range
 from aigc_tutorial.nn import Pretrained, evaluation_mode
 
 
@@ -131,7 +131,8 @@ def training_rows(
     Raises:
         TypeError: if ``rows`` is neither a tensor nor a NumPy array nor a data set of images.
         ValueError: if the networks are not of one type, if data and networks have different shapes,
-            if a number is not finite, or if the data do not lie where the generator's tanh does.
+            if a number is not finite or beyond the type, or if the data do not lie where the
+            generator's tanh does.
     """
     samples = as_samples(rows, "the data")
     types = {p.dtype for network in (generator, discriminator) for p in network.parameters()}
@@ -154,4 +155,4 @@ def training_rows(
     bounded = getattr(generator.config, "bounded", True)
     if bounded and samples[0].numel() > 2:
         require_image_range(samples, "the data")
-    return samples.to(next(generator.parameters()).dtype)
+    return samples.double() if torch.float64 in types else as_float32(samples, "the data")

@@ -13,6 +13,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from aigc_tutorial import __version__
+from aigc_tutorial.integers import as_count
 from aigc_tutorial.training.checkpoint import (
     EncodedState,
     check_settings,
@@ -113,7 +114,8 @@ def run(
 
     Args:
         task: takes the steps.
-        batches: yields batches on the task's device.
+        batches: yields batches on the task's device; without a checkpoint folder any iterator that
+            does not end will do.
         budget: how many images or tokens to see in all; the last batch may pass it.
         unit: what is counted; names the first column, ``n_images`` or ``n_tokens``.
         count: how many of them a batch holds, over all processes.
@@ -133,14 +135,20 @@ def run(
         engine: of the task; by default that of a single process.
 
     Raises:
-        ValueError: if the checkpoint is damaged, or belongs to a run with other settings.
+        ValueError: if a number of ``unit`` is not a whole one of at least 1, if the batches end or
+            have no state to go on from, or if the checkpoint is damaged or belongs to a run with
+            other settings.
         FloatingPointError: if a recorded number or a weight is not finite.
         OSError: if the folder cannot be written.
         RuntimeError: if another run uses the folder.
     """
-    _check_counts(budget=budget, log_every=log_every, checkpoint_every=checkpoint_every, unit=unit)
-    log_every = log_every or max(1, budget // 100)
-    checkpoint_every = checkpoint_every or budget
+    budget = as_count(budget, "budget")
+    log_every = max(1, budget // 100) if log_every is None else as_count(log_every, "log_every")
+    if checkpoint_every is None:
+        checkpoint_every = budget
+    checkpoint_every = as_count(checkpoint_every, "checkpoint_every")
+    if checkpoint_folder is not None:
+        _check_resumable(batches)
     engine = engine or Engine(device="cpu")
     tracker = tracker if engine.is_main else None
     history, watch = History(), _Watch(unit)
@@ -180,7 +188,11 @@ def run(
                 if is_at_end:
                     break
                 started = time.perf_counter()
-                batch = next(batches)
+                if (batch := next(batches, None)) is None:
+                    raise ValueError(
+                        f"the batches ended after {n_seen:,} of {budget:,} {unit}; they must go on "
+                        "for ever, as those of aigc_tutorial.data do, or the budget be smaller"
+                    )
                 scalars = task.step(batch, n_seen / budget)
                 before, n_seen = n_seen, n_seen + count(batch)
                 watch.see(scalars, n_seen)
@@ -322,7 +334,12 @@ def _is_read_at_once(scalars: Mapping[str, Tensor]) -> bool:
     return all(value.device.type == "cpu" for value in scalars.values())
 
 
-def _check_counts(unit: str, **counts: int | None) -> None:
-    for name, count in counts.items():
-        if count is not None and count < 1:
-            raise ValueError(f"{name} must be at least one of the {unit}, got {count}")
+def _check_resumable(batches: Any) -> None:
+    """Refuse batches that a checkpoint could not continue."""
+    methods = (getattr(batches, name, None) for name in ("state_dict", "load_state_dict"))
+    if not all(map(callable, methods)):
+        raise ValueError(
+            "with a checkpoint folder the batches must be able to go on where they stopped, by "
+            f"state_dict and load_state_dict, which {type(batches).__name__} lacks; take the "
+            "batches of aigc_tutorial.data, or leave the folder away"
+        )

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from aigc_tutorial.data.synthetic.melodies import Note
+from aigc_tutorial.integers import as_count
 from aigc_tutorial.pages.display import Shown, show
 from aigc_tutorial.viz.labels import written
 from aigc_tutorial.viz.style import BLUE, INK, VERMILLION, new_axes, style
@@ -35,8 +36,8 @@ def audio_player(waveform: Float[Tensor, " T"], sample_rate: int, *, label: str)
         label: what is to be heard; also what a screen reader calls the player.
 
     Raises:
-        ValueError: if there is no sample, one is outside [-1, 1] or not a number, or there is more
-            than one channel.
+        ValueError: if there is no sample, one is outside [-1, 1] or not a number, there is more
+            than one channel, or the rate is not a whole number of at least 1.
     """
     data = base64.b64encode(wav_bytes(waveform, sample_rate)).decode("ascii")
     name = html.escape(label)
@@ -62,6 +63,7 @@ def wav_bytes(waveform: Float[Tensor, " T"], sample_rate: int) -> bytes:
         ValueError: as :func:`audio_player` does.
     """
     _check_one_channel(waveform)
+    sample_rate = as_count(sample_rate, "sample_rate")
     if len(waveform) == 0:
         raise ValueError("there is no sample to play")
     loudest = float(waveform.detach().abs().max())
@@ -112,7 +114,7 @@ def spectrogram(
         ax: axes to draw into; by default those of a new figure.
 
     Raises:
-        ValueError: if the sound is shorter than a window.
+        ValueError: as :func:`stft_power` does.
     """
     power = stft_power(waveform, sample_rate)
     decibels = 10 * (power / power.max().clamp(min=1e-20)).clamp(min=1e-20).log10()
@@ -149,10 +151,16 @@ def stft_power(waveform: Float[Tensor, " T"], sample_rate: int) -> Float[Tensor,
     """Power of each frequency from 0 to half the sample rate, in windows that overlap by 7/8.
 
     Raises:
-        ValueError: if the sound is shorter than a window, not finite, or of several channels.
+        ValueError: if the sound is shorter than a window, not finite, or of several channels, or if
+            the rate is not a whole number, or so low that a window holds no sample.
     """
     _check_one_channel(waveform)
-    n_window = round(_WINDOW_SECONDS * sample_rate)
+    n_window = round(_WINDOW_SECONDS * as_count(sample_rate, "sample_rate"))
+    if n_window == 0:
+        raise ValueError(
+            f"a window of 8 ms holds no sample at a sample_rate of {sample_rate}; expected samples "
+            "per second, 8,000 for example"
+        )
     if len(waveform) < n_window:
         raise ValueError(
             f"the sound has {len(waveform)} samples, a window of 8 ms has {n_window}; give more"

@@ -76,6 +76,18 @@ class TestTraining:
         rows = 5 + images()
         assert torch.equal(training_rows(rows, generator, discriminator), rows)
 
+    def test_points_beyond_the_type_of_the_weights_are_refused(self):
+        generator = gan.MLPGenerator(gan.MLPGeneratorConfig(image_shape=(2,), hidden=(4,)))
+        discriminator = gan.MLPDiscriminator(
+            gan.MLPDiscriminatorConfig(image_shape=(2,), hidden=(4,))
+        )
+        points = torch.full((8, 2), 1e39, dtype=torch.float64)
+        with pytest.raises(ValueError, match="the data must fit into float32"):
+            training_rows(points, generator, discriminator)
+        assert torch.equal(
+            training_rows(points, generator.double(), discriminator.double()), points
+        )
+
     def test_networks_come_back_from_the_device_to_where_they_were(self):
         engine = Engine(device="cpu")
         engine.device = THERE

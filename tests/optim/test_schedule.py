@@ -15,6 +15,15 @@ def test_corners_and_what_lies_between(progress, factor):
     assert found == pytest.approx(factor)
 
 
+def test_by_default_it_begins_high_and_falls_from_the_middle_to_a_fiftieth():
+    assert [warmup_flat_decay(p) for p in (0, 0.5, 0.75, 1)] == pytest.approx([1, 1, 0.51, 0.02])
+
+
+def test_a_warm_up_beyond_the_flat_part_never_ends():
+    with pytest.raises(ValueError, match="warmup <= flat_until"):
+        warmup_flat_decay(0.3, warmup=0.6)
+
+
 @pytest.mark.parametrize(("flat_until", "factor"), [(0.5, 0.1), (1.0, 1.0)])
 def test_past_the_budget_the_factor_is_the_last(flat_until, factor):
     assert warmup_flat_decay(1.1, flat_until=flat_until, final=0.1) == pytest.approx(factor)

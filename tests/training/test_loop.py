@@ -1,12 +1,12 @@
-"""The loop counts data, records, calls back and saves; schedule, history and trackers with it."""
+"""The loop counts data, records, calls back and saves; history and trackers with it."""
 
+from inspect import unwrap
 from typing import Any
 
 import pytest
 import torch
 
 from aigc_tutorial.data import ShuffledBatches
-from aigc_tutorial.optim import warmup_flat_decay
 from aigc_tutorial.training import CsvTracker, History, load_checkpoint, loop, run
 
 
@@ -68,27 +68,21 @@ def test_tokens_can_be_counted_instead():
     assert result.history["n_tokens"][-1] == 1_000
 
 
-def test_empty_budget_is_refused():
-    with pytest.raises(ValueError, match="budget must be at least one"):
-        run(CountingTask(), batches(), budget=0, progress_bar=False)
+@pytest.mark.parametrize("name", ["budget", "log_every", "checkpoint_every"])
+@pytest.mark.parametrize("wrong", [0, 100.0, True])
+def test_what_is_counted_is_a_whole_number(name, wrong):
+    untyped: Any = unwrap(run)  # without the tests' own check of types
+    with pytest.raises(ValueError, match=f"{name} must be at least 1"):
+        untyped(CountingTask(), batches(), **{"budget": 100, name: wrong})
 
 
-@pytest.mark.parametrize(
-    ("progress", "factor"),
-    [(0.0, 0.0), (0.05, 0.5), (0.1, 1.0), (0.5, 1.0), (0.75, 0.51), (1.0, 0.02), (1.2, 0.02)],
-)
-def test_schedule(progress, factor):
-    assert warmup_flat_decay(progress, warmup=0.1) == pytest.approx(factor)
-
-
-def test_schedule_without_warm_up_or_decay():
-    assert warmup_flat_decay(0.0) == 1.0
-    assert warmup_flat_decay(1.0, flat_until=1.0) == 1.0
-
-
-def test_schedule_refuses_a_warm_up_that_never_ends():
-    with pytest.raises(ValueError, match="warmup <= flat_until"):
-        warmup_flat_decay(0.3, warmup=0.6)
+def test_batches_that_end_or_cannot_go_on_are_told(tmp_path):
+    untyped: Any = unwrap(run)
+    few = (batch for batch in [torch.ones(10)] * 3)
+    with pytest.raises(ValueError, match=r"state_dict and load_state_dict, which generator lacks"):
+        untyped(CountingTask(), few, budget=40, checkpoint_folder=tmp_path, progress_bar=False)
+    with pytest.raises(ValueError, match="the batches ended after 30 of 40 images"):
+        untyped(CountingTask(), few, budget=40, progress_bar=False)
 
 
 def test_history_reads_by_column_and_by_row(tmp_path):

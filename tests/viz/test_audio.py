@@ -5,6 +5,7 @@ import inspect
 import io
 import re
 import wave
+from inspect import unwrap
 
 import numpy as np
 import pytest
@@ -49,6 +50,22 @@ def test_the_player_holds_the_sound_and_names_it(monkeypatch):
     assert 'aria-label="a &quot;440 Hz&quot; tone"' in page
     assert "http" not in page
     assert repr(shown) == '♪ a "440 Hz" tone (0.2 s)'
+
+
+@pytest.mark.parametrize("rate", [0, -8_000, 8_000.0, True])
+def test_a_sample_rate_is_a_whole_number(rate):
+    for function in (audio.wav_bytes, audio.stft_power):
+        with pytest.raises(ValueError, match="sample_rate must be at least 1"):
+            unwrap(function)(tone(440), rate)
+
+
+def test_neither_a_player_nor_a_spectrogram_has_no_samples_a_second():
+    with pytest.raises(ValueError, match="sample_rate must be at least 1"):
+        viz.audio_player(tone(440), 0, label="a tone")
+    with pytest.raises(ValueError, match="sample_rate must be at least 1"):
+        viz.spectrogram(tone(440), 0)
+    with pytest.raises(ValueError, match="holds no sample at a sample_rate of 50"):
+        audio.stft_power(tone(440), 50)
 
 
 def test_the_loudest_sample_is_kept_and_louder_is_refused():

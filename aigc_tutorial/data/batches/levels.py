@@ -10,11 +10,10 @@ from aigc_tutorial.data.batches.rows import ShuffledTuples
 from aigc_tutorial.data.checks import (
     Samples,
     as_tensor,
-    require_count,
     require_finite,
     require_image_range,
 )
-from aigc_tutorial.integers import IntegersLike, as_int64
+from aigc_tutorial.integers import IntegersLike, as_count, as_int64
 
 
 def quantise(images: Samples, n_levels: int) -> Int64[Tensor, "..."]:
@@ -33,7 +32,7 @@ def quantise(images: Samples, n_levels: int) -> Int64[Tensor, "..."]:
         ValueError: if a value is no finite floating-point number, if images (of three axes or
             more) lie in [0, 1], or if ``n_levels`` is no whole number.
     """
-    require_count(n_levels, "n_levels", at_least=2)
+    as_count(n_levels, "n_levels", at_least=2)
     images = _grey_values(images)
     if images.ndim >= 3:
         require_image_range(images.clamp(-1, 1), "images")
@@ -50,7 +49,7 @@ def dequantise(
     Raises:
         ValueError: if there are other levels, or no whole numbers.
     """
-    require_count(n_levels, "n_levels", at_least=2)
+    as_count(n_levels, "n_levels", at_least=2)
     levels = as_int64(levels, "levels", "quantise makes them from images")
     if levels.numel() and not 0 <= int(levels.min()) <= int(levels.max()) < n_levels:
         raise ValueError(

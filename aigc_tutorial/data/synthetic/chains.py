@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
-from aigc_tutorial.data.checks import as_tensor, require_count
+from aigc_tutorial.data.checks import as_tensor
+from aigc_tutorial.integers import as_count
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +83,8 @@ class MarkovChain:
         self, n_sequences: int, length: int, *, rng: torch.Generator
     ) -> Int64[Tensor, "n_sequences length"]:
         """Draw sequences that begin in the stationary distribution."""
-        require_count(n_sequences, "n_sequences")
-        require_count(length, "length")
+        as_count(n_sequences, "n_sequences")
+        as_count(length, "length")
         states = torch.empty(n_sequences, length, dtype=torch.int64)
         distribution = self.stationary.expand(n_sequences, -1)
         for t in range(length):
@@ -153,8 +154,8 @@ class XORChain:
         self, n_sequences: int, length: int, *, rng: torch.Generator
     ) -> Int64[Tensor, "n_sequences length"]:
         """Draw sequences; their first two bits are fair coins, which is the stationary start."""
-        require_count(n_sequences, "n_sequences")
-        require_count(length, "length")
+        as_count(n_sequences, "n_sequences")
+        as_count(length, "length")
         flips = torch.rand(n_sequences, length, generator=rng) < self.flip_probability
         bits = torch.randint(2, (n_sequences, length), generator=rng)
         for t in range(2, length):

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float32, Float64, Int64
 from torch import Tensor
 
-from aigc_tutorial.data.checks import require_count
+from aigc_tutorial.integers import as_count
 
 SCALES = {
     "major": (0, 2, 4, 5, 7, 9, 11),
@@ -135,7 +135,7 @@ class MelodyStyle:
         Raises:
             ValueError: if there are fewer than two notes.
         """
-        require_count(n_melodies, "n_melodies")
+        as_count(n_melodies, "n_melodies")
         if n_notes < 2:
             raise ValueError(f"n_notes is {n_notes}; a cadence needs at least 2")
         walk, cadence = self._walk(), self._cadence()
@@ -245,10 +245,14 @@ def render_melody(
         seconds_per_step: length of a note of duration 1.
 
     Raises:
-        ValueError: if there is no note.
+        ValueError: if there is no note, if the rate is not a whole number of at least 1, or if a
+            step has no length.
     """
     if not melody:
         raise ValueError("the melody has no notes to play")
+    sample_rate = as_count(sample_rate, "sample_rate")
+    if not 0 < seconds_per_step < math.inf:
+        raise ValueError(f"seconds_per_step must be above 0, got {seconds_per_step}")
     # Rounding the ends rather than the lengths keeps the beat over any number of notes.
     ends, steps = [0], 0
     for note in melody:

@@ -5,7 +5,8 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from aigc_tutorial.data.checks import Samples, as_images, require_count
+from aigc_tutorial.data.checks import Samples, as_images
+from aigc_tutorial.integers import as_count
 
 DIGIT_SIDE = 10
 """Pixels along one side of a digit in a film: half of what it measures in MNIST."""
@@ -65,7 +66,7 @@ def moving_digits(
         (max_speed, "max_speed"),
         (side, "side"),
     ):
-        require_count(count, name)
+        as_count(count, name)
     if side < DIGIT_SIDE + max_speed:
         raise ValueError(
             f"side is {side}; digits of {DIGIT_SIDE} pixels that move by up to {max_speed} need at "

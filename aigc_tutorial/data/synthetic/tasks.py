@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
-from aigc_tutorial.data.checks import require_count
+from aigc_tutorial.integers import as_count
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class CopyTask:
         self, n_sequences: int, *, rng: torch.Generator
     ) -> tuple[Int64[Tensor, "n_sequences T"], Bool[Tensor, "n_sequences T"]]:
         """Draw sequences of 2 · ``length`` + 1 tokens, and the mask of their answers."""
-        require_count(n_sequences, "n_sequences")
+        as_count(n_sequences, "n_sequences")
         symbols = torch.randint(self.n_symbols, (n_sequences, self.length), generator=rng)
         separator = torch.full((n_sequences, 1), self.separator)
         tokens = torch.cat([symbols, separator, symbols], dim=1)
@@ -99,7 +99,7 @@ class RecallTask:
         self, n_sequences: int, *, rng: torch.Generator
     ) -> tuple[Int64[Tensor, "n_sequences T"], Bool[Tensor, "n_sequences T"]]:
         """Draw sequences of 2 · ``n_pairs`` + 2 tokens, and the mask of their answers."""
-        require_count(n_sequences, "n_sequences")
+        as_count(n_sequences, "n_sequences")
         shuffled = torch.rand(n_sequences, self.n_keys, generator=rng).argsort(dim=1)
         keys = shuffled[:, : self.n_pairs]
         values = self.n_keys + torch.randint(self.n_values, keys.shape, generator=rng)
@@ -163,7 +163,7 @@ class DelayTask:
         Raises:
             ValueError: if ``lag`` is not one of 1 … max_lag.
         """
-        require_count(n_sequences, "n_sequences")
+        as_count(n_sequences, "n_sequences")
         if lag is not None and not 1 <= lag <= self.max_lag:
             raise ValueError(f"lag must lie between 1 and {self.max_lag}, got {lag}")
         shape = (n_sequences, self.max_lag + 1)

@@ -14,7 +14,8 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from aigc_tutorial.data.checks import require_count, require_finite
+from aigc_tutorial.data.checks import require_finite
+from aigc_tutorial.integers import as_count
 
 _POINTS_AT_A_TIME = 8192
 """Distances of so many points to all centres are in memory at once."""
@@ -67,7 +68,7 @@ class ToyDistribution:
 
     def sample(self, n: int, *, rng: torch.Generator) -> Float[Tensor, "n 2"]:
         """Draw ``n`` independent points, on the generator's device."""
-        require_count(n, "n")
+        as_count(n, "n")
         device = rng.device
         which = torch.randint(len(self.centres), (n,), generator=rng, device=device)
         noise = torch.randn(n, 2, generator=rng, device=device)
@@ -109,7 +110,7 @@ def ring(n_modes: int = 8, radius: float = 2.0, std: float = 0.02) -> ToyDistrib
 
     The defaults are those of Metz et al. (2017), Unrolled Generative Adversarial Networks.
     """
-    require_count(n_modes, "n_modes")
+    as_count(n_modes, "n_modes")
     angles = torch.arange(n_modes) * (2 * math.pi / n_modes)
     return ToyDistribution("ring", _polar(radius, angles), torch.arange(n_modes), std)
 
@@ -119,7 +120,7 @@ def grid(n_side: int = 5, spacing: float = 2.0, std: float = 0.05) -> ToyDistrib
 
     The defaults are those of Srivastava et al. (2017), VEEGAN.
     """
-    require_count(n_side, "n_side")
+    as_count(n_side, "n_side")
     axis = (torch.arange(n_side) - (n_side - 1) / 2) * spacing
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     centres = torch.stack([x.flatten(), y.flatten()], dim=1)
@@ -134,7 +135,7 @@ def spiral(
     An arm runs from a fifth of ``radius``, so that the arms stay apart in the middle, to
     ``radius``, while it turns by ``turns`` full circles.
     """
-    require_count(n_arms, "n_arms")
+    as_count(n_arms, "n_arms")
     fine = torch.linspace(0, 1, 10_001, dtype=torch.float64)
     curve = _polar(radius * (0.2 + 0.8 * fine), 2 * math.pi * turns * fine)
     arm = _equidistant(curve, std)

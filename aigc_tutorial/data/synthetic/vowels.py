@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Complex, Float, Float32, Int64
 from torch import Tensor
 
-from aigc_tutorial.data.checks import require_count, require_finite
+from aigc_tutorial.data.checks import require_finite
+from aigc_tutorial.integers import as_count
 
 VOWEL_SAMPLE_RATE = 8_000
 """Samples per second: telephone quality, enough for the three formants that make the vowel."""
@@ -65,8 +66,8 @@ def synthetic_vowels(n: int, *, rng: torch.Generator, n_samples: int = 2_000) ->
     The pitch begins at 90 to 180 Hz, as men speak, and glides up or down by up to a sixth. Every
     formant is up to 5 % away from the average. A vowel fills 60 to 100 % of ``n_samples``.
     """
-    require_count(n, "n")
-    require_count(n_samples, "n_samples", at_least=2)
+    as_count(n, "n")
+    as_count(n_samples, "n_samples", at_least=2)
     labels = torch.arange(n) % len(VOWELS)
     pitches = 90 * 2 ** torch.rand(n, generator=rng)
     glides = 1 + (2 * torch.rand(n, generator=rng) - 1) / 6

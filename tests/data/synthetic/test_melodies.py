@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from inspect import unwrap
 
 import pytest
 import torch
@@ -180,6 +181,12 @@ def test_what_cannot_be_is_refused():
         share_in_scale([], style)
     with pytest.raises(ValueError, match="no notes"):
         render_melody([])
+    for rate in (0, 8_000.0):
+        with pytest.raises(ValueError, match="sample_rate must be at least 1"):
+            unwrap(render_melody)([Note(60, 1)], rate)
+    for seconds in (0, math.inf):
+        with pytest.raises(ValueError, match="seconds_per_step must be above 0"):
+            render_melody([Note(60, 1)], seconds_per_step=seconds)
 
 
 # --- sound --------------------------------------------------------------------------------------
