@@ -15,6 +15,7 @@ case "$*" in
   -c*) exit {refused} ;;
   "-m venv .venv") mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
   *) echo "cache: $AIGC_TUTORIAL_CACHE"
+     echo "data: $AIGC_TUTORIAL_DATA"
      for argument in "$@"; do echo "argument: $argument"; done ;;
 esac
 """
@@ -67,6 +68,12 @@ def test_notebooks_run_with_a_cache_in_that_path(clone: Path) -> None:
         result = make(clone, target, python)
         assert result.returncode == 0, result.stdout
         assert f"cache: {clone}/.cache/stranger\n" in result.stdout, target
+
+
+def test_notebooks_take_the_real_data_that_are_there_and_the_book_does_not(clone: Path) -> None:
+    settings = f"PYTHON={interpreter(clone)}", "AIGC_TUTORIAL_DATA=/real data"
+    assert "data: /real data\n" in make(clone, "notebooks", *settings).stdout
+    assert "data: \n" in make(clone, "book", *settings).stdout
 
 
 def test_a_python_that_is_not_there_is_named(clone: Path) -> None:

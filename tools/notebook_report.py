@@ -1,25 +1,63 @@
-"""A pytest plugin for the notebooks: the longest first, times by notebook, no expected failure.
+"""A pytest plugin for the notebooks: longest first, within their memory, no expected failure.
 
-Several processes share the notebooks, so the longest must not begin last.
+Several processes share the notebooks, so the longest must not begin last. A kernel that needs more
+memory than a page may take is stopped.
 
 nbval marks the cells after a timeout or a dead kernel as xfail. Nothing in this book is expected
 to fail in that way, so such a run must not pass.
 """
 
+import os
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from execute_pages import pages
+from run_pages import KernelWatch, require_real_data
+
+_PEAK = "peak memory of the cell (MiB)"
+
+
+class MemoryLimit:
+    """Watches the kernel of each notebook while its cells run."""
+
+    def __init__(self) -> None:
+        self.watches: dict[pytest.Collector, KernelWatch] = {}
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: Any) -> Iterator[None]:
+        """Measure one cell, and say so where it was the memory that ended it."""
+        notebook = item.parent
+        if notebook not in self.watches:
+            self.watches[notebook] = KernelWatch()
+            self.watches[notebook].watch(notebook.kernel.km.provisioner.pid)
+        watch = self.watches[notebook]
+        watch.begin(item.cell_num)
+        try:
+            return (yield)
+        finally:
+            watch.record()
+            item.user_properties.append((_PEAK, watch.cells[-1].peak_mib))
+            if watch.exceeded:
+                message = f"The kernel needed more than {watch.limit_mib:.0f} MiB and was stopped."
+                item.add_report_section("call", "memory", message)
+
+    def pytest_sessionfinish(self) -> None:
+        """Look no more."""
+        for watch in self.watches.values():
+            watch.end()
 
 
 class NotebookReport:
-    """Collects the time of every cell."""
+    """Collects the time and the memory of every cell."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
         self.n_cells: dict[str, int] = defaultdict(int)
         self.slowest: dict[str, tuple[float, str]] = {}
+        self.peak_mib: dict[str, float] = defaultdict(float)
         self.not_run: list[str] = []
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -37,6 +75,8 @@ class NotebookReport:
             self.n_cells[path] += 1
             cell = report.nodeid.rpartition("::")[2]
             self.slowest[path] = max(self.slowest.get(path, (0.0, "")), (report.duration, cell))
+            peak = dict(report.user_properties).get(_PEAK, 0.0)
+            self.peak_mib[path] = max(self.peak_mib[path], peak)
         if hasattr(report, "wasxfail"):
             self.not_run.append(report.nodeid)
 
@@ -51,7 +91,8 @@ class NotebookReport:
         for path, seconds in sorted(self.seconds.items()):
             slowest, cell = self.slowest.get(path, (0.0, "-"))
             terminalreporter.write_line(
-                f"{seconds:7.1f} s  {Path(path).stem:<24} {self.n_cells[path]:3d} cells, "
+                f"{seconds:7.1f} s {self.peak_mib[path]:6.0f} MiB  {Path(path).stem:<24} "
+                f"{self.n_cells[path]:3d} cells, "
                 f"slowest {slowest:.1f} s ({cell})"
             )
         terminalreporter.write_line(f"{sum(self.seconds.values()):7.1f} s  together")
@@ -60,5 +101,8 @@ class NotebookReport:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the plugin."""
+    """Register the plugin, after a look whether the real data are whole where they are named."""
+    if os.environ.get("AIGC_TUTORIAL_DATA"):
+        require_real_data()
     config.pluginmanager.register(NotebookReport(), "notebook-report")
+    config.pluginmanager.register(MemoryLimit(), "notebook-memory-limit")

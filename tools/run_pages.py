@@ -68,10 +68,18 @@ class PageRun:
 
 
 @dataclass
-class _Watch:
-    """Looks at a kernel's memory in a thread and kills the kernel at the limit."""
+class KernelWatch:
+    """Looks at a kernel's memory in a thread and kills the kernel at the limit.
 
-    limit_mib: float
+    Attributes:
+        limit_mib: resident memory that the kernel may have, in MiB.
+        process: the kernel, once it is known.
+        cells: what each cell took, in order.
+        exceeded: whether the kernel was killed.
+        processor_seconds: of the kernel, since it began.
+    """
+
+    limit_mib: float = MEMORY_LIMIT_MIB
     process: psutil.Process | None = None
     cells: list[CellCost] = field(default_factory=list)
     exceeded: bool = False
@@ -88,15 +96,16 @@ class _Watch:
 
     def begin(self, index: int) -> None:
         """Record the cell before, and begin to count for this one."""
-        self._record()
+        self.record()
         self._index, self._started, self._peak = index, time.monotonic(), 0.0
 
     def end(self) -> None:
         """Record the last cell and look no more."""
-        self._record()
+        self.record()
         self._ended.set()
 
-    def _record(self) -> None:
+    def record(self) -> None:
+        """Enter what the cell that was begun took."""
         self._look()
         if self._index is not None:
             seconds = time.monotonic() - self._started
@@ -187,7 +196,7 @@ def run_page(
         seconds_cell: after so many seconds a cell is given up.
         limit_mib: resident memory above which the kernel is killed.
     """
-    watch = _Watch(limit_mib)
+    watch = KernelWatch(limit_mib)
     notebook = nbformat.read(path, as_version=4)
 
     def notebook_started(**_: Any) -> None:
