@@ -139,23 +139,38 @@ def denoising_step(
 
 def _streams(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     candidates = [1.0, 3.0, 10.0, 40.0, math.inf]
-    steady = torch.randint(3, (600,), generator=rng)
-    changing = torch.cat([torch.arange(200) % 3, torch.arange(200, 0, -1) % 3])
-    noisy = torch.where(torch.rand(400, generator=rng) < 0.2, steady[:400], changing)
+    steady = torch.randint(3, (150,), generator=rng)
+    changing = torch.cat([torch.arange(60) % 3, torch.arange(60, 0, -1) % 3])
+    noisy = torch.where(torch.rand(120, generator=rng) < 0.2, steady[:120], changing)
     for states in (steady, changing, noisy):
         yield states.tolist(), 3, candidates
 
 
-def _surprise(states: list[int], n_states: int, half_life: float, *, late: bool = False) -> float:
-    """Total surprise of counts that fade; with ``late`` a step is counted before it is scored."""
-    counts = torch.full((n_states, n_states), 0.1, dtype=torch.float64)
+def _surprise(
+    states: list[int],
+    n_states: int,
+    half_life: float,
+    *,
+    late: bool = False,
+    fading: str = "row",
+    first: float = 0.1,
+) -> float:
+    """Total surprise of counts that fade; ``late`` counts a step before it is scored."""
+    counts = torch.full((n_states, n_states), first, dtype=torch.float64)
     total = 0.0
     for a, b in pairwise(states):
         before = counts[a, b] / counts[a].sum()
-        counts[a] *= 2 ** (-1 / half_life)
+        counts[a if fading == "row" else slice(None)] *= 2 ** (-1 / half_life)
         counts[a, b] += 1
         total -= math.log(counts[a, b] / counts[a].sum() if late else before)
     return total
+
+
+def _best(
+    states: list[int], n_states: int, candidates: list[float], **options: Any
+) -> tuple[float, float]:
+    totals = [_surprise(states, n_states, h, **options) for h in candidates]
+    return candidates[totals.index(min(totals))], min(totals)
 
 
 @exercise(
@@ -167,24 +182,40 @@ def _surprise(states: list[int], n_states: int, half_life: float, *, late: bool 
     remark="You chose in hindsight. Can a model choose while it runs, and what does it pay?",
     mistakes=[
         Mistake(
-            lambda states, n_states, candidates: min(
-                candidates, key=lambda h: _surprise(states, n_states, h, late=True)
-            ),
+            lambda *a: _best(*a, late=True),
             "you counted a step before you scored it, so the model had seen the answer.",
         ),
         Mistake(
             lambda states, n_states, candidates: max(
-                candidates, key=lambda h: _surprise(states, n_states, h)
+                ((h, _surprise(states, n_states, h)) for h in candidates), key=lambda pair: pair[1]
             ),
             "you took the worst: a surprise is a cost.",
         ),
+        Mistake(
+            lambda *a: _best(*a, fading="table"),
+            "only the row of the state that was left fades, not the whole table.",
+        ),
+        Mistake(
+            lambda *a: _best(*a, first=1.0),
+            "the counts begin at 0.1, not at 1: a new row is soon forgotten.",
+        ),
+        Mistake(
+            lambda states, n_states, candidates: (
+                (best := _best(states, n_states, candidates))[0],
+                best[1] / (len(states) - 1),
+            ),
+            "this is the mean over the steps. The total is asked for.",
+        ),
     ],
 )
-def best_half_life(states: list[int], n_states: int, candidates: list[float]) -> float:
-    """Of the candidates, the half-life with which a chain is least surprising, all in all.
+def best_half_life(
+    states: list[int], n_states: int, candidates: list[float]
+) -> tuple[float, float]:
+    """The half-life with which a chain is least surprising, and its total surprise in nats.
 
     The counts begin at 0.1. A step from a to b costs -log(counts[a, b] / sum of counts[a]); then
-    row a is multiplied by 2 ** (-1 / half_life) and the step counts 1.
+    row a is multiplied by 2 ** (-1 / half_life) and the step counts 1. Return the best one of the
+    candidates and the sum of the costs of all steps with it.
     """
     totals = []
     for half_life in candidates:
@@ -195,4 +226,4 @@ def best_half_life(states: list[int], n_states: int, candidates: list[float]) ->
             counts[a] *= 2 ** (-1 / half_life)
             counts[a, b] += 1
         totals.append(total)
-    return candidates[totals.index(min(totals))]
+    return candidates[totals.index(min(totals))], min(totals)

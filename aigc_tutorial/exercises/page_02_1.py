@@ -12,44 +12,74 @@ from aigc_tutorial.exercises.registry import Mistake, exercise
 PAGE = "02_1_concepts"
 
 
-def _log_densities(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
-    for size in (1.0, 2000.0):
-        yield tuple(-size * torch.rand(2, 9, generator=rng))
+def _lines(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    for n, m, s, w, b in (
+        (5, -2.0, 1.0, 0.5, 1.0),
+        (200, 1.5, 0.5, -1.2, 0.3),
+        (9, 0.0, 2.0, 40, 0),
+    ):
+        yield torch.randn(n, generator=rng), m, s, w, b
+
+
+def _pull(
+    z: Tensor, m: float, s: float, w: float, b: float, *, saturating: bool = False
+) -> tuple[Tensor, Tensor]:
+    a = w * (m + s * z) + b
+    by_sample = -w * (a if saturating else -a).sigmoid()
+    return by_sample.mean(), (by_sample * z).mean()
 
 
 @exercise(
-    "best-discriminator",
+    "pull-on-the-generator",
     page=PAGE,
     level="warm-up",
-    cases=_log_densities,
-    hint="divide numerator and denominator of p / (p + q) by p, and look for a sigmoid.",
-    remark="So the logit of the best discriminator is log p − log q: it measures by how much the "
-    "real data are likelier here than the generated.",
+    cases=_lines,
+    hint="the chain rule: the derivative of -log sigmoid(a) by a, which is sigmoid(a) - 1, times "
+    "that of a by x, times that of x by the parameter; then the mean.",
+    remark="No real sample occurs in it. All that the generator learns of the data has gone "
+    "through w, the slope of the discriminator.",
     mistakes=[
         Mistake(
-            lambda log_p, log_q: log_p.exp() / (log_p.exp() + log_q.exp()),
-            "the formula is right, but far from the data both densities underflow to 0, and 0 / 0 "
-            "is not a number. Subtract the logarithms first.",
+            lambda z, m, s, w, b: tuple(-g for g in _pull(z, m, s, w, b)),
+            "this is the direction in which the generator goes: minus the gradient.",
         ),
         Mistake(
-            lambda log_p, log_q: (log_q - log_p).sigmoid(),
-            "this is the probability that the point was generated.",
+            lambda *a: _pull(*a, saturating=True),
+            "this is the gradient of log(1 - sigmoid(a)), the saturating loss.",
         ),
         Mistake(
-            lambda log_p, log_q: (log_p - log_q).exp(),
-            "this is the ratio p / q, which has no upper end. A probability is wanted.",
+            lambda z, m, s, w, b: tuple(g / w for g in _pull(z, m, s, w, b)),
+            "the gradient comes back through the discriminator: its slope w is a factor.",
+        ),
+        Mistake(
+            lambda z, m, s, w, b: (_pull(z, m, s, w, b)[0],) * 2,
+            "a larger s moves each sample by its own z.",
+        ),
+        Mistake(
+            lambda z, m, s, w, b: (
+                (g := _pull(z, m, s, w, b))[0],
+                g[0] * z.mean(),
+            ),
+            "the mean of a product is not the product of the means: samples that look generated "
+            "pull harder.",
+        ),
+        Mistake(
+            lambda z, m, s, w, b: tuple(len(z) * g for g in _pull(z, m, s, w, b)),
+            "the loss is a mean over the samples, not their sum.",
         ),
     ],
 )
-def best_discriminator(
-    log_p: Float[Tensor, " N"], log_q: Float[Tensor, " N"]
-) -> Float[Tensor, " N"]:
-    """Answer D* of the best discriminator at N points.
+def pull_on_the_generator(
+    z: Float[Tensor, " N"], m: float, s: float, w: float, b: float
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """Derivatives of the generator's loss by m and by s, where G(z) = m + s z.
 
-    ``log_p`` is the logarithm of the density of real data there, ``log_q`` of generated data. It
-    must be right even where both densities are too small for a float.
+    The discriminator is as simple: the logit of a point x is a = w x + b. The loss is the mean of
+    -log sigmoid(a) over the samples from the latents ``z`` (N,). Return both derivatives.
     """
-    return (log_p - log_q).sigmoid()
+    a = w * (m + s * z) + b
+    by_sample = (a.sigmoid() - 1) * w
+    return by_sample.mean(), (by_sample * z).mean()
 
 
 def _recall_cases(_rng: torch.Generator) -> Iterator[tuple[Any, ...]]:

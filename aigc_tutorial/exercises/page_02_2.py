@@ -1,50 +1,117 @@
-"""Exercises of the page on how the concepts connect: diagrams as data."""
+"""Exercises of the page on how the concepts connect."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import softplus
 
 from aigc_tutorial.exercises.registry import Mistake, exercise
 
 PAGE = "02_2_connections"
 
 
-def _texts(_rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
-    yield ("network (GAN)",)
-    yield ("plain",)
-    yield ('G(z), called "fake"',)
+def _networks_in_play(rng: torch.Generator) -> dict[str, nn.Module]:
+    networks: dict[str, nn.Module] = {
+        "generator": nn.Sequential(nn.Linear(3, 4), nn.Tanh()),
+        "discriminator": nn.Linear(4, 1),
+        "language model": nn.Sequential(nn.Embedding(5, 6), nn.Linear(6, 5)),
+        "judge of texts": nn.Sequential(nn.Embedding(5, 3), nn.Flatten(), nn.Linear(3, 1)),
+    }
+    for network in networks.values():
+        for parameter in network.parameters():
+            parameter.data = torch.randn(parameter.shape, generator=rng)
+    return networks
+
+
+def _loss(kind: str, networks: dict[str, nn.Module], rng: torch.Generator) -> Tensor:
+    make, score, model, judge = networks.values()
+    x_fake, x_real = make(torch.randn(6, 3, generator=rng)), torch.randn(6, 4, generator=rng)
+    tokens = torch.randint(5, (6,), generator=rng)
+    logits = model(tokens)
+    drawn = torch.multinomial(logits.softmax(-1), 1, generator=rng)
+    losses = {
+        "generator": lambda: softplus(-score(x_fake)),
+        "discriminator": lambda: softplus(-score(x_real)) + softplus(score(x_fake.detach())),
+        "real images alone": lambda: softplus(-score(x_real)),
+        "next token": lambda: nn.functional.cross_entropy(logits, tokens.roll(1)),
+        "text": lambda: softplus(-judge(drawn)),
+        "embeddings": lambda: next(model.children())(tokens).square() + 0 * x_fake.sum(),
+    }
+    return losses[kind]().mean()
+
+
+def _losses(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    for kind in ("generator", "discriminator", "next token", "text", "embeddings"):
+        networks = _networks_in_play(rng)  # new ones, which hold no gradients yet
+        yield _loss(kind, networks, rng), networks
+    for kind in ("generator", "real images alone"):
+        networks = _networks_in_play(rng)
+        networks["discriminator"].requires_grad_(False)
+        yield _loss(kind, networks, rng), networks
+
+
+def _received(loss: Tensor, networks: dict[str, nn.Module]) -> dict[str, list[Tensor]]:
+    """Gradients that arrive in each network's weights."""
+    if loss.requires_grad:
+        loss.backward()
+    return {
+        name: [p.grad for p in network.parameters() if p.grad is not None]
+        for name, network in networks.items()
+    }
 
 
 @exercise(
-    "quoted-label",
+    "who-learns",
     page=PAGE,
     level="warm-up",
-    cases=_texts,
-    hint="Mermaid writes a quote inside quotes as #quot; in the manner of HTML, with # for &.",
-    remark="Quoting every label, and not only those that need it, spares the question which do.",
+    cases=_losses,
+    hint="loss.backward() fills .grad of all weights that the loss leads to and leaves the others "
+    "at None. A loss that leads to none has requires_grad False.",
+    remark="This is why no arrow joins the families: a token that was drawn passes no gradient on, "
+    "so a judge of texts learns and the language model does not.",
     mistakes=[
         Mistake(
-            lambda text: f"[{text}]",
-            "the bracket of the text still stands bare inside those of the node.",
+            lambda loss, networks: sorted(
+                name
+                for name, network in networks.items()
+                if any(p.requires_grad for p in network.parameters())
+            ),
+            "these are the networks that could learn. From this loss?",
         ),
         Mistake(
-            lambda text: f'["{text}"]',
-            "a quote inside the text ends the label early. Replace it by #quot; first.",
+            lambda loss, networks: sorted(
+                name
+                for name, gradients in _received(loss, networks).items()
+                if len(gradients) == len(list(networks[name].parameters()))
+            ),
+            "a network counts though some of its weights get nothing.",
         ),
         Mistake(
-            lambda text: '["' + text.replace("(", "").replace(")", "") + '"]',
-            "the brackets belong to the text; quotes let them stay.",
+            lambda loss, networks: sorted(
+                name
+                for name, gradients in _received(loss, networks).items()
+                if any(g.abs().sum() > 0 for g in gradients)
+            ),
+            "a gradient of zero is a gradient: it came that way.",
         ),
     ],
 )
-def node_label(text: str) -> str:
-    """A node's label in Mermaid's language: brackets, quotes, and the text between them.
+def who_learns(loss: Float[Tensor, ""], networks: dict[str, nn.Module]) -> list[str]:
+    """Names of the networks to which the gradient of a loss leads, sorted.
 
-    For example ``network (GAN)`` becomes ``["network (GAN)"]``.
+    ``networks`` maps names to modules. A network counts if ``loss.backward()`` gives some of its
+    weights a gradient, be it zero. A loss may lead to none.
     """
-    escaped = text.replace('"', "#quot;")
-    return f'["{escaped}"]'
+    if loss.requires_grad:
+        loss.backward()
+    return sorted(
+        name
+        for name, network in networks.items()
+        if any(weight.grad is not None for weight in network.parameters())
+    )
 
 
 def _doubled(_rng: torch.Generator) -> Iterator[tuple[Any, ...]]:

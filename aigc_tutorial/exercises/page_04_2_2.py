@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from aigc_tutorial.exercises.registry import Mistake, exercise
@@ -63,46 +63,97 @@ def sequence_log_probability(
     return logits.log_softmax(dim=1).gather(1, tokens[:, None]).sum()
 
 
-def _masked_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
-    for lengths in ([4, 4], [1, 7, 3], [12, 2, 5, 9]):
-        nll = 3 * torch.rand(len(lengths), max(lengths), generator=rng)
-        yield nll, torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
+def _two_chains(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    for n_states, length, start in ((2, 1, 0), (3, 2, 2), (6, 15, 1)):
+        data, model = (2 * torch.randn(2, n_states, n_states, generator=rng).double()).softmax(-1)
+        yield data, model, start, length
+    one_way = torch.tensor([[0.5, 0.5, 0.0], [0.0, 0.5, 0.5], [0.0, 0.0, 1.0]]).double()
+    yield one_way, torch.full((3, 3), 1 / 3).double(), 0, 4
+
+
+def _expected(
+    data: Tensor, model: Tensor, start: int, length: int, *, weights: str = "moving"
+) -> tuple[Tensor, Tensor]:
+    """Loss and floor; ``weights`` says how often each state is taken to be the last token."""
+    state = torch.zeros(len(data)).double()
+    state[start] = 1
+    if weights == "equal":
+        state = torch.full_like(state, 1 / len(data))
+    if weights == "late":
+        state = state @ data
+    losses, floors = -(data * model.log()).sum(1), -torch.xlogy(data, data).sum(1)
+    loss = floor = torch.zeros(()).double()
+    for _ in range(length):
+        loss, floor = loss + state @ losses, floor + state @ floors
+        if weights != "equal":
+            state = state @ data
+    return loss / length, floor / length
 
 
 @exercise(
-    "loss-per-token",
+    "loss-and-floor",
     page=PAGE,
     level="core",
-    cases=_masked_cases,
-    hint="add the surprises at real tokens and divide by how many real tokens there are.",
-    remark="One sum over one count: how much padding there is makes no difference.",
+    cases=_two_chains,
+    hint="keep the distribution of the last token, which begins as all on start and becomes state "
+    "@ data with each step; weight what each row costs with it.",
+    remark="The difference of the two is the second line of the equation: the mean divergence, "
+    "where the histories are those of the data.",
     mistakes=[
         Mistake(
-            lambda nll, mask: (nll * mask).mean(),
-            "the sum is right, but you divided by the padding, too: the loss gets smaller the more "
-            "padding there is.",
+            lambda *a: _expected(*a, weights="equal"),
+            "not every token is the last one equally often: it begins as start, and then goes "
+            "where data takes it.",
         ),
         Mistake(
-            lambda nll, mask: nll.mean(),
-            "padding is not data. Its surprise must not count.",
+            lambda *a: _expected(*a, weights="late"),
+            "the first prediction is made at start itself, before any step.",
         ),
         Mistake(
-            lambda nll, mask: (nll * mask).sum() / len(nll),
-            "this is the loss of a sequence, as the document prints it. It grows with the length.",
+            lambda data, model, start, length: tuple(
+                length * value for value in _expected(data, model, start, length)
+            ),
+            "this is the loss of the whole sequence; divide by its length.",
         ),
         Mistake(
-            lambda nll, mask: ((nll * mask).sum(1) / mask.sum(1)).mean(),
-            "this is a mean of means: a token of a short sequence weighs more than one of a long "
-            "sequence.",
+            lambda data, model, start, length: (
+                _expected(data, model, start, length)[0],
+                _expected(model, model, start, length)[1],
+            ),
+            "the floor belongs to the data: it is their own entropy, not that of the model.",
+        ),
+        Mistake(
+            lambda data, model, start, length: tuple(
+                value / math.log(2) for value in _expected(data, model, start, length)
+            ),
+            "these are bits. Nats come with the natural logarithm.",
+        ),
+        Mistake(
+            lambda data, model, start, length: (
+                _expected(data, model, start, length)[0],
+                _expected(data, data, start, length)[0],
+            ),
+            "0 log 0 counts as 0, which floating point does not know. torch.xlogy does.",
         ),
     ],
 )
-def loss_per_token(nll: Float[Tensor, "N T"], mask: Bool[Tensor, "N T"]) -> Float[Tensor, ""]:
-    """Mean surprise at a real token, of sequences that were padded to one length.
+def loss_and_floor(
+    data: Float[Tensor, "V V"], model: Float[Tensor, "V V"], start: int, length: int
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """Mean loss a token of a model, and that of a perfect one, both in nats.
 
-    ``mask`` is True at real tokens. ``nll`` has numbers at padding as well, which mean nothing.
+    Row a of ``data`` holds the true probabilities of what follows the token a, row a of ``model``
+    those that the model gives, none of which is 0. A sequence is the token ``start``, which is
+    given, and ``length`` tokens after it. Return the expected loss of ``model`` and its floor.
     """
-    return (nll * mask).sum() / mask.sum()
+    state = torch.zeros(len(data), dtype=data.dtype)
+    state[start] = 1
+    loss = floor = torch.zeros((), dtype=data.dtype)
+    for _ in range(length):
+        loss = loss - (state[:, None] * data * model.log()).sum()
+        floor = floor - (state[:, None] * torch.xlogy(data, data)).sum()
+        state = state @ data
+    return loss / length, floor / length
 
 
 def _unit_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:

@@ -87,7 +87,8 @@ def _seed_everything(n: int, seed: int) -> Tensor:
 def own_randomness(n: int, seed: int) -> Float[Tensor, " n"]:
     """Draw n standard normal numbers that depend on the seed alone.
 
-    Calling this must not change what the rest of the program draws.
+    They are those of one call of torch.randn with a source of this seed. Calling this must not
+    change what the rest of the program draws.
     """
     return torch.randn(n, generator=torch.Generator().manual_seed(seed))
 
