@@ -15,8 +15,8 @@ PAGE = "01_background"
 
 
 def _bills(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
-    yield 2_500.0, 0.10
-    yield 8.0, 0.10
+    yield 2.5, 0.10
+    yield 8.0, 0.90
     yield 0.5, 3.60
 
 

@@ -184,6 +184,9 @@ def _adam_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
         if n_steps == 1:
             mean, mean_square = torch.zeros(5), torch.zeros(5)
         yield parameter, gradient, mean, mean_square, n_steps
+    # So small a gradient that epsilon counts: the step is 5/11 of the rate.
+    small = torch.full((5,), 1e-8)
+    yield parameter, small, torch.zeros(5), torch.zeros(5), 1
 
 
 def _adam(
@@ -196,6 +199,7 @@ def _adam(
     corrected: bool = True,
     sign: int = -1,
     root: bool = True,
+    inside: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
     mean = 0.9 * mean + 0.1 * gradient
     mean_square = 0.999 * mean_square + 0.001 * gradient.square()
@@ -203,7 +207,8 @@ def _adam(
     if corrected:
         m, v = m / (1 - 0.9**n_steps), v / (1 - 0.999**n_steps)
     size = v.sqrt() if root else v
-    return parameter + sign * 0.01 * m / (size + 1e-8), mean, mean_square
+    divisor = (v + 1e-8).sqrt() if inside else size + 1e-8
+    return parameter + sign * 0.01 * m / divisor, mean, mean_square
 
 
 @exercise(
@@ -225,6 +230,11 @@ def _adam(
             lambda *a: _adam(*a, root=False),
             "divide by the root of the mean square, or the step gets smaller the larger the "
             "gradient is.",
+        ),
+        Mistake(
+            lambda *a: _adam(*a, inside=True),
+            "epsilon is added to the root, not under it. Under it 1e-8 would be as large as a "
+            "gradient of 1e-4.",
         ),
     ],
 )

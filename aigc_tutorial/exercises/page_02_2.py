@@ -47,6 +47,9 @@ def _losses(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     for kind in ("generator", "discriminator", "next token", "text", "embeddings"):
         networks = _networks_in_play(rng)  # new ones, which hold no gradients yet
         yield _loss(kind, networks, rng), networks
+    networks = _networks_in_play(rng)
+    next(networks["generator"].parameters()).requires_grad_(False)  # its bias still learns
+    yield _loss("generator", networks, rng), networks
     for kind in ("generator", "real images alone"):
         networks = _networks_in_play(rng)
         networks["discriminator"].requires_grad_(False)

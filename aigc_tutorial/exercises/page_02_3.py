@@ -82,7 +82,7 @@ def powers_of_ten_lost(bits_before: float, bits_after: float, n_characters: int)
 
 
 def _schedules(_rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
-    yield from ((8, 0.5), (10, 0.3), (7, 0.0), (5, 1.0))
+    yield from ((8, 0.5), (12, 0.375), (9, 0.75), (7, 0.0), (5, 1.0))
 
 
 @exercise(

@@ -91,7 +91,7 @@ def _pair_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
         yield make, judge, torch.randn(n, 3, generator=rng)
 
 
-def _what_moved(arguments: tuple[Any, ...], loss: Tensor) -> dict[str, Tensor]:
+def _what_moved(arguments: tuple[Any, ...], loss: Tensor) -> dict[str, Any]:
     generator, discriminator, _ = arguments
     loss.backward()
 
@@ -104,6 +104,9 @@ def _what_moved(arguments: tuple[Any, ...], loss: Tensor) -> dict[str, Tensor]:
         "the loss": loss.detach(),
         "the gradient of the generator": total(generator),
         "the gradient of the discriminator": total(discriminator),
+        "whether all weights can still learn": all(
+            p.requires_grad for p in (*generator.parameters(), *discriminator.parameters())
+        ),
     }
 
 
@@ -131,6 +134,11 @@ def _what_moved(arguments: tuple[Any, ...], loss: Tensor) -> dict[str, Tensor]:
             "this is the discriminator's loss on generated samples. The generator wants the "
             "opposite.",
         ),
+        Mistake(
+            lambda g, d, z: nn.functional.softplus(-d.requires_grad_(False)(g(z))).mean(),
+            "the gradients are right, but the discriminator stays frozen, so that its own turn "
+            "would move nothing. Switch it on again.",
+        ),
     ],
 )
 def generator_turn(
@@ -155,12 +163,32 @@ def _frozen(network: nn.Module, compute: Callable[[], Tensor]) -> Tensor:
     return result
 
 
+def _kept(accuracies: Sequence[float], n_test: int, patience: int, mistake: str) -> int:
+    """The rule with a mistake: another accuracy to compare with, or another index to return."""
+    margin, kept, reference = 1 / math.sqrt(n_test), 0, accuracies[0]
+    for i, accuracy in enumerate(accuracies):
+        if accuracy < reference - margin:
+            kept, reference = i, accuracy
+        elif i - kept >= patience:
+            return i if mistake == "stop" else kept
+        if mistake == "previous":
+            reference = accuracy
+        if mistake == "lowest":
+            reference = min(reference, accuracy)
+    return len(accuracies) - 1 if mistake == "stop" else kept
+
+
 def _run_cases(_rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     yield [0.99, 0.91, 0.83, 0.74, 0.68, 0.66], 4_000, 2
     yield [0.99, 0.80, 0.70, 0.69, 0.71, 0.66, 0.65], 4_000, 2
     yield [0.99, 0.70, 0.696, 0.692, 0.60], 4_000, 2
     yield [0.95, 0.62, 0.51, 0.50, 0.49], 1_000, 2
     yield [0.95, 0.90, 0.92, 0.91, 0.93], 100, 3
+    yield [0.99, 0.70, 0.69, 0.68, 0.67, 0.50], 4_000, 2  # slowly: beats the last kept one in two
+    yield [0.90, 0.89, 0.70, 0.695, 0.60, 0.595, 0.592, 0.40], 4_000, 2
+    yield [0.80, 0.90, 0.70, 0.90, 0.60, 0.90, 0.90, 0.50], 4_000, 2
+    yield [0.99, 0.70, 0.75, 0.72, 0.40], 4_000, 2  # better than the check before, and no more
+    yield [0.80, 0.785, 0.77, 0.755], 4_000, 3  # each step within two errors, two of them not
 
 
 @exercise(
@@ -189,6 +217,20 @@ def _run_cases(_rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
             ),
             "this waits for one half, which most generators never reach. Stop when it gets no "
             "better.",
+        ),
+        Mistake(
+            lambda accuracies, n_test, patience: _kept(accuracies, n_test, patience, "previous"),
+            "you compared with the check before. Slow progress would never count: compare with the "
+            "last improvement.",
+        ),
+        Mistake(
+            lambda accuracies, n_test, patience: _kept(accuracies, n_test, patience, "lowest"),
+            "you compared with the lowest accuracy so far, which chance has lowered. Compare with "
+            "that of the last improvement.",
+        ),
+        Mistake(
+            lambda accuracies, n_test, patience: _kept(accuracies, n_test, patience, "stop"),
+            "this is where training ends. The generator to keep is an earlier one.",
         ),
     ],
 )

@@ -169,7 +169,7 @@ def nucleus(probabilities: Float[Tensor, " V"], p: float) -> Bool[Tensor, " V"]:
 
 
 def _rates(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
-    yield from ((0.01, 10), (0.1, 20), (0.5, 3), (1e-6, 100), (0.0, 5))
+    yield from ((0.01, 10), (0.1, 20), (0.5, 3), (1e-6, 100), (1.0, 5))
 
 
 @exercise(

@@ -21,6 +21,9 @@ def _poems(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
         (5, 5, 5),
         (6, 6, 6, 6),
         (7, 7, 7, 8),
+        (5, 4, 6, 5),  # as long in all as a regular one
+        (7, 6, 8, 7),
+        (5, 5, 5, 5, 5),
     ):
         yield ("\n".join("月" * length for length in lengths),)
     yield ("月" * 20,)
@@ -41,6 +44,10 @@ def _poems(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
         Mistake(
             lambda text: len({len(line) for line in text.split("\n")}) == 1,
             "equal lines are not enough: four of them, of 5 characters or of 7.",
+        ),
+        Mistake(
+            lambda text: len(text) in (23, 31) and text.count("\n") == 3,
+            "a line too short and one too long make up for each other in the total. Look at each.",
         ),
     ],
 )
@@ -138,6 +145,7 @@ def _answers(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
         right = torch.rand(n, generator=rng) < confidence
         yield confidence, right, 0.5
     yield torch.tensor([0.2, 0.3]), torch.tensor([True, False]), 0.9
+    yield torch.tensor([0.5, 0.75, 0.25]), torch.tensor([False, True, True]), 0.5
 
 
 @exercise(

@@ -94,6 +94,7 @@ def non_saturating_loss(logits_fake: Float[Tensor, " B"]) -> Float[Tensor, ""]:
 
 def _label_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     yield (torch.arange(10).repeat(50),)
+    yield (torch.cat([torch.zeros(100), torch.ones(300), torch.arange(2, 10).repeat(200)]).long(),)
     for weights in (
         [1, 1, 1, 1, 1, 1, 1, 1, 1, 0],
         [30, 9, 9, 0.3, 9, 9, 9, 9, 9, 7],

@@ -74,6 +74,9 @@ def _gradients(arguments: tuple[Any, ...], loss: Tensor) -> dict[str, Any]:
         "the loss": loss,
         "the gradient of the discriminator's weight": network_d[0].weight.grad,
         "the size of the generator's gradient": 0.0 if received is None else float(received.norm()),
+        "whether all weights can still learn": all(
+            p.requires_grad for p in (*network_g.parameters(), *network_d.parameters())
+        ),
     }
 
 
@@ -102,6 +105,11 @@ def _loss_of(network_d: Callable[[Tensor], Tensor], x_real: Tensor, x_fake: Tens
             "you cut behind the discriminator: it gets no gradient from generated images at all. "
             "Cut before it.",
         ),
+        Mistake(
+            lambda g, d, x_real, z: _loss_of(d, x_real, g.requires_grad_(False)(z)),
+            "the gradient goes where it should, but the generator stays frozen: in its own turn it "
+            "would learn nothing. Cut the images off instead of freezing the network.",
+        ),
     ],
 )
 def loss_of_discriminator(
@@ -112,7 +120,8 @@ def loss_of_discriminator(
 ) -> Float[Tensor, ""]:
     """Loss of the discriminator on real data and on G(z), as in the exercise before.
 
-    Its backward pass must reach the discriminator's weights and leave the generator's alone.
+    Its backward pass must reach the discriminator's weights and leave the generator's alone. All
+    weights must be able to learn afterwards.
     """
     x_fake = generator(z).detach()
     logits_real, logits_fake = discriminator(x_real), discriminator(x_fake)

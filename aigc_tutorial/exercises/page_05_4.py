@@ -140,6 +140,10 @@ def _copy_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
         noise = torch.randn(4, n_features, generator=rng)
         generated[:4] = training[:4] + 1e-4 * noise
         yield generated, training, held_out
+    # On a line, where distances are known: the nearest held-out images lie 4 and 8 away.
+    training = torch.arange(5.0)[:, None] * 100
+    held_out = torch.cat([training[:1] + 4, training + 8, training[1:] + 9, training - 10])
+    yield training[0] + torch.tensor([[1.0], [3.0], [4.0], [4.5], [5.0], [6.0]]), training, held_out
 
 
 @exercise(
@@ -171,6 +175,17 @@ def _copy_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
                 < torch.cdist(held_out, training).mean(1).min()
             ),
             "a copy is near to one training image, not to all of them on average.",
+        ),
+        *(
+            Mistake(
+                lambda generated, training, held_out, share=share: (
+                    torch.cdist(generated, training).amin(1)
+                    < torch.cdist(held_out, training).amin(1).quantile(share)
+                ),
+                "by this measure some real images would be copies too, as many as the quantile "
+                "says. The limit here is the smallest of their distances.",
+            )
+            for share in (0.01, 0.05)
         ),
     ],
 )
