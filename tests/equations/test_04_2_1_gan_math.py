@@ -60,6 +60,31 @@ def test_value_over_latents_is_an_integral_over_data():
     assert float(loss) == pytest.approx(-float(by_samples), rel=1e-9)
 
 
+@pytest.mark.equation("gan-value")
+def test_the_game_is_decided_where_the_generator_makes_the_data():
+    """min over G of max over D: over normal generators, and discriminators a + b x + c x²."""
+
+    def best_answer(mean: float, std: float) -> float:
+        log_q = Normal(torch.tensor(mean).double(), torch.tensor(std).double()).log_prob(X)
+        q_here = log_q.exp()
+        design = torch.stack([torch.ones_like(X), X, X.square()])
+        weights = torch.zeros(3, dtype=torch.float64)
+        for _ in range(60):  # Newton's method: the value is concave in the logit
+            d = (weights @ design).sigmoid()
+            slope = (design * (p * (1 - d) - q_here * d)).sum(1)
+            curvature = (design * ((p + q_here) * d * (1 - d))) @ design.T
+            weights = weights + torch.linalg.solve(curvature, slope)
+        a = weights @ design
+        log_d, log_not_d = nn.functional.logsigmoid(a), nn.functional.logsigmoid(-a)
+        return integral(p * log_d + q_here * log_not_d)
+
+    grid = [(mean, std) for mean in (-0.8, -0.5, -0.2) for std in (0.6, 0.8, 1.1)]
+    values = {generator: best_answer(*generator) for generator in grid}
+    assert min(values, key=lambda generator: values[generator]) == (-0.5, 0.8)
+    assert values[-0.5, 0.8] == pytest.approx(-math.log(4), abs=1e-9)
+    assert min(v for g, v in values.items() if g != (-0.5, 0.8)) > -math.log(4) + 1e-3
+
+
 positive = st.floats(0.01, 5)
 
 
@@ -106,6 +131,20 @@ def test_divergence_lies_between_zero_and_log_two(mean, std):
     if abs(mean + 0.5) + abs(std - 0.8) > 0.05:
         assert divergence > 0
     assert evaluation.jensen_shannon_1d(other, other, DX) == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.equation("gan-jsd-range")
+def test_divergence_is_log_two_where_nothing_overlaps_and_less_where_anything_does():
+    left, right = ((X - centre).abs() < 0.5 for centre in (-1.0, 2.0))
+
+    def jsd(a: Tensor, b: Tensor) -> float:
+        a, b = a / integral(a), b / integral(b)
+        halves = torch.special.xlogy(a, 2 * a / (a + b)) + torch.special.xlogy(b, 2 * b / (a + b))
+        return 0.5 * integral(halves.nan_to_num())
+
+    left, right = left.double(), right.double()
+    assert jsd(left, right) == pytest.approx(math.log(2), abs=1e-12)
+    assert jsd(left, right + 0.05 * left) < math.log(2) - 0.01
 
 
 @pytest.mark.equation("gan-value-gap")
@@ -186,6 +225,105 @@ def test_what_the_non_saturating_generator_minimises(mean):
     assert left.item() == pytest.approx(right, rel=3e-4, abs=1e-4)
 
 
+def log_normal_density(mean: float, std: float) -> Tensor:
+    return Normal(torch.tensor(mean).double(), torch.tensor(std).double()).log_prob(X)
+
+
+def non_saturating_sides(log_p: Tensor, log_q: Tensor) -> tuple[float, float]:
+    """KL(q‖p) − 2 JSD(p, q), and 2 KL(m‖p), from logarithms of densities."""
+    log_m = torch.logaddexp(log_p, log_q) - math.log(2)
+    left = integral(log_q.exp() * (log_q - log_p))
+    left -= 2 * evaluation.jensen_shannon_1d(log_p, log_q, DX)
+    return left, 2 * integral(log_m.exp() * (log_m - log_p))
+
+
+@pytest.mark.equation("gan-non-saturating-identity")
+@given(st.floats(-3, 3), st.floats(0.3, 1.5), st.floats(-3, 3), st.floats(0.3, 1.5))
+def test_what_the_non_saturating_generator_minimises_is_a_divergence(m_p, s_p, m_q, s_q):
+    left, right = non_saturating_sides(log_normal_density(m_p, s_p), log_normal_density(m_q, s_q))
+    assert left == pytest.approx(right, rel=1e-6, abs=1e-8)
+    assert right >= -1e-9
+    if abs(m_p - m_q) + abs(s_p - s_q) > 0.05:
+        assert right > 0
+
+
+@pytest.mark.equation("gan-non-saturating-identity")
+@pytest.mark.parametrize(
+    ("shift", "nats"), [(0.2, 0.01005), (1.0, 0.27716), (3.0, 3.44645), (6.0, 16.62140)]
+)
+def test_the_divergence_of_two_unit_normals(shift, nats):
+    sides = non_saturating_sides(log_normal_density(0, 1), log_normal_density(shift, 1))
+    assert sides == pytest.approx((nats, nats), abs=1e-5)
+
+
+def softened(r: Tensor) -> Tensor:
+    """f of 2 KL(m‖p) at r = p/q."""
+    return (1 + r) * ((1 + r) / (2 * r)).log()
+
+
+F_DIVERGENCES = {
+    "likelihood": (lambda r: r * r.log(), lambda r: 1 / r),
+    "minimax": (
+        lambda r: r * r.log() - (1 + r) * ((1 + r) / 2).log(),
+        lambda r: 1 / (r * (1 + r)),
+    ),
+    "non-saturating": (softened, lambda r: 1 / (r.square() * (1 + r))),
+    "reverse": (lambda r: -r.log(), lambda r: 1 / r.square()),
+}
+KNOWN = {
+    "likelihood": kl(p, q),
+    "minimax": 2 * JSD,
+    "non-saturating": 2 * kl(0.5 * (p + q), p),
+    "reverse": kl(q, p),
+}
+
+
+@pytest.mark.equation("gan-f-divergence")
+@pytest.mark.parametrize("name", F_DIVERGENCES)
+def test_each_objective_is_an_f_divergence(name):
+    f, curvature = F_DIVERGENCES[name]
+    inside = (p > 1e-60) & (q > 1e-60)
+    ratio = p[inside] / q[inside]
+    assert integral(q[inside] * f(ratio)) == pytest.approx(KNOWN[name], abs=1e-7)
+    assert KNOWN[name] > 0
+    at = torch.tensor([0.05, 0.4, 1.0, 3.0, 50.0], dtype=torch.float64, requires_grad=True)
+    (first,) = torch.autograd.grad(f(at).sum(), at, create_graph=True)
+    (second,) = torch.autograd.grad(first.sum(), at)
+    torch.testing.assert_close(second, curvature(at.detach()))
+    assert f(torch.ones(1, dtype=torch.float64)).item() == 0
+
+
+@pytest.mark.equation("gan-f-bound")
+@pytest.mark.parametrize("name", F_DIVERGENCES)
+def test_a_game_for_every_f(name):
+    f, _ = F_DIVERGENCES[name]
+    inside = (p > 1e-12) & (q > 1e-12)
+    real, fake = p[inside], q[inside]
+
+    def bound(t_of_ratio: Tensor) -> float:
+        """The bound at T = f'(r), whose f*(T) is T r − f(r) by the tangent at r."""
+        r = t_of_ratio.detach().requires_grad_(True)
+        (t,) = torch.autograd.grad(f(r).sum(), r)
+        conjugate = t * r.detach() - f(r.detach())
+        return integral(real * t - fake * conjugate)
+
+    ratio = real / fake
+    at_best = bound(ratio)
+    assert at_best == pytest.approx(KNOWN[name], abs=1e-4)
+    for other in (ratio.sqrt(), 1.5 * ratio, torch.ones_like(ratio)):
+        assert bound(other) < at_best
+
+
+@pytest.mark.equation("gan-f-bound")
+def test_the_value_of_the_game_is_such_a_bound():
+    """f(r) = r log r − (1 + r) log(1 + r): f* by search, and T = log D."""
+    d = torch.linspace(0.05, 0.95, 7, dtype=torch.float64)
+    r = torch.logspace(-3, 3, 200_001, dtype=torch.float64)
+    f = r * r.log() - (1 + r) * (1 + r).log()
+    conjugate = torch.stack([(t * r - f).max() for t in d.log()])
+    torch.testing.assert_close(conjugate, -(1 - d).log(), atol=1e-6, rtol=1e-6)
+
+
 def couplings(n: int) -> Tensor:
     """All plans that send each of n samples to one place."""
     return torch.tensor(list(itertools.permutations(range(n))))
@@ -218,6 +356,29 @@ def test_the_best_lipschitz_critic_meets_the_cheapest_plan():
     assert integral((p - q) * critic) == pytest.approx(plan, abs=2e-3)
     for other in (X.sin(), -X, (X - 0.3).abs(), -X.clamp(-1, 2)):  # all of slope at most 1
         assert integral((p - q) * other) <= plan + 1e-6
+
+
+@pytest.mark.equation("gan-kantorovich-rubinstein")
+@pytest.mark.parametrize("seed", range(3))
+def test_critic_and_plan_meet_in_the_plane_too(seed):
+    """Six points against six: the cheapest of all plans, a critic of slope 1 that reaches it."""
+    x, y = torch.randn(2, 6, 2, generator=seeded(seed), dtype=torch.float64)
+    y = y + torch.tensor([1.0, -0.5])
+    costs, each = torch.cdist(x, y), torch.arange(6)
+    plans = couplings(6)
+    plan = plans[costs[each, plans].mean(1).argmin()]
+    cheapest = costs[each, plan].mean().item()
+
+    points = torch.cat([x, y])
+    distances = torch.cdist(points, points)
+    # At most so much higher than another point; along the plan, lower by all of its distance.
+    limits = distances.clone()
+    limits[each, 6 + plan] = -costs[each, plan]
+    critic = torch.zeros(12, dtype=torch.float64)
+    for _ in range(24):  # shortest paths; there is no end where the plan is not the cheapest
+        critic = torch.minimum(critic, (critic[:, None] + limits).min(0).values)
+    assert bool(((critic[:, None] - critic).abs() <= distances + 1e-12).all())
+    assert float(critic[:6].mean() - critic[6:].mean()) == pytest.approx(cheapest, abs=1e-12)
 
 
 @pytest.mark.equation("gan-by-parts")
