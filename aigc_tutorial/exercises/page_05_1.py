@@ -52,7 +52,7 @@ def _seed_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     yield from ((3, 0), (3, 0), (5, 42))
 
 
-def _samples_and_state(arguments: tuple[Any, ...], samples: Tensor) -> dict[str, Tensor]:
+def _samples_and_state(arguments: tuple[Any, ...], samples: Any) -> dict[str, Any]:
     return {
         "the sample": samples,
         "a number that somebody else draws afterwards": torch.randn(()),

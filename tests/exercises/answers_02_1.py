@@ -123,8 +123,8 @@ ANSWERS = {
         right=[
             adam_by_torch,
             adam,
-            lambda *a: adam(*(x.numpy() for x in a[:4]), a[4]),
-            lambda *a: adam(*(x.double() for x in a[:4]), a[4]),
+            lambda p, g, m, v, n: adam(p.numpy(), g.numpy(), m.numpy(), v.numpy(), n),
+            lambda p, g, m, v, n: adam(p.double(), g.double(), m.double(), v.double(), n),
         ],
         wrong=[
             lambda *a: adam(*a, late=1),

@@ -60,7 +60,8 @@ def by_matrix(edges, node, *, powers=None):
     matrix = np.zeros((len(names), len(names)), dtype=int)
     for source, target in edges:
         matrix[names.index(source), names.index(target)] = 1
-    total = sum(np.linalg.matrix_power(matrix, k) for k in range(1, (powers or len(names)) + 1))
+    chains = [np.linalg.matrix_power(matrix, k) for k in range(1, (powers or len(names)) + 1)]
+    total = np.sum(chains, axis=0)
     return [n for n in names if total[names.index(n), names.index(node)] and n != node]
 
 

@@ -32,3 +32,11 @@ EACH = [
 def test_answer_is_graded_as_it_deserves(name, kind, answer):
     result = exercises.evaluate(name, answer)
     assert result.status == {"right": "solved", "wrong": "wrong"}[kind], result.message
+
+
+@pytest.mark.parametrize("name", exercises.names())
+def test_every_exercise_is_tried_with_ten_answers(name):
+    answers = ANSWERS[name]
+    mistakes = exercises.find(name).mistakes
+    assert len(answers.right) >= 2
+    assert len(answers.right) + len(answers.wrong) + len(mistakes) >= 10
