@@ -23,7 +23,6 @@ from aigc_tutorial.data.batches.tokens import TokenWindows
 from aigc_tutorial.integers import as_count
 from aigc_tutorial.nn import EMA, devices_restored, evaluation_mode, full_precision
 from aigc_tutorial.optim import JointOptimizer, Muon, split_parameters, warmup_flat_decay
-from aigc_tutorial.tensors import content_hash
 from aigc_tutorial.training import Engine, History, Tracker, run
 from aigc_tutorial.training.checkpoint import (
     check_settings,
@@ -341,9 +340,7 @@ def train(
         settings = None
         if checkpoint_folder is not None:
             settings = trainer.settings() | {
-                "seed": seed,
                 "validate_every": "no validation" if validation is None else every,
-                **_identity(data),
                 **settings_of_weights("model", model),
             }
         result = run(
@@ -390,17 +387,3 @@ def _batches(
     if data.ndim > 1:
         return ShuffledBatches(data, config.batch_size, rng=rng)
     return TokenWindows(data, config.context, config.batch_size, rng=rng)
-
-
-def _identity(data: Tensor | tuple[Tensor, ...] | Batches) -> dict[str, Any]:
-    """What tells data from other data; batches made elsewhere may say it by ``identity()``."""
-    if isinstance(data, Tensor | tuple):
-        parts = data if isinstance(data, tuple) else (data,)
-        return {"data (their fingerprint)": content_hash(*parts)}
-    if not hasattr(data, "identity"):
-        raise TypeError(
-            f"{type(data).__name__} has no identity(), and a checkpoint must know the data of its "
-            "run: give it this method, which returns what tells these batches from others, such as "
-            "their seed and a hash of the data, or train without a checkpoint folder"
-        )
-    return dict(data.identity())

@@ -24,7 +24,6 @@ from aigc_tutorial.optim import (
     spectral_descent,
     warmup_flat_decay,
 )
-from aigc_tutorial.tensors import content_hash
 from aigc_tutorial.training import Engine, History, Tracker, run
 from aigc_tutorial.training.checkpoint import (
     check_settings,
@@ -414,9 +413,7 @@ def train(
         settings = None
         if checkpoint_folder is not None:
             settings = trainer.settings() | {
-                "seed": seed,
                 "snapshots_at": when,
-                "data (their fingerprint)": content_hash(rows),
                 **settings_of_weights("generator", generator),
                 **settings_of_weights("discriminator", discriminator),
             }

@@ -16,7 +16,6 @@ import functools
 import hashlib
 import inspect
 import json
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,7 +39,14 @@ from aigc_tutorial.tensors import (
 CHECKPOINT_FILE = "checkpoint.safetensors"
 """Name of the checkpoint in its folder; whatever else lies there is left alone."""
 
+FIRST_LOSSES, FIRST_MOVES = "first losses", "first moves of the weights"
+_INITIAL_WEIGHTS = "initial weights (build the models anew, from the same seed, before resuming)"
+# Settings that are numbers of a computation, and by what share of their size they may differ: the
+# last bits are others on another machine, and the signs of gradients near zero.
+_TOLERANCES = {_INITIAL_WEIGHTS: 1e-4, FIRST_LOSSES: 2e-3, FIRST_MOVES: 0.05}
+
 _LOCK_FILE = "checkpoint.lock"
+_GOLDEN_ANGLE = 2.399963229728653  # its multiples never repeat
 _FORMAT = "aigc_tutorial checkpoint 2"
 _TREE = "tree"
 _OLD_FORMAT = "tree.json"
@@ -72,6 +78,11 @@ def encode_state(state: Any) -> EncodedState:
     """
     tensors: dict[str, Tensor] = {}
     return EncodedState(_encode(state, tensors, ""), tensors)
+
+
+def decode_state(state: EncodedState) -> Any:
+    """Put a state together again, of tensors of its own."""
+    return _decode(state.tree, state.tensors)
 
 
 def save_checkpoint(folder: str | Path, state: Mapping[str, Any]) -> None:
@@ -148,11 +159,10 @@ def check_settings(saved: Mapping[str, Any], wanted: Mapping[str, Any], *, what:
     """
     for name in dict.fromkeys([*wanted, *saved]):
         before, now = (side.get(name, "not set") for side in (saved, wanted))
-        if not _agree(before, now):
-            before, now = _first_difference(before, now)
+        if not _agree(name, before, now):
             raise ValueError(
                 f"{what} belongs to another run: its {name} is {before!r}, and {now!r} is wanted. "
-                "Ask for the same, or use another folder"
+                f"{_advice(name)}"
             )
 
 
@@ -196,17 +206,41 @@ def settings_of_weights(name: str, model: nn.Module) -> dict[str, Any]:
     Each is ten times the tensor's length plus its product with random numbers. No hash: the same
     seed gives weights whose last bits differ from machine to machine.
     """
-    begin = f"initial weights (build the models anew, from the same seed, before resuming): {name}"
     settings: dict[str, Any] = {}
     for key, tensor in model.state_dict().items():
         values = tensor.detach().to("cpu").to(torch.float64).reshape(-1)
         # Infinities of a mask are equal on both sides, and their products would be NaN.
         values = values.nan_to_num(posinf=1.0, neginf=-1.0)
         rng = torch.Generator().manual_seed(len(values))
-        settings[f"{begin}.{key}"] = [
+        settings[f"{_INITIAL_WEIGHTS}: {name}.{key}"] = [
             float(10 * values.norm() + torch.randn(values.shape, generator=rng).double() @ values)
             for _ in range(2)
         ]
+    return settings
+
+
+def settings_of_first_step(
+    losses: Mapping[str, float], before: Any, after: Any
+) -> dict[str, list[float]]:
+    """What a step on the first batch measures, and how it moves each tensor of a state.
+
+    Names and configurations do not tell all that a run does: the code of a class that a reader
+    edits, the numbers bound in a function, a layer that was exchanged. What these do tells it.
+
+    Args:
+        losses: what the step returned.
+        before: the state before it.
+        after: the state after it; of a tensor that moved, two numbers are kept, the length of the
+            move and its product with fixed numbers.
+    """
+    settings = {f"{FIRST_LOSSES}: {name}": [value] for name, value in losses.items()}
+    old = dict(_tensors_of(before))
+    for path, new in _tensors_of(after):
+        if path in old and old[path].shape == new.shape and new.is_floating_point():
+            move = new.detach().to("cpu", torch.float64) - old[path].to("cpu", torch.float64)
+            move = move.reshape(-1).nan_to_num()
+            waves = torch.arange(1, len(move) + 1, dtype=torch.float64).mul(_GOLDEN_ANGLE).sin()
+            settings[f"{FIRST_MOVES}: {path}"] = [float(move.norm()), float(2**0.5 * waves @ move)]
     return settings
 
 
@@ -214,53 +248,72 @@ def name_of(thing: Any) -> str:
     """Module and name of a class or function, or of the class of anything else.
 
     What has no name of its own, such as a lambda, or one that the reader may have changed, since it
-    stands in a notebook or script, is told by a hash of its text too, where that can be had.
+    stands in a notebook or script, is told by a hash of its text too, where that can be had; a
+    function with bound arguments and an object by what is bound to them.
     """
-    while isinstance(thing, functools.partial):
-        thing = thing.func
+    if isinstance(thing, functools.partial):
+        bound = {"arguments": list(thing.args), **thing.keywords}
+        return f"{name_of(thing.func)} with {_bound(bound)}"
+    bound = {}
     if not hasattr(thing, "__qualname__"):
-        thing = type(thing)
+        bound, thing = getattr(thing, "__dict__", {}), type(thing)
     name = f"{thing.__module__}.{thing.__qualname__}"
     if thing.__module__ == "__main__" or "<" in name:
         with contextlib.suppress(OSError, TypeError):
             text = inspect.getsource(thing)
             name += f" ({hashlib.sha256(text.encode()).hexdigest()[:12]})"
-    return name
+    return f"{name} with {_bound(bound)}" if bound else name
 
 
-def first_non_finite(state: Any, path: str = "") -> str | None:
+def _bound(values: Mapping[str, Any]) -> str:
+    """Values by name, in short: what no checkpoint can hold by its type alone."""
+    told = {}
+    for name, value in values.items():
+        try:
+            tree = encode_state(value).tree
+        except TypeError:
+            tree = type(value).__qualname__
+        told[name] = tree
+    text = json.dumps(told)
+    return text if len(text) < 80 else hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def first_non_finite(state: Any) -> str | None:
     """Path of the first tensor in a state that holds a NaN or an infinite number, if any."""
+    return next((path for path, tensor in _tensors_of(state) if not is_finite(tensor)), None)
+
+
+def _tensors_of(state: Any, path: str = "") -> Iterator[tuple[str, Tensor]]:
+    """All tensors of a state, each with its path."""
     if isinstance(state, Tensor):
-        return None if is_finite(state) else path
-    if isinstance(state, Mapping):
-        items: Any = state.items()
+        yield path[1:], state
+    elif isinstance(state, Mapping):
+        for key, value in state.items():
+            yield from _tensors_of(value, f"{path}/{key}")
     elif isinstance(state, list | tuple):
-        items = enumerate(state)
-    else:
-        return None
-    found = (first_non_finite(value, f"{path}/{key}") for key, value in items)
-    return next((where for where in found if where), None)
+        for i, value in enumerate(state):
+            yield from _tensors_of(value, f"{path}/{i}")
 
 
-def _agree(before: Any, now: Any) -> bool:
-    """Whether two settings are the same, lists of floats up to rounding."""
-    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
-        return all(_is_close(*pair) for pair in zip(before, now, strict=True))
-    return bool(before == now)
+def _agree(name: str, before: Any, now: Any) -> bool:
+    """Whether two settings are the same, numbers of a computation up to rounding."""
+    kind = name.partition(":")[0]
+    if kind not in _TOLERANCES or not isinstance(before, list) or not isinstance(now, list):
+        return bool(before == now)
+    size = max(map(abs, [*before, *now]), default=0.0)
+    bound = _TOLERANCES[kind] * (max(1.0, size) if kind == FIRST_LOSSES else size) + 1e-12
+    pairs = zip(before, now, strict=True)
+    return len(before) == len(now) and all(abs(a - b) <= bound or a is b for a, b in pairs)
 
 
-def _is_close(before: Any, now: Any) -> bool:
-    if isinstance(before, float) and isinstance(now, float):
-        return math.isclose(before, now, rel_tol=1e-4, abs_tol=1e-9)
-    return bool(before == now)
-
-
-def _first_difference(before: Any, now: Any) -> tuple[Any, Any]:
-    """Two settings that differ; of two long lists, the first two entries that do."""
-    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now) > 4:
-        pairs = zip(before, now, strict=True)
-        return next(pair for pair in pairs if not _is_close(*pair))
-    return before, now
+def _advice(name: str) -> str:
+    if name.startswith((FIRST_LOSSES, FIRST_MOVES)):
+        return (
+            "All that has a name is the same, so it is in what the first step does: the code of a "
+            "model or a loss, a number bound in it, a layer that was exchanged or put into "
+            "evaluation mode. Use another folder"
+        )
+    return "Ask for the same, or use another folder"
 
 
 def _refuse_old_format(folder: Path) -> None:

@@ -19,10 +19,12 @@ from aigc_tutorial.training.checkpoint import (
     check_settings,
     checkpoint_folder_in_use,
     checkpoint_path,
+    decode_state,
     encode_state,
     first_non_finite,
     load_checkpoint,
     save_checkpoint,
+    settings_of_first_step,
 )
 from aigc_tutorial.training.engine import Engine, default_generators
 from aigc_tutorial.training.history import History
@@ -126,9 +128,10 @@ def run(
         checkpoint_folder: where to save and to resume from, in the one file
             ``checkpoint.safetensors``; what else lies there is left alone.
         checkpoint_every: how often to save; by default at the end alone.
-        settings: what makes this run another than its neighbours: seed, data, configuration. A
-            checkpoint of a run with other settings is refused, and so is one with another budget,
-            on which the schedules of its steps depended.
+        settings: by name what makes this run another than its neighbours, such as the
+            configuration. A checkpoint of a run with other settings is refused, and so is one with
+            another seed, other batches or another budget, on which the schedules of its steps
+            depended, or one whose first step did something else.
         seed: of what the task draws without a generator of its own: dropout, ``torch.randn`` in a
             forward pass. Torch's own generators are as they were after the run.
         progress_bar: show one.
@@ -147,8 +150,9 @@ def run(
     if checkpoint_every is None:
         checkpoint_every = budget
     checkpoint_every = as_count(checkpoint_every, "checkpoint_every")
+    settings = {"seed": seed, **(settings or {}), f"budget ({unit})": budget}
     if checkpoint_folder is not None:
-        _check_resumable(batches)
+        settings |= _identity(batches)
     engine = engine or Engine(device="cpu")
     tracker = tracker if engine.is_main else None
     history, watch = History(), _Watch(unit)
@@ -162,7 +166,7 @@ def run(
             "engine": engine,
             "default randomness": randomness,
         },
-        settings={**(settings or {}), f"budget ({unit})": budget, "package version": __version__},
+        settings={**settings, "package version": __version__},
         engine=engine,
     )
     with checkpoints.in_use(), randomness.seeded(seed + 1_000_003 * engine.rank):
@@ -225,7 +229,7 @@ class _Checkpoints:
         """Load all parts, if there is a checkpoint; return how much data and time it had seen."""
         if self.folder is None:
             return 0, 0.0
-        self._encode()  # what cannot be saved shall fail before the training, and not after it
+        self._try_first_step()
         path, engine = checkpoint_path(self.folder), self.engine
         exists = engine.is_main and path.exists()
         saved = engine.from_main(load_checkpoint(self.folder) if exists else None)
@@ -235,6 +239,21 @@ class _Checkpoints:
         for name, part in self.parts.items():
             part.load_state_dict(saved["processes"][engine.rank][name])
         return saved["n_seen"], saved["seconds"]
+
+    def _try_first_step(self) -> None:
+        """Take a step and take it back: what it does tells this run from others.
+
+        What cannot be saved fails here too, before the training and not after it.
+        """
+        start = self._encode()
+        before, task = decode_state(start), self.parts["task"]
+        if (batch := next(self.parts["batches"], None)) is not None:
+            # With a learning rate as it is after the warm-up, so that something moves.
+            scalars = task.step(batch, 0.25)
+            losses = {name: float(value) for name, value in scalars.items()}
+            self.settings |= settings_of_first_step(losses, before["task"], task.state_dict())
+        for name, part in self.parts.items():
+            part.load_state_dict(before[name])
 
     def _check_settings(self, processes: list[dict[str, Any]], path: str) -> None:
         numbers = ({"number of processes": n} for n in (len(processes), self.engine.n_processes))
@@ -246,7 +265,7 @@ class _Checkpoints:
         state = self.parts["task"].state_dict()
         if (where := first_non_finite(state)) is not None:
             raise FloatingPointError(
-                f"{when}, {where[1:]} holds numbers that are not finite, so the run stops; the "
+                f"{when}, {where} holds numbers that are not finite, so the run stops; the "
                 "last checkpoint, if there is one, is as it was. Lower the learning rates, and "
                 "look for such numbers in the data"
             )
@@ -334,12 +353,15 @@ def _is_read_at_once(scalars: Mapping[str, Tensor]) -> bool:
     return all(value.device.type == "cpu" for value in scalars.values())
 
 
-def _check_resumable(batches: Any) -> None:
-    """Refuse batches that a checkpoint could not continue."""
-    methods = (getattr(batches, name, None) for name in ("state_dict", "load_state_dict"))
-    if not all(map(callable, methods)):
+def _identity(batches: Any) -> dict[str, Any]:
+    """What tells batches from others; refuse those that a checkpoint could not continue."""
+    methods = ("state_dict", "load_state_dict", "identity")
+    lacking = [name for name in methods if not callable(getattr(batches, name, None))]
+    if lacking:
         raise ValueError(
             "with a checkpoint folder the batches must be able to go on where they stopped, by "
-            f"state_dict and load_state_dict, which {type(batches).__name__} lacks; take the "
-            "batches of aigc_tutorial.data, or leave the folder away"
+            "state_dict() and load_state_dict(), and must say by identity() what tells them from "
+            f"others, such as their seed and a hash of the data; {type(batches).__name__} lacks "
+            f"{' and '.join(lacking)}. Take the batches of aigc_tutorial.data, or no folder"
         )
+    return dict(batches.identity())

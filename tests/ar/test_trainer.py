@@ -294,7 +294,7 @@ class Unnamed:
 
 def test_batches_that_do_not_say_of_what_take_no_checkpoint(text, tmp_path):
     batches = Unnamed(TokenWindows(text, 8, 4, rng=seeded(7)))
-    with pytest.raises(TypeError, match=r"Unnamed has no identity\(\)"):
+    with pytest.raises(ValueError, match="Unnamed lacks identity"):
         train(model(), batches, config=CONFIG, checkpoint_folder=tmp_path, progress_bar=False)
     assert train(model(), batches, config=CONFIG, progress_bar=False).n_tokens >= CONFIG.n_tokens
 

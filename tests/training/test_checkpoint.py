@@ -232,17 +232,33 @@ def test_what_a_killed_save_left_is_removed(tmp_path):
 
 
 def test_the_setting_that_differs_is_named():
-    saved = {"seed": 3, "config.r1_gamma": 0.3, "weights": [0.5, -1.0]}
-    check_settings(saved, {**saved, "weights": [0.5, -1.0001]}, what="c")
-    for name, value in (("seed", 4), ("config.r1_gamma", 7.0), ("weights", [0.5, -1.1])):
+    saved = {"seed": 3, "config.r1_gamma": 0.3, "betas": [0.9, 0.9999]}
+    for name, value in (("seed", 4), ("config.r1_gamma", 7.0), ("betas", [0.9, 0.99999])):
         with pytest.raises(ValueError, match="belongs to another run") as error:
             check_settings(saved, {**saved, name: value}, what="c")
         assert f"its {name} is {saved[name]!r}, and {value!r} is wanted" in str(error.value)
-    many = {"weights": [0.25] * 9}
-    with pytest.raises(ValueError, match=r"its weights is 0\.25, and 0\.5 is wanted"):
-        check_settings(many, {"weights": [0.25] * 6 + [0.5] * 3}, what="c")
     with pytest.raises(ValueError, match="its penalty is 'not set', and 1 is wanted"):
         check_settings(saved, {**saved, "penalty": 1}, what="c")
+
+
+@pytest.mark.parametrize(
+    ("kind", "allowed", "refused"),
+    [
+        (
+            "initial weights (build the models anew, from the same seed, before resuming)",
+            3e-5,
+            3e-3,
+        ),
+        ("first losses", 1e-3, 1e-2),
+        ("first moves of the weights", 0.03, 0.3),
+    ],
+)
+def test_what_is_computed_may_differ_by_what_rounding_does(kind, allowed, refused):
+    saved = {f"{kind}: w": [1.0, -0.25]}
+    check_settings(saved, {f"{kind}: w": [1.0 + allowed, -0.25]}, what="c")
+    for value in ([1.0, -0.25 - refused], [1.0 + refused, -0.25], [1.0], [float("nan"), -0.25]):
+        with pytest.raises(ValueError, match="belongs to another run"):
+            check_settings(saved, {f"{kind}: w": value}, what="c")
 
 
 def test_a_history_of_any_length_is_kept(tmp_path):

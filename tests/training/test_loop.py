@@ -79,7 +79,7 @@ def test_what_is_counted_is_a_whole_number(name, wrong):
 def test_batches_that_end_or_cannot_go_on_are_told(tmp_path):
     untyped: Any = unwrap(run)
     few = (batch for batch in [torch.ones(10)] * 3)
-    with pytest.raises(ValueError, match=r"state_dict and load_state_dict, which generator lacks"):
+    with pytest.raises(ValueError, match="generator lacks state_dict and load_state_dict and id"):
         untyped(CountingTask(), few, budget=40, checkpoint_folder=tmp_path, progress_bar=False)
     with pytest.raises(ValueError, match="the batches ended after 30 of 40 images"):
         untyped(CountingTask(), few, budget=40, progress_bar=False)

@@ -1,0 +1,200 @@
+"""What a reader changes between two runs in one folder is noticed, whatever it is."""
+
+import functools
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from aigc_tutorial import gan, training
+from aigc_tutorial.data import ShuffledBatches
+from aigc_tutorial.gan import losses
+from aigc_tutorial.training import run
+
+CONFIG = gan.GANTrainingConfig(n_images=64, batch_size=16)
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture
+def rows() -> torch.Tensor:
+    return torch.randn(64, 2, generator=seeded())
+
+
+class Scaled(gan.MLPGenerator):
+    """A model with a number that no configuration knows, as in a cell that is edited."""
+
+    factor = 1.0
+
+    def forward(self, z):
+        return self.factor * super().forward(z)
+
+
+class WithBuffer(gan.MLPGenerator):
+    def __init__(self, config, value=1.0):
+        super().__init__(config)
+        self.register_buffer("scale", torch.tensor(value), persistent=False)
+
+    def forward(self, z):
+        return self.scale * super().forward(z)
+
+
+def networks(kind: Any = gan.MLPGenerator, **given: Any) -> Any:
+    torch.manual_seed(0)
+    config = gan.MLPGeneratorConfig(latent_dim=2, image_shape=(2,), hidden=(8,), bounded=False)
+    discriminator = gan.MLPDiscriminator(gan.MLPDiscriminatorConfig(image_shape=(2,), hidden=(8,)))
+    return kind(config, **given), discriminator
+
+
+def start(rows, folder, *, pair=None, **given):
+    given = {"config": CONFIG, "progress_bar": False, "checkpoint_folder": folder} | given
+    return gan.train(*(pair or networks()), rows, **given)
+
+
+def test_the_code_of_a_class_is_part_of_a_run(rows, tmp_path, monkeypatch):
+    start(rows, tmp_path, pair=networks(Scaled))
+    start(rows, tmp_path, pair=networks(Scaled))
+    monkeypatch.setattr(Scaled, "factor", 5.0)
+    with pytest.raises(ValueError, match="belongs to another run: its first losses: loss"):
+        start(rows, tmp_path, pair=networks(Scaled))
+
+
+def test_a_buffer_that_no_file_holds_is_part_of_a_run(rows, tmp_path):
+    start(rows, tmp_path, pair=networks(WithBuffer))
+    start(rows, tmp_path, pair=networks(WithBuffer))
+    with pytest.raises(ValueError, match="belongs to another run"):
+        start(rows, tmp_path, pair=networks(WithBuffer, value=2.0))
+
+
+def smoothed(real, fake, target):
+    loss = nn.functional.binary_cross_entropy_with_logits
+    return loss(real, torch.full_like(real, target)) + nn.functional.softplus(fake).mean()
+
+
+class Smoothed:
+    def __init__(self, target):
+        self.target = target
+
+    def __call__(self, real, fake):
+        return smoothed(real, fake, self.target)
+
+
+def closure(target):
+    return lambda real, fake: smoothed(real, fake, target)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda t: functools.partial(smoothed, target=t), Smoothed, closure]
+)
+def test_numbers_bound_in_a_loss_are_part_of_a_run(rows, tmp_path, make):
+    def game(target):
+        return losses.AdversarialLoss(
+            "smoothed", make(target), losses.non_saturating_generator_loss
+        )
+
+    start(rows, tmp_path, loss=game(1.0))
+    start(rows, tmp_path, loss=game(1.0))
+    with pytest.raises(ValueError, match="belongs to another run"):
+        start(rows, tmp_path, loss=game(0.7))
+
+
+def test_a_layer_that_was_exchanged_is_part_of_a_run(rows, tmp_path):
+    start(rows, tmp_path)
+    generator, discriminator = networks()
+    for module in discriminator.modules():
+        if isinstance(module, nn.LeakyReLU):
+            module.negative_slope = 0.9
+    with pytest.raises(ValueError, match=r"its first .* Use another folder"):
+        start(rows, tmp_path, pair=(generator, discriminator))
+
+
+def convolutional() -> Any:
+    torch.manual_seed(0)
+    return (
+        gan.ConvGenerator(gan.ConvGeneratorConfig(latent_dim=4, channels=(8, 4))),
+        gan.ConvDiscriminator(gan.ConvDiscriminatorConfig(channels=(4, 4, 4))),
+    )
+
+
+def test_a_batch_norm_put_into_evaluation_mode_is_part_of_a_run(tmp_path):
+    images = torch.rand(32, 1, 28, 28, generator=seeded()) * 2 - 1
+    start(images, tmp_path, pair=convolutional())
+    generator, discriminator = convolutional()
+    for module in generator.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+    with pytest.raises(ValueError, match="its first moves of the weights: "):
+        start(images, tmp_path, pair=(generator, discriminator))
+
+
+@pytest.mark.parametrize("convolutions", [False, True])
+def test_trying_the_first_step_changes_no_bit(rows, tmp_path, convolutions):
+    data = torch.rand(32, 1, 28, 28, generator=seeded()) * 2 - 1 if convolutions else rows
+    results = [
+        start(data, folder, pair=convolutional() if convolutions else networks())
+        for folder in (None, tmp_path)
+    ]
+    without, with_folder = (result.generator.state_dict() for result in results)
+    assert all(torch.equal(without[name], with_folder[name]) for name in without)
+    assert list(results[0].history.rows()) == list(results[1].history.rows())
+
+
+class Task:
+    """Linear regression with dropout, which draws from torch's own generator."""
+
+    def __init__(self):
+        self.layer = nn.Linear(2, 1)
+        nn.init.ones_(self.layer.weight)
+        nn.init.zeros_(self.layer.bias)
+        self.optimizer = torch.optim.SGD(self.layer.parameters(), 0.01)
+
+    def step(self, batch, progress):
+        self.optimizer.zero_grad()
+        loss = self.layer(nn.functional.dropout(batch)).square().mean()
+        loss.backward()
+        self.optimizer.step()
+        return {"loss": loss.detach()}
+
+    def state_dict(self):
+        return {"layer": self.layer.state_dict(), "optimizer": self.optimizer.state_dict()}
+
+    def load_state_dict(self, state):
+        self.layer.load_state_dict(state["layer"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"seed": 1}, "its seed is 0, and 1 is wanted"),
+        ({"rng_seed": 1}, "its seed of the batches is 0, and 1 is wanted"),
+        ({"scale": 2.0}, "its data .* is wanted"),
+        ({"settings": {"betas": [0.9, 0.99999]}}, "its betas is "),
+    ],
+)
+def test_a_run_knows_its_seed_and_its_batches(rows, tmp_path, changed, named):
+    def go(seed=0, rng_seed=0, scale=1.0, settings=None):
+        return run(
+            Task(),
+            ShuffledBatches(scale * rows, 16, rng=seeded(rng_seed)),
+            budget=64,
+            seed=seed,
+            settings=settings or {"betas": [0.9, 0.9999]},
+            checkpoint_folder=tmp_path,
+            progress_bar=False,
+        )
+
+    assert go().history["loss"] == go().history["loss"]
+    with pytest.raises(ValueError, match=named):
+        go(**changed)
+
+
+def test_the_names_of_bound_values_are_short_and_the_same_each_time():
+    names = [training.checkpoint.name_of(functools.partial(smoothed, target=t)) for t in (1.0, 0.7)]
+    assert names[0] != names[1]
+    assert "smoothed with" in names[0]
+    long = functools.partial(smoothed, target=torch.arange(1000.0))
+    assert len(training.checkpoint.name_of(long)) < 120
