@@ -57,7 +57,7 @@ lint: $(STAMP) ## Check format, lint, types and the floors between subpackages (
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-unit: $(STAMP) ## Run the unit tests (2 minutes); PYTEST_ARGS="-k name" chooses
+unit: $(STAMP) ## Run the unit tests (8 minutes on two cores); PYTEST_ARGS="-k name" chooses
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not built and not browser and not network" \
 	  --durations=10 $(PYTEST_ARGS)
 

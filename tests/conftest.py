@@ -6,14 +6,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import jaxtyping
 import pytest
-import shape_checks
 import torch
 from hypothesis import settings
+
+from tests import shape_checks
 
 # Must run before the package is imported: every annotated function then checks shapes and dtypes.
 # The hook decorates them with what stands under this name.
 jaxtyping.jaxtyped = shape_checks.jaxtyped  # type: ignore[misc,assignment]
-jaxtyping.install_import_hook("aigc_tutorial", "shape_checks.typechecked")
+jaxtyping.install_import_hook("aigc_tutorial", "tests.shape_checks.typechecked")
 
 # No deadline: how long one example takes says more about the machine's other work than about us.
 settings.register_profile("shared machine", deadline=None)

@@ -6,8 +6,9 @@ import jaxtyping
 import pytest
 import torch
 from jaxtyping import Float
-from shape_checks import jaxtyped, typechecked
 from torch import Tensor
+
+from tests.shape_checks import jaxtyped, typechecked
 
 
 def distances(x: Float[Tensor, "N D"], y: Float[Tensor, "M D"]) -> Float[Tensor, "N M"]:
