@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from aigc_tutorial import ar, data, evaluation, nn
+from aigc_tutorial.ar.models.transformer import TransformerBlock
 
 V = 3
 
@@ -199,6 +200,17 @@ def test_perplexity_and_bits_of_a_uniform_model(vocab_size: int) -> None:
     assert report.bits_per_token == pytest.approx(math.log2(vocab_size), rel=1e-6)
 
 
+@pytest.mark.equation("ar-perplexity")
+@EACH
+def test_perplexity_is_the_geometric_mean_of_one_over_the_probabilities(name: str) -> None:
+    model, tokens = MODELS[name], torch.tensor([[0, 2, 1, 1, 0, 2]])
+    with torch.no_grad():
+        p = model(tokens[:, :-1]).softmax(-1)[0, torch.arange(5), tokens[0, 1:]]
+    report = evaluation.sequence_likelihood(model, tokens)
+    assert report.perplexity == pytest.approx((1 / p).prod().item() ** (1 / 5))
+    assert report.bits_per_token == pytest.approx(-p.log2().mean().item())
+
+
 @pytest.mark.equation("ar-bits-per-byte")
 def test_bits_per_byte_do_not_depend_on_how_tokens_are_cut() -> None:
     """Pairs of fair bits as one token of four, or as two tokens of two: one bit a bit."""
@@ -336,6 +348,58 @@ def test_attention_is_a_weighted_mean_of_what_came_before() -> None:
         mean = sum(w * v[0, 0, n] for n, w in enumerate(weights))
         torch.testing.assert_close(out[m], mean)
         assert out[m].norm() <= v[0, 0, : m + 1].norm(dim=1).max()  # never leaves what it averages
+
+
+def turned(vector: Tensor, place: int, base: float) -> Tensor:
+    """A query or key at its place, as complex numbers: its two halves are their parts."""
+    half = len(vector) // 2
+    angles = place * base ** (-torch.arange(half, dtype=torch.float64) / half)
+    numbers = torch.complex(vector[:half], vector[half:]) * torch.polar(
+        torch.ones_like(angles), angles
+    )
+    return torch.cat([numbers.real, numbers.imag])
+
+
+@pytest.mark.equation("ar-attention")
+@torch.no_grad()
+def test_attention_inside_the_transformer_head_by_head() -> None:
+    """The layer of the model, token by token: queries and keys are of length √d and rotated."""
+    model = MODELS["transformer"]
+    assert isinstance(model, ar.Transformer)
+    config, time = model.config, 5
+    d = config.width // config.n_heads
+    seen: list[tuple[Tensor, Tensor]] = []
+    layers = []
+    for block in model.blocks:
+        assert isinstance(block, TransformerBlock)
+        layers.append(block.attention)
+    handles = [
+        layer.register_forward_hook(lambda _, given, out: seen.append((given[0][0], out[0])))
+        for layer in layers
+    ]
+    tokens = torch.tensor([[0, 2, 1, 1, 2]])
+    model(tokens)
+    for handle in handles:
+        handle.remove()
+    maps = model.attention_maps(tokens)[:, 0]
+    for number, (layer, (x, found)) in enumerate(zip(layers, seen, strict=True)):
+        q, k, v = (layer.query_key_value.weight @ x.T).T.view(time, 3, config.n_heads, d).unbind(1)
+        gathered = torch.zeros(time, config.n_heads, d, dtype=torch.float64)
+        for head, m in itertools.product(range(config.n_heads), range(time)):
+
+            def vector(part: Tensor, place: int, head: int = head) -> Tensor:
+                unit = part[place, head] / part[place, head].norm()
+                return turned(math.sqrt(d) * unit, place, config.rope_base)
+
+            scores = [math.exp(vector(q, m) @ vector(k, n) / math.sqrt(d)) for n in range(m + 1)]
+            for n, score in enumerate(scores):
+                alpha = score / sum(scores)
+                assert maps[number, head, m, n].item() == pytest.approx(alpha, rel=1e-5)
+                gathered[m, head] += alpha * v[n, head]
+        by_hand = (layer.output.weight @ gathered.flatten(1).T).T
+        # The model's tables of angles are in single precision.
+        torch.testing.assert_close(found, by_hand, rtol=1e-5, atol=1e-5)
+        assert (maps[number].triu(1) == 0).all()
 
 
 @pytest.mark.equation("ar-attention-scale")

@@ -47,6 +47,8 @@ def test_value_is_at_most_zero_and_minus_log_4_for_one_who_guesses(a):
     assert sum(terms) < 0
     guess = torch.zeros(4, dtype=torch.float64)
     assert value(guess, guess).item() == pytest.approx(-math.log(4))
+    assert value(guess + 12, guess - 12).item() == pytest.approx(0, abs=1e-4)  # right on both
+    assert value(guess - 12, guess + 12).item() < -20  # wrong on both
 
 
 @pytest.mark.equation("mnist-loss-d")
@@ -192,6 +194,11 @@ def test_average_forgets_half_in_a_half_life():
         by_hand = decay * by_hand + (1 - decay) * 0.0
     assert ema.model.weight.item() == pytest.approx(by_hand, rel=1e-5)
     assert by_hand == pytest.approx(0.5)
+    for weight in (3.0, -1.0, 0.5):  # and takes up what the weights become
+        nn.init.constant_(model.weight, weight)
+        ema.update(model, batch_size)
+        by_hand = decay * by_hand + (1 - decay) * weight
+        assert ema.model.weight.item() == pytest.approx(by_hand, rel=1e-5)
 
 
 @pytest.mark.equation("mnist-frechet")
