@@ -52,6 +52,7 @@ def replace_file(path: str | Path) -> Iterator[Path]:
     Raises:
         FileNotFoundError: if the body wrote nothing.
         IsADirectoryError: if ``path`` is a folder.
+        FileExistsError: if it is a device or a pipe.
         NotADirectoryError: if a file stands where a folder should be.
         OSError: if the folder cannot be written.
     """
@@ -79,16 +80,13 @@ def replace_files(folder: str | Path, *names: str) -> Iterator[Path]:
     Raises:
         FileNotFoundError: if the body did not write one of the files.
         IsADirectoryError: if one of the names is a folder.
+        FileExistsError: if one is a device or a pipe.
         NotADirectoryError: if a file stands where a folder should be.
         OSError: if the folder cannot be written.
     """
     folder = expand(folder)
     for name in names:
-        if (folder / name).is_dir():
-            raise IsADirectoryError(
-                f"{folder / name} is a folder, and a file should be written there; "
-                "give another name or move the folder away"
-            )
+        require_place_of_file(folder / name)
     with temporary_folder(folder) as temporary:
         yield temporary
         for name in names:
@@ -96,6 +94,25 @@ def replace_files(folder: str | Path, *names: str) -> Iterator[Path]:
         for name in names:
             os.replace(temporary / name, folder / name)
         _flush(folder)
+
+
+def require_place_of_file(path: Path) -> None:
+    """Refuse a path where no file can be put without doing away with something else.
+
+    Raises:
+        IsADirectoryError: if it is a folder.
+        FileExistsError: if it is a device or a pipe, such as ``/dev/null``.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(
+            f"{path} is a folder, and a file should be written there; "
+            "give another name or move the folder away"
+        )
+    if path.exists() and not path.is_file():
+        raise FileExistsError(
+            f"{path} is a device or a pipe, which a file would replace for every program on this "
+            "machine; give the name of a file, and where nothing shall be written, none"
+        )
 
 
 @contextmanager

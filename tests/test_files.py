@@ -126,6 +126,21 @@ def test_what_is_in_the_way_is_named_and_stays(tmp_path):
     assert (tmp_path / "file").read_text() == "old"
 
 
+@POSIX
+def test_devices_and_pipes_stay_what_they_are(tmp_path):
+    """As root a file would take the place of ``/dev/null``, for the whole machine."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FileExistsError, match="pipe is a device or a pipe"):
+        write(tmp_path / "pipe")
+    with (
+        pytest.raises(FileExistsError, match="pipe is a device or a pipe"),
+        replace_files(tmp_path, "whole", "pipe") as temporary,
+    ):
+        (temporary / "whole").write_text("new")
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
 @pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(28, "full")])
 def test_a_folder_that_cannot_be_written_is_named(error, tmp_path, monkeypatch):
     # Not by permissions: the administrator, as whom tests may run in a container, writes anyway.

@@ -6,7 +6,6 @@ place is moved aside and told, so that no two runs are mixed and none is lost.
 """
 
 import csv
-import hashlib
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from aigc_tutorial.files import expand, replace_file, writable_folder
+import numpy as np
+
+from aigc_tutorial.files import expand, replace_file, require_place_of_file, writable_folder
 
 logger = logging.getLogger(__name__)
 
@@ -52,11 +53,11 @@ class CsvTracker:
 
         Raises:
             IsADirectoryError: if ``path`` is a folder.
+            FileExistsError: if it is a device or a pipe.
             OSError: if its folder cannot be written.
         """
         self.path = expand(path)
-        if self.path.is_dir():
-            raise IsADirectoryError(f"{self.path} is a folder; expected a file such as log.csv")
+        require_place_of_file(self.path)
         writable_folder(self.path.parent)
         self._columns: list[str] | None = None
         self._last = 0  # n_seen of the last row
@@ -163,9 +164,9 @@ class CsvTracker:
 class TensorBoardTracker:
     """Writes event files for TensorBoard: ``tensorboard --logdir FOLDER``.
 
-    A run knows its own files by the end of their names, a hash of its first row. Those of other
-    runs are moved into a folder ``earlier-1`` beside its own, which TensorBoard shows as a run of
-    that name.
+    A run that is resumed knows its own files by the rows that TensorBoard shows of them. Those of
+    other runs are moved into a folder ``earlier-1`` beside its own, which TensorBoard shows as a
+    run of that name.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -191,9 +192,8 @@ class TensorBoardTracker:
                 f"{self.folder}; give another run a tracker of its own"
             )
         if self._writer is None:
-            self._open([row], n_kept=0)
-        for name, value in row.items():
-            self._writer.add_scalar(name, value, global_step=n_seen)
+            self._open()
+        self._write(row, n_seen)
         self._last = n_seen
 
     def rewind(self, n_seen: int, rows: Sequence[Mapping[str, float]]) -> None:
@@ -202,10 +202,10 @@ class TensorBoardTracker:
         self._last = n_seen
         if not rows:
             return  # the first row begins the file
-        has_own = self._open(rows, n_kept=n_seen)
-        for row in () if has_own else rows:
-            for name, value in row.items():
-                self._writer.add_scalar(name, value, global_step=int(next(iter(row.values()))))
+        n_own = self._n_own(rows)
+        self._open(int(next(iter(rows[n_own - 1].values()))) if n_own else None)
+        for row in rows[n_own:]:
+            self._write(row, int(next(iter(row.values()))))
 
     def close(self) -> None:
         """Flush and close the event file."""
@@ -213,17 +213,48 @@ class TensorBoardTracker:
             self._writer.close()
         self._writer = None
 
-    def _open(self, rows: Sequence[Mapping[str, float]], n_kept: int) -> bool:
-        """Begin an event file, others' moved away; whether there is one of this run already."""
-        first = repr([(name, float(value)) for name, value in rows[0].items()])
-        suffix = "." + hashlib.sha256(first.encode()).hexdigest()[:12]
-        files = list(self.folder.glob("events.out.tfevents.*"))
-        own = [file for file in files if n_kept and file.name.endswith(suffix)]
-        move_aside([file for file in files if file not in own], self.folder, "earlier-{}/")
-        self._writer = self._make_writer(
-            purge_step=n_kept + 1 if own else None, filename_suffix=suffix
+    def _open(self, last: int | None = None) -> None:
+        """Begin an event file, after step ``last`` of this run's own or with others' moved away."""
+        if last is None:
+            move_aside(self._files(), self.folder, "earlier-{}/")
+        self._writer = self._make_writer(purge_step=None if last is None else last + 1)
+
+    def _write(self, row: Mapping[str, float], step: int) -> None:
+        for name, value in row.items():
+            self._writer.add_scalar(name, value, global_step=step)
+
+    def _files(self) -> list[Path]:
+        return list(self.folder.glob("events.out.tfevents.*"))
+
+    def _n_own(self, rows: Sequence[Mapping[str, float]]) -> int:
+        """How many of the first rows the folder shows; none if it shows another one among them.
+
+        A killed process may have left the last rows unwritten, or one in part.
+        """
+        if not self._files():
+            return 0
+        own = {int(next(iter(row.values()))): row for row in rows}
+        shown = [(n, row) for n, row in sorted(self._shown().items()) if n <= max(own)]
+        whole = shown[:-1] + [(n, row) for n, row in shown[-1:] if row.keys() >= rows[0].keys()]
+        # Event files hold numbers in single precision.
+        single = [
+            (n, {name: float(np.float32(x)) for name, x in r.items()}) for n, r in own.items()
+        ]
+        return len(whole) if whole == single[: len(whole)] else 0
+
+    def _shown(self) -> dict[int, dict[str, float]]:
+        """Rows by their steps, but for those that a resumed run has hidden."""
+        from tensorboard.backend.event_processing.event_accumulator import (
+            SCALARS,
+            EventAccumulator,
         )
-        return bool(own)
+
+        events = EventAccumulator(str(self.folder), size_guidance={SCALARS: 0}).Reload()
+        shown: dict[int, dict[str, float]] = {}
+        for name in events.Tags()[SCALARS]:
+            for event in events.Scalars(name):
+                shown.setdefault(event.step, {})[name] = event.value
+        return shown
 
 
 def move_aside(files: list[Path], folder: Path, name: str) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import stat
 from typing import Any
 
 import pytest
@@ -95,7 +96,7 @@ def test_files_that_are_no_log_are_refused_and_stay(tmp_path):
     with pytest.raises(ValueError, match=r"names\.csv is no log of a run"):
         CsvTracker(tmp_path / "names.csv").rewind(10, made(10))
     assert (tmp_path / "names.csv").read_text() == "name,age\nAda,36\n"
-    with pytest.raises(IsADirectoryError, match="expected a file"):
+    with pytest.raises(IsADirectoryError, match="a file should be written there"):
         CsvTracker(tmp_path)
     with pytest.raises(NotADirectoryError, match=r"names\.csv is a file"):
         CsvTracker(tmp_path / "names.csv" / "log.csv")
@@ -212,3 +213,51 @@ def test_history_adds_a_row_whole_or_not_at_all():
     with pytest.raises(ValueError, match="could not convert"):
         history.append({"n_images": 2, "loss": not_a_number})
     assert list(history.rows()) == [{"n_images": 1.0, "loss": 0.5}]
+
+
+def test_runs_that_share_their_first_row_are_told_apart_in_tensorboard(tmp_path, scalars):
+    def begin(n_rows, value):
+        tracker = TensorBoardTracker(tmp_path)
+        tracker.rewind(0, [])
+        for row in made_of(value)[:n_rows]:
+            tracker.log(row, n_seen=int(row["n_images"]))
+        tracker.close()
+
+    def made_of(value):
+        return [{"n_images": 10 * i, "loss": i if i == 1 else value + i} for i in range(1, 7)]
+
+    begin(4, value=100)
+    begin(6, value=0.1)
+    resumed = TensorBoardTracker(tmp_path)
+    resumed.rewind(30, made_of(100)[:3])
+    for row in made_of(100)[3:]:
+        resumed.log(row, n_seen=int(row["n_images"]))
+    resumed.close()
+    own = [(10, 1), (20, 102), (30, 103), (40, 104), (50, 105), (60, 106)]
+    assert scalars(tmp_path) == own
+    assert [step for step, _ in scalars(tmp_path / "earlier-2")] == [10, 20, 30, 40, 50, 60]
+    resumed.rewind(50, made_of(100)[:5])  # its own, and as often as it is asked for
+    resumed.rewind(60, made_of(100))
+    resumed.close()
+    assert scalars(tmp_path) == own
+    assert not (tmp_path / "earlier-3").exists()
+
+
+def test_rows_that_a_killed_process_did_not_write_to_tensorboard_are_written(tmp_path, scalars):
+    rows = [{"n_images": n, "loss": n / 8, "other": n} for n in (10, 20, 30)]
+    tracker = TensorBoardTracker(tmp_path)
+    tracker.log(rows[0], n_seen=10)
+    tracker.log({"n_images": 20, "loss": 2.5}, n_seen=20)  # in part
+    tracker.close()
+    tracker.rewind(30, rows)
+    tracker.close()
+    assert scalars(tmp_path) == [(10, 1.25), (20, 2.5), (30, 3.75)]
+    assert not (tmp_path / "earlier-1").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes have names on POSIX systems alone")
+def test_a_log_takes_the_place_of_no_device(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(FileExistsError, match=r"pipe\.csv is a device or a pipe"):
+        CsvTracker(tmp_path / "pipe.csv")
+    assert stat.S_ISFIFO(os.stat(tmp_path / "pipe.csv").st_mode)
