@@ -118,6 +118,21 @@ def check_latent(z: Tensor, latent_dim: int) -> None:
         raise ValueError(f"expected latents of shape (B, {latent_dim}), got {tuple(z.shape)}")
 
 
+def check_copies(generator: Generator, discriminator: Discriminator) -> None:
+    """Refuse networks side by side of different number, whose rows would be dealt to strangers.
+
+    Raises:
+        ValueError: if they are; a network that holds no copies counts as one.
+    """
+    networks = {"generator": generator, "discriminator": discriminator}
+    numbers = {n: getattr(net.config, "n_copies", 1) for n, net in networks.items()}
+    if len(set(numbers.values())) > 1:
+        raise ValueError(
+            "each copy of a generator plays against the copy of the discriminator of its number, "
+            f"so both must have the same n_copies, got {numbers}"
+        )
+
+
 def training_rows(
     rows: Samples, generator: Generator, discriminator: Discriminator
 ) -> Float[Tensor, " N ..."]:

@@ -29,6 +29,7 @@ from aigc_tutorial.gan.mlp import (
     MLPGenerator,
     MLPGeneratorConfig,
 )
+from aigc_tutorial.integers import as_count
 
 ConfigT = TypeVar("ConfigT", MLPGeneratorConfig, MLPDiscriminatorConfig)
 
@@ -138,7 +139,11 @@ class MLPGeneratorCopies(Generator):
         return split_copies(rows, n_copies)
 
     def copy(self, number: int) -> MLPGenerator:
-        """One of the copies as a network of its own, in evaluation mode."""
+        """Copy ``number``, from 0, as a network of its own, in evaluation mode.
+
+        Raises:
+            ValueError: if there is none of this number.
+        """
         network = MLPGenerator(_of_one(self.config, MLPGeneratorConfig))
         _take_out(self.layers, network.layers, number)
         return network.eval()
@@ -163,7 +168,11 @@ class MLPDiscriminatorCopies(Discriminator):
         return join_copies(self.layers(parts)).squeeze(1)
 
     def copy(self, number: int) -> MLPDiscriminator:
-        """One of the copies as a network of its own, in evaluation mode."""
+        """Copy ``number``, from 0, as a network of its own, in evaluation mode.
+
+        Raises:
+            ValueError: if there is none of this number.
+        """
         network = MLPDiscriminator(_of_one(self.config, MLPDiscriminatorConfig))
         _take_out(self.layers, network.layers, number)
         return network.eval()
@@ -191,6 +200,10 @@ def _take_out(copies: nn.Sequential, network: nn.Sequential, number: int) -> Non
     """Write the weights of one copy into a network of its own."""
     own = [layer for layer in network if isinstance(layer, nn.Linear)]
     stacked = [layer for layer in copies if isinstance(layer, LinearCopies)]
+    if as_count(number, "number", at_least=0) >= (n_copies := len(stacked[0].weight)):
+        raise ValueError(
+            f"number must be 0 … {n_copies - 1}, got {number}: the copies are counted from 0"
+        )
     for layer, layers in zip(own, stacked, strict=True):
         layer.weight.copy_(layers.weight[number])
         layer.bias.copy_(layers.bias[number])

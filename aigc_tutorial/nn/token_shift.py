@@ -37,6 +37,6 @@ class TokenShift(nn.Module):
             earlier = padded.narrow(1, n_shift - lag, n_new)
             if segments is not None:
                 same = segments[:, lag:] == segments[:, :-lag]
-                earlier = earlier * F.pad(same, (lag, 0))[..., None]
+                earlier = earlier * F.pad(same, (min(lag, n_new), 0))[..., None]
             x = torch.addcmul(x, earlier, share)
         return x

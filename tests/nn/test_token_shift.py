@@ -1,5 +1,6 @@
 """Token shift is a sum over the tokens before, and stops at the border of a segment."""
 
+import pytest
 import torch
 
 from aigc_tutorial.nn.token_shift import TokenShift
@@ -23,3 +24,11 @@ def test_nothing_comes_from_another_segment():
     together = shift(x, torch.cat([zeros, x], 1), torch.tensor([[1, 1, 2, 2, 2]]))
     apart = [shift(part, torch.cat([zeros, part], 1)) for part in (x[:, :2], x[:, 2:])]
     assert torch.equal(together, torch.cat(apart, 1))
+
+
+@pytest.mark.parametrize("n_tokens", [1, 2, 3])
+def test_a_row_shorter_than_the_shift_keeps_its_length(n_tokens):
+    shift = checks.randomize(TokenShift(4, 3))
+    x = torch.randn(1, n_tokens, 3, generator=torch.Generator().manual_seed(0))
+    padded, one_segment = torch.cat([torch.zeros(1, 4, 3), x], 1), torch.zeros(1, n_tokens).long()
+    assert torch.equal(shift(x, padded, one_segment), shift(x, padded))
