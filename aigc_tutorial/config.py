@@ -12,6 +12,7 @@ import numpy as np
 from aigc_tutorial.files import parse_json
 
 ConfigT = TypeVar("ConfigT")
+InstanceT = TypeVar("InstanceT")
 
 
 class Config:
@@ -133,6 +134,23 @@ def _convert_tuple(value: Any, hints: tuple[Any, ...], name: str) -> tuple[Any, 
         raise ValueError(f"{name} must have {len(hints)} entries, got {value!r}")
     pairs = zip(value, hints, strict=True)
     return tuple(_convert(item, hint, f"{name}[{i}]") for i, (item, hint) in enumerate(pairs))
+
+
+def as_instance(value: Any, kind: type[InstanceT], name: str, remedy: str) -> InstanceT:
+    """Return an argument that must be of a class.
+
+    Args:
+        value: the argument.
+        kind: its class.
+        name: its name.
+        remedy: what to give, the end of a sentence.
+
+    Raises:
+        TypeError: if it is of another class.
+    """
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be of the class {kind.__name__}, got {value!r}; {remedy}")
+    return value
 
 
 def to_json(config: Any) -> str:

@@ -17,7 +17,7 @@ from aigc_tutorial.ar.checks import (
     check_trainable,
 )
 from aigc_tutorial.ar.models.pixelcnn import PixelCNN
-from aigc_tutorial.config import Config
+from aigc_tutorial.config import Config, as_instance
 from aigc_tutorial.data.batches.rows import ShuffledBatches, ShuffledTuples
 from aigc_tutorial.data.batches.tokens import TokenWindows
 from aigc_tutorial.integers import as_count
@@ -31,6 +31,7 @@ from aigc_tutorial.training.checkpoint import (
     settings_of_model,
     settings_of_weights,
 )
+from aigc_tutorial.training.engine import as_engine
 from aigc_tutorial.training.loop import Batch, Batches
 
 ModelT = TypeVar("ModelT", bound=AutoregressiveModel | PixelCNN)
@@ -323,9 +324,12 @@ def train(
             from, the validation returns no number, a batch has nothing to predict,
             ``validate_every`` is not a whole number of at least 1, or a checkpoint does not fit the
             run: its budget is another, say, on which the learning rates depended.
+        TypeError: if config or engine are something else.
         FloatingPointError: if a loss, a weight or a validation is not finite.
     """
-    engine, config = engine or Engine(), config or ARTrainingConfig()
+    engine, seed = as_engine(engine), as_count(seed, "seed", at_least=0)
+    config = ARTrainingConfig() if config is None else config
+    as_instance(config, ARTrainingConfig, "config", "write ARTrainingConfig(n_tokens=960_000), say")
     every = (
         config.n_tokens if validate_every is None else as_count(validate_every, "validate_every")
     )

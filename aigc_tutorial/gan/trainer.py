@@ -11,13 +11,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from aigc_tutorial.config import Config
+from aigc_tutorial.config import Config, as_instance
 from aigc_tutorial.data import ShuffledBatches
 from aigc_tutorial.data.checks import Samples
-from aigc_tutorial.gan.base import Discriminator, Generator, training_rows
+from aigc_tutorial.gan.base import Discriminator, Generator, check_copies, training_rows
 from aigc_tutorial.gan.losses import RELATIVISTIC, AdversarialLoss
 from aigc_tutorial.gan.penalties import gradient_penalty, r1_penalty, r2_penalty
-from aigc_tutorial.nn import EMA, devices_restored, frozen, full_precision
+from aigc_tutorial.integers import as_count
+from aigc_tutorial.nn import EMA, devices_restored, evaluation_mode, frozen, full_precision
 from aigc_tutorial.optim import (
     JointOptimizer,
     layer_weights,
@@ -32,6 +33,7 @@ from aigc_tutorial.training.checkpoint import (
     settings_of_model,
     settings_of_weights,
 )
+from aigc_tutorial.training.engine import DefaultRandomness, as_engine
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,7 @@ class GANTrainer:
         rng: torch.Generator,
         engine: Engine,
     ) -> None:
+        check_copies(generator, discriminator)
         self.generator = engine.prepare(generator)
         self.discriminator = engine.prepare(discriminator)
         self.loss, self.config, self.rng, self.engine = loss, config, rng, engine
@@ -282,17 +285,23 @@ class GANTrainer:
 
 @torch.no_grad()
 def _measure_batch_norms(generator: Generator, n_latents: int) -> None:
-    """Give the batch norms that are in training mode the statistics of what they meet now."""
+    """Give the batch norms that are in training mode the statistics of what they meet now.
+
+    All else is in evaluation mode meanwhile, as where the generator will be used. What it draws
+    without a generator of its own moves nobody's random numbers.
+    """
     norms = [m for m in generator.modules() if isinstance(m, _BatchNorm) and m.training]
     if not norms:
         return
     momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # the mean of all batches
     latents = generator.sample_latent(n_latents, rng=torch.Generator().manual_seed(0))
-    for part in latents.chunk(-(-n_latents // 500)):  # of equal size: none is a single latent
-        generator(part)
+    with evaluation_mode(generator), DefaultRandomness(generator.device).seeded(0):
+        for norm in norms:
+            norm.train()
+            norm.reset_running_stats()
+            norm.momentum = None  # the mean of all batches
+        for part in latents.chunk(-(-n_latents // 500)):  # of equal size: none is a single latent
+            generator(part)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
 
@@ -322,6 +331,15 @@ def make_optimizers(
     if kernels:
         of_discriminator.append(spectral_descent(kernels, config.learning_rate_kernels))
     return JointOptimizer(of_generator), JointOptimizer(*of_discriminator)
+
+
+def _snapshot_times(snapshots_at: Any) -> list[int]:
+    if not isinstance(snapshots_at, Iterable):
+        raise TypeError(
+            "snapshots_at must be a list of numbers of images, such as [0, 30_000], got "
+            f"{snapshots_at!r}"
+        )
+    return sorted({as_count(n, "a number of snapshots_at", at_least=0) for n in snapshots_at})
 
 
 @dataclass(frozen=True)
@@ -390,9 +408,15 @@ def train(
     Raises:
         ValueError: if the data do not fit the networks or hold NaN or infinity, or if a checkpoint
             does not fit the run: its budget is another, say, on which the learning rates depended.
+        TypeError: if loss, config, engine or snapshots_at are something else.
     """
+    as_instance(loss, AdversarialLoss, "loss", "gan.losses.HINGE is one, say")
+    as_instance(
+        config, GANTrainingConfig, "config", "write GANTrainingConfig(n_images=60_000), say"
+    )
     rows = training_rows(rows, generator, discriminator)
-    engine, when = engine or Engine(), sorted(set(snapshots_at))
+    engine, seed = as_engine(engine), as_count(seed, "seed", at_least=0)
+    when = _snapshot_times(snapshots_at)
     if when and not 0 <= when[0] <= when[-1] <= config.n_images:
         raise ValueError(
             f"snapshots_at names {when[0]:,} to {when[-1]:,} images; expected 0 to "
@@ -401,7 +425,8 @@ def train(
     with devices_restored(generator, discriminator):
         # Each process of a distributed run draws data and latents of its own.
         seeds = torch.Generator().manual_seed(seed + 1_000_003 * engine.rank)
-        data_seed, latent_seed = torch.randint(2**62, (2,), generator=seeds).tolist()
+        drawn = torch.randint(2**62, (2,), generator=seeds, device=seeds.device)
+        data_seed, latent_seed = drawn.tolist()
         trainer = GANTrainer(
             generator,
             discriminator,

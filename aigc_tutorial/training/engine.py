@@ -2,14 +2,16 @@
 
 import atexit
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import torch
 import torch.distributed as distributed
 from torch import Tensor, nn
+
+from aigc_tutorial.config import as_instance
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 ValueT = TypeVar("ValueT")
@@ -64,11 +66,7 @@ class Engine:
         self.rank, local_rank, self.n_processes = _numbers_of_process()
         self.is_main = self.rank == 0
         self.device = _device(device, local_rank, self.n_processes)
-        self._scaler = torch.amp.GradScaler(self.device.type, enabled=mixed_precision == "fp16")
-        # By optimizer: steps that were left out since the last one that was taken, if one was.
-        self._left_out: WeakKeyDictionary[torch.optim.Optimizer, tuple[int, bool]] = (
-            WeakKeyDictionary()
-        )
+        self.begin()
         if self.n_processes > 1 and not distributed.is_initialized():
             if self.device.type not in ("cpu", "mps"):
                 torch.accelerator.set_device_index(self.device)
@@ -78,6 +76,20 @@ class Engine:
                 own if self.device.type == "cpu" else f"cpu:gloo,{self.device.type}:{own}"
             )
             atexit.register(distributed.destroy_process_group)
+
+    def begin(self) -> None:
+        """Forget what an earlier training left in "fp16": its scale of the loss, and its counts.
+
+        :func:`aigc_tutorial.training.run` calls this, so that an engine may serve several runs.
+        """
+        is_scaled = self.mixed_precision == "fp16"
+        self._scaler = torch.amp.GradScaler(self.device.type, enabled=is_scaled)
+        # By optimizer: steps that were left out since the last one that was taken, if one was.
+        self._left_out: WeakKeyDictionary[torch.optim.Optimizer, tuple[int, bool]] = (
+            WeakKeyDictionary()
+        )
+        # The same from a checkpoint, in the order in which the optimizers take their first steps.
+        self._left_out_before: list[tuple[int, bool]] = []
 
     def prepare(self, model: ModuleT) -> ModuleT:
         """Move a model to the device and give it the weights and buffers of the main process.
@@ -174,6 +186,8 @@ class Engine:
         self, optimizers: Sequence[torch.optim.Optimizer], is_left_out: bool
     ) -> None:
         for optimizer in optimizers:
+            if optimizer not in self._left_out and self._left_out_before:
+                self._left_out[optimizer] = self._left_out_before.pop(0)
             n_left_out, has_stepped = self._left_out.get(optimizer, (0, False))
             if not is_left_out:
                 self._left_out[optimizer] = (0, True)
@@ -194,7 +208,7 @@ class Engine:
         distributed.all_reduce(whole)
         return int(whole)
 
-    def mean(self, values: Mapping[str, Tensor]) -> dict[str, float]:
+    def mean(self, values: Mapping[str, Tensor | float]) -> dict[str, float]:
         """Averages of scalars over all processes."""
         own = {name: float(value) for name, value in values.items()}
         if self.n_processes == 1:
@@ -219,12 +233,17 @@ class Engine:
         return values[0]
 
     def state_dict(self) -> dict[str, Any]:
-        """The scale of the loss in "fp16"; nothing in other precisions."""
-        return self._scaler.state_dict()
+        """The scale of the loss and which steps were left out in "fp16"; nothing in others."""
+        if not self._scaler.is_enabled():
+            return {}
+        left_out = [*self._left_out.values(), *self._left_out_before]
+        return {**self._scaler.state_dict(), "left_out": left_out}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what :meth:`state_dict` returned."""
         if self._scaler.is_enabled():
+            self.begin()
+            self._left_out_before = list(state["left_out"])
             self._scaler.load_state_dict(state)
 
 
@@ -253,7 +272,52 @@ def _numbers_of_process() -> tuple[int, int, int]:
     return rank, local_rank, n_processes
 
 
-def default_generators(device: torch.device) -> list[torch.Generator]:
+def as_engine(engine: Any, *, device: str | None = None) -> Engine:
+    """The engine that was given, or where there is none a new one.
+
+    Args:
+        engine: an engine, or None.
+        device: of a new one; None for the best there is.
+
+    Raises:
+        TypeError: if it is something else.
+    """
+    if engine is None:
+        return Engine(device=device)
+    return as_instance(engine, Engine, "engine", 'write Engine(device="cpu"), say')
+
+
+class DefaultRandomness:
+    """Torch's own generators, on the CPU and on a device, as a part of a run.
+
+    Dropout and ``torch.randn`` draw from them where they are given no other.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.generators = _default_generators(device)
+
+    @contextmanager
+    def seeded(self, seed: int) -> Iterator[None]:
+        """Seed them, and give them back their states afterwards."""
+        before = self.state_dict()
+        for generator in self.generators:
+            generator.manual_seed(seed)
+        try:
+            yield
+        finally:
+            self.load_state_dict(before)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Their states."""
+        return {"states": [generator.get_state() for generator in self.generators]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what :meth:`state_dict` returned, on a machine without the device too."""
+        for generator, saved in zip(self.generators, state["states"], strict=False):
+            generator.set_state(saved)
+
+
+def _default_generators(device: torch.device) -> list[torch.Generator]:
     """What dropout and ``torch.randn`` draw from on the CPU and on a device."""
     found = [torch.default_generator]
     if device.type == "mps":

@@ -3,8 +3,9 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -26,7 +27,7 @@ from aigc_tutorial.training.checkpoint import (
     save_checkpoint,
     settings_of_first_step,
 )
-from aigc_tutorial.training.engine import Engine, default_generators
+from aigc_tutorial.training.engine import DefaultRandomness, Engine, as_engine
 from aigc_tutorial.training.history import History
 from aigc_tutorial.training.tracking import Tracker
 
@@ -38,8 +39,8 @@ Batch: TypeAlias = Tensor | tuple[Tensor, ...]
 class TrainingTask(Protocol):
     """What is trained: a GAN or an autoregressive model with its optimizers."""
 
-    def step(self, batch: Any, progress: float) -> Mapping[str, Tensor]:
-        """Learn from one batch; return scalars to record.
+    def step(self, batch: Any, progress: float) -> Mapping[str, Tensor | float]:
+        """Learn from one batch; return scalars to record, in the same columns every time.
 
         Args:
             batch: of real data, on the task's device; a :data:`Batch` of the kind it learns from.
@@ -94,7 +95,7 @@ def run(
     *,
     budget: int,
     unit: str = "images",
-    count: Callable[[Any], int] = len,
+    count: Callable[[Any], int] | None = None,
     log_every: int | None = None,
     tracker: Tracker | None = None,
     at: Mapping[int, Callable[[int], None]] | None = None,
@@ -120,11 +121,14 @@ def run(
             does not end will do.
         budget: how many images or tokens to see in all; the last batch may pass it.
         unit: what is counted; names the first column, ``n_images`` or ``n_tokens``.
-        count: how many of them a batch holds, over all processes.
+        count: how many of them a batch holds, over all processes; by default its rows in each
+            process, of a tuple those of its first tensor.
         log_every: record a row each time so many have been seen; by default a hundredth of the
             budget.
         tracker: receives every recorded row too.
-        at: functions to call once so many have been seen, with the exact number.
+        at: functions to call once so many have been seen, 0 to the budget, with the exact number.
+            What they draw from torch's own generators follows from ``seed`` and changes nothing of
+            the training.
         checkpoint_folder: where to save and to resume from, in the one file
             ``checkpoint.safetensors``; what else lies there is left alone.
         checkpoint_every: how often to save; by default at the end alone.
@@ -138,9 +142,11 @@ def run(
         engine: of the task; by default that of a single process.
 
     Raises:
-        ValueError: if a number of ``unit`` is not a whole one of at least 1, if the batches end or
-            have no state to go on from, or if the checkpoint is damaged or belongs to a run with
-            other settings.
+        ValueError: if a number of ``unit`` is not a whole one of at least 1, if one of ``at`` is
+            beyond the budget, if the batches end or have no state to go on from, or if the
+            checkpoint is damaged or belongs to a run with other settings.
+        TypeError: if the batches are no iterator, a batch cannot be counted, or a step returns
+            anything but numbers.
         FloatingPointError: if a recorded number or a weight is not finite.
         OSError: if the folder cannot be written.
         RuntimeError: if another run uses the folder.
@@ -150,13 +156,25 @@ def run(
     if checkpoint_every is None:
         checkpoint_every = budget
     checkpoint_every = as_count(checkpoint_every, "checkpoint_every")
+    at, seed = dict(at or {}), as_count(seed, "seed", at_least=0)
+    if at and not 0 <= min(at) <= max(at) <= budget:
+        raise ValueError(
+            f"at names {min(at):,} to {max(at):,} {unit}; expected 0 to {budget:,}, the budget"
+        )
+    if not callable(getattr(batches, "__next__", None)):
+        raise TypeError(
+            f"the batches must be an iterator without end, and a {type(batches).__name__} is gone "
+            "through from its beginning each time; take the batches of aigc_tutorial.data, or a "
+            "generator function that goes through it again and again"
+        )
     settings = {"seed": seed, **(settings or {}), f"budget ({unit})": budget}
     if checkpoint_folder is not None:
         settings |= _identity(batches)
-    engine = engine or Engine(device="cpu")
+    engine = as_engine(engine, device="cpu")
+    engine.begin()
     tracker = tracker if engine.is_main else None
     history, watch = History(), _Watch(unit)
-    randomness = _DefaultRandomness(engine.device)
+    randomness, own_seed = DefaultRandomness(engine.device), seed + 1_000_003 * engine.rank
     checkpoints = _Checkpoints(
         checkpoint_folder,
         {
@@ -169,23 +187,25 @@ def run(
         settings={**settings, "package version": __version__},
         engine=engine,
     )
-    with checkpoints.in_use(), randomness.seeded(seed + 1_000_003 * engine.rank):
+    with checkpoints.in_use(), randomness.seeded(own_seed):
         n_seen, seconds = checkpoints.restore()
         if tracker is not None:
             tracker.rewind(n_seen, list(history.rows()))
         checkpoints.check(f"after {n_seen:,} {unit}")
         n_saved = n_seen
-        due = sorted(when for when in at or {} if when > n_seen or n_seen == 0)
+        due = sorted(when for when in at if when > n_seen or n_seen == 0)
         with tqdm(
             total=budget, initial=n_seen, unit=unit, leave=False, disable=not progress_bar
         ) as bar:
             while True:
-                while at and due and due[0] <= n_seen:
-                    at[due.pop(0)](n_seen)
+                while due and due[0] <= n_seen:
+                    with randomness.seeded(own_seed):
+                        at[due.pop(0)](n_seen)
                 is_at_end = n_seen >= budget
                 if n_seen > n_saved and (is_at_end or n_seen - n_saved >= checkpoint_every):
                     watch.check()
-                    engine.check_steps()
+                    if is_at_end:
+                        engine.check_steps()
                     checkpoints.check(f"after {n_seen:,} {unit}")
                     checkpoints.save(n_seen, seconds)
                     n_saved = n_seen
@@ -197,8 +217,9 @@ def run(
                         f"the batches ended after {n_seen:,} of {budget:,} {unit}; they must go on "
                         "for ever, as those of aigc_tutorial.data do, or the budget be smaller"
                     )
-                scalars = task.step(batch, n_seen / budget)
-                before, n_seen = n_seen, n_seen + count(batch)
+                scalars = _as_scalars(task.step(batch, n_seen / budget))
+                n_new = count(batch) if count else _n_rows(batch) * engine.n_processes
+                before, n_seen = n_seen, n_seen + n_new
                 watch.see(scalars, n_seen)
                 if before // log_every != n_seen // log_every or n_seen >= budget:
                     watch.check()
@@ -249,7 +270,7 @@ class _Checkpoints:
         before, task = decode_state(start), self.parts["task"]
         if (batch := next(self.parts["batches"], None)) is not None:
             # With a learning rate as it is after the warm-up, so that something moves.
-            scalars = task.step(batch, 0.25)
+            scalars = _as_scalars(task.step(batch, 0.25))
             losses = {name: float(value) for name, value in scalars.items()}
             self.settings |= settings_of_first_step(losses, before["task"], task.state_dict())
         for name, part in self.parts.items():
@@ -289,33 +310,6 @@ class _Checkpoints:
         return encode_state(parts | {"settings": self.settings})
 
 
-class _DefaultRandomness:
-    """Torch's own generators, on the CPU and on a device, as a part of a run."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.generators = default_generators(device)
-
-    @contextmanager
-    def seeded(self, seed: int) -> Iterator[None]:
-        """Seed them, and give them back their states afterwards."""
-        before = self.state_dict()
-        for generator in self.generators:
-            generator.manual_seed(seed)
-        try:
-            yield
-        finally:
-            self.load_state_dict(before)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Their states."""
-        return {"states": [generator.get_state() for generator in self.generators]}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what :meth:`state_dict` returned, on a machine without the device too."""
-        for generator, saved in zip(self.generators, state["states"], strict=False):
-            generator.set_state(saved)
-
-
 class _Watch:
     """Notices the first recorded number that is not finite.
 
@@ -327,9 +321,9 @@ class _Watch:
 
     def __init__(self, unit: str) -> None:
         self.unit = unit
-        self.steps: list[tuple[int, Mapping[str, Tensor]]] = []
+        self.steps: list[tuple[int, Mapping[str, Tensor | float]]] = []
 
-    def see(self, scalars: Mapping[str, Tensor], n_seen: int) -> None:
+    def see(self, scalars: Mapping[str, Tensor | float], n_seen: int) -> None:
         """Take one step's numbers."""
         self.steps.append((n_seen, scalars))
         if _is_read_at_once(scalars) or len(self.steps) >= self._N_PUT_BY:
@@ -348,9 +342,36 @@ class _Watch:
         self.steps.clear()
 
 
-def _is_read_at_once(scalars: Mapping[str, Tensor]) -> bool:
+def _as_scalars(values: Any) -> dict[str, Tensor | float]:
+    """What a step returned, cut off from its graph, which would be kept with the numbers."""
+    if isinstance(values, Mapping):
+        numbers = {n: v.detach() if isinstance(v, Tensor) else v for n, v in values.items()}
+        if all(
+            v.numel() == 1 if isinstance(v, Tensor) else isinstance(v, Real)
+            for v in numbers.values()
+        ):
+            return numbers
+    raise TypeError(
+        "a task's step must return a dictionary of single numbers to record, such as "
+        f'{{"loss": loss}}, got {values!r}'
+    )
+
+
+def _is_read_at_once(scalars: Mapping[str, Tensor | float]) -> bool:
     """Whether reading the numbers waits for no device."""
-    return all(value.device.type == "cpu" for value in scalars.values())
+    return all(not isinstance(v, Tensor) or v.device.type == "cpu" for v in scalars.values())
+
+
+def _n_rows(batch: Any) -> int:
+    """How many samples a batch holds; of tensors that belong together each has as many rows."""
+    first = batch[0] if isinstance(batch, tuple) and batch else batch
+    if not isinstance(first, Tensor) or first.ndim == 0:
+        raise TypeError(
+            "a batch is counted by the rows of its tensor, or of the first of a tuple of tensors, "
+            f"and this one is a {type(batch).__name__}; give count, a function that returns how "
+            "many it holds"
+        )
+    return len(first)
 
 
 def _identity(batches: Any) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Networks side by side: each copy computes, and learns, what it would alone."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -147,3 +149,32 @@ def test_snapshots_are_kept_of_copies():
         generator, discriminator, rows, config=config, snapshots_at=[30], progress_bar=False
     )
     assert result.snapshots[30].shape == (64, 2)
+
+
+@pytest.mark.parametrize("numbers", [(2, 4), (4, 2), (2, None), (None, 2)])
+def test_copies_of_different_number_do_not_play(numbers):
+    of_generator, of_discriminator = numbers
+    generator = (
+        gan.MLPGeneratorCopies(
+            gan.MLPGeneratorCopiesConfig(**vars(GENERATOR), n_copies=of_generator)
+        )
+        if of_generator
+        else gan.MLPGenerator(GENERATOR)
+    )
+    discriminator = (
+        gan.MLPDiscriminatorCopies(
+            gan.MLPDiscriminatorCopiesConfig(**vars(DISCRIMINATOR), n_copies=of_discriminator)
+        )
+        if of_discriminator
+        else gan.MLPDiscriminator(DISCRIMINATOR)
+    )
+    with pytest.raises(ValueError, match="both must have the same n_copies, got"):
+        trainer((generator, discriminator), losses.NON_SATURATING)
+
+
+@pytest.mark.parametrize("number", [-1, N_COPIES])
+def test_a_copy_that_there_is_not_is_refused(number):
+    for network in side_by_side():
+        copy: Any = network.copy
+        with pytest.raises(ValueError, match="number must be"):
+            copy(number)

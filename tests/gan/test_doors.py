@@ -3,6 +3,7 @@
 import inspect
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -70,6 +71,47 @@ class TestTraining:
     def test_refuses_the_rest(self, rows, message):
         with pytest.raises(ValueError, match=message):
             train(rows)
+
+    @pytest.mark.parametrize(
+        ("option", "message"),
+        [
+            ({"loss": "hinge"}, r"loss must be of the class AdversarialLoss, got 'hinge'; gan"),
+            ({"config": {"n_images": 16}}, "config must be of the class GANTrainingConfig, got {"),
+            ({"engine": "cpu"}, "engine must be of the class Engine, got 'cpu'; write"),
+            ({"snapshots_at": 8}, r"snapshots_at must be a list of .*, got 8"),
+        ],
+    )
+    def test_arguments_of_another_kind(self, option, message):
+        untyped: Any = inspect.unwrap(gan.train)
+        with pytest.raises(TypeError, match=message):
+            untyped(*pair(), images(), **option)
+
+    def test_numbers_of_numpy(self):
+        untyped: Any = inspect.unwrap(gan.train)
+        config = gan.GANTrainingConfig(n_images=16, batch_size=4)
+        options = {"config": config, "progress_bar": False}
+        torch.manual_seed(0)
+        first = untyped(*pair(), images(), seed=1, **options)
+        torch.manual_seed(0)
+        second = untyped(
+            *pair(), images(), seed=np.arange(2)[1], snapshots_at=np.array([8]), **options
+        )
+        assert first.history["loss_generator"] == second.history["loss_generator"]
+        assert [type(n) for n in second.snapshots] == [int]
+        with pytest.raises(ValueError, match=r"seed must be at least 0, a whole number, got 0\.5"):
+            untyped(*pair(), images(), seed=0.5)
+
+    def test_a_default_device_does_not_matter(self):
+        expected = train(images())
+        torch.manual_seed(0)
+        networks, rows = pair(), images()
+        config = gan.GANTrainingConfig(n_images=16, batch_size=4)
+        with torch.device("meta"):  # where nothing can be computed
+            result = gan.train(
+                *networks, rows, config=config, progress_bar=False, engine=Engine(device="cpu"),
+                snapshots_at=[8],
+            )  # fmt: skip
+        assert torch.equal(next(result.raw_generator.parameters()).detach(), expected)
 
     def test_what_an_unbounded_generator_imitates_may_lie_anywhere(self):
         generator, discriminator = pair(bounded=False)

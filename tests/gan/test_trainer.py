@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from aigc_tutorial import gan
@@ -493,6 +494,62 @@ def test_batch_norms_that_the_caller_froze_keep_their_statistics(rows):
     averaged = player.averaged_generator()
     assert torch.equal(averaged.layers[3].running_mean, torch.full((8,), 3.0))
     assert not any(module.training for module in averaged.modules())
+
+
+class NormedWithDropout(gan.Generator):
+    """Has what draws in training mode, what draws in both modes, and statistics to measure."""
+
+    config_class = gan.MLPGeneratorConfig
+
+    def __init__(self) -> None:
+        super().__init__(gan.MLPGeneratorConfig(4, SHAPE))
+        self.first = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.5))
+        self.last = nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16), nn.Tanh())
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        features = self.first(z)
+        noisy = features + 0.1 * torch.randn(features.shape)
+        return self.last(noisy).unflatten(1, SHAPE)
+
+
+def test_looking_at_a_training_changes_nothing_and_follows_from_the_seed(rows):
+    def train(state, snapshots_at):
+        torch.manual_seed(0)
+        generator, discriminator = NormedWithDropout(), networks()[1]
+        before = torch.manual_seed(state).get_state()
+        result = gan.train(
+            generator, discriminator, rows, config=CONFIG, snapshots_at=snapshots_at,
+            progress_bar=False, engine=Engine(device="cpu"),
+        )  # fmt: skip
+        assert torch.equal(torch.get_rng_state(), before)
+        return result
+
+    first, other, looked_at = train(1, ()), train(2, ()), train(1, (0, 96, 320))
+    for result in (other, looked_at):
+        assert result.history["loss_generator"] == first.history["loss_generator"]
+        for kind in ("generator", "raw_generator"):
+            tensors = (getattr(r, kind).state_dict().values() for r in (first, result))
+            assert all(torch.equal(*pair) for pair in zip(*tensors, strict=True)), kind
+
+
+def test_statistics_are_those_of_the_network_in_use(rows):
+    """Dropout sleeps while they are measured: it would make the second norm's variances larger."""
+    player = trainer(losses.RELATIVISTIC)
+    torch.manual_seed(0)
+    generator = NormedWithDropout()
+    player = gan.GANTrainer(
+        generator, player.discriminator, loss=losses.RELATIVISTIC, config=CONFIG, rng=seeded(),
+        engine=Engine(device="cpu"),
+    )  # fmt: skip
+    before = torch.get_rng_state()
+    averaged: Any = player.averaged_generator()
+    assert torch.equal(torch.get_rng_state(), before)
+    with torch.no_grad():
+        met = averaged.last[0](averaged.first(averaged.sample_latent(5_000, rng=seeded())))
+    expected = met.var(0) + 0.01 * averaged.last[0].weight.square().sum(1)  # and of the noise
+    torch.testing.assert_close(averaged.last[1].running_var, expected, rtol=0.02, atol=0)
+    assert generator.training
+    assert generator.first[3].training
 
 
 @pytest.mark.parametrize("n_latents", [2, 501])

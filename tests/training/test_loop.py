@@ -1,13 +1,18 @@
 """The loop counts data, records, calls back and saves; history and trackers with it."""
 
+import itertools
+import math
 from inspect import unwrap
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+import torch.utils.data
+from torch import nn
 
-from aigc_tutorial.data import ShuffledBatches
-from aigc_tutorial.training import CsvTracker, History, load_checkpoint, loop, run
+from aigc_tutorial.data import ShuffledBatches, ShuffledTuples
+from aigc_tutorial.training import CsvTracker, Engine, History, load_checkpoint, loop, run
 
 
 class CountingTask:
@@ -74,6 +79,84 @@ def test_what_is_counted_is_a_whole_number(name, wrong):
     untyped: Any = unwrap(run)  # without the tests' own check of types
     with pytest.raises(ValueError, match=f"{name} must be at least 1"):
         untyped(CountingTask(), batches(), **{"budget": 100, name: wrong})
+
+
+def test_batches_of_several_tensors_are_counted_by_their_rows():
+    class Pairs(CountingTask):
+        def step(self, batch, progress):
+            return super().step(batch[0], progress)
+
+    task, rng = Pairs(), torch.Generator().manual_seed(0)
+    pairs = ShuffledTuples((torch.arange(100.0), torch.zeros(100)), 10, rng=rng)
+    result = run(task, pairs, budget=100, log_every=50, progress_bar=False)
+    assert (task.total, result.n_seen, result.history["n_images"]) == (4950, 100, [50, 100])
+
+
+@pytest.mark.parametrize("batch", [[torch.ones(4), torch.ones(4)], {"x": torch.ones(4)}, (), 3.0])
+def test_what_has_no_rows_needs_a_count(batch):
+    class Blind(CountingTask):
+        def step(self, batch, progress):
+            return {"loss": torch.tensor(0.0)}
+
+    untyped: Any = unwrap(run)
+    options = {"budget": 8, "progress_bar": False}
+    with pytest.raises(TypeError, match=f"this one is a {type(batch).__name__}; give count"):
+        untyped(Blind(), itertools.repeat(batch), **options)
+    assert untyped(Blind(), itertools.repeat(batch), count=lambda _: 4, **options).n_seen == 8
+
+
+@pytest.mark.parametrize("kind", [list, torch.utils.data.DataLoader])
+def test_what_ends_and_begins_anew_is_no_stream_of_batches(kind):
+    untyped: Any = unwrap(run)
+    with pytest.raises(TypeError, match=f"an iterator without end, and a {kind.__name__}"):
+        untyped(CountingTask(), kind(torch.arange(100.0)), budget=100)
+
+
+@pytest.mark.parametrize("returned", [None, 0.5, {"loss": torch.ones(2)}, {"loss": "0.5"}])
+def test_a_step_returns_numbers_by_name(returned):
+    class Wrong(CountingTask):
+        def step(self, batch, progress):
+            return returned
+
+    untyped: Any = unwrap(run)
+    with pytest.raises(TypeError, match=r"a task's step must return a dictionary of single numb"):
+        untyped(Wrong(), batches(), budget=100, progress_bar=False)
+
+
+def test_numbers_of_a_step_may_be_pythons_or_have_a_graph():
+    class Kinds(CountingTask):
+        def step(self, batch, progress):
+            weight = torch.ones(1, requires_grad=True)
+            return {"float": 0.5, "integer": np.int64(3), "graph": 2 * weight}
+
+    history = run(Kinds(), batches(), budget=100, log_every=100, progress_bar=False).history
+    assert [history[name] for name in ("float", "integer", "graph")] == [[0.5], [3], [2]]
+
+    class NotANumber(CountingTask):
+        def step(self, batch, progress):
+            return {"loss": float("nan")}
+
+    with pytest.raises(FloatingPointError, match="after 10 images, loss is nan"):
+        run(NotANumber(), batches(), budget=100, progress_bar=False)
+
+
+@pytest.mark.parametrize("when", [-1, 101])
+def test_a_callback_that_would_never_be_called_is_refused(when):
+    with pytest.raises(ValueError, match=r"at names .*; expected 0 to 100, the budget"):
+        run(CountingTask(), batches(), budget=100, at={50: print, when: print})
+
+
+def test_seeds_are_whole_numbers_of_python_or_numpy():
+    untyped: Any = unwrap(run)  # without the tests' own check of types
+    totals = []
+    for seed in (1, np.arange(2)[1]):
+        untyped(task := Drawing(), batches(), budget=100, seed=seed, progress_bar=False)
+        totals.append(task.total)
+    assert totals[0] == totals[1]
+    with pytest.raises(ValueError, match=r"seed must be at least 0, a whole number, got 1\.5"):
+        untyped(Drawing(), batches(), budget=100, seed=1.5)
+    with pytest.raises(TypeError, match="engine must be of the class Engine, got 'cpu'; write"):
+        untyped(Drawing(), batches(), budget=100, engine="cpu")
 
 
 def test_batches_that_end_or_cannot_go_on_are_told(tmp_path):
@@ -301,3 +384,83 @@ def test_what_is_drawn_without_a_generator_follows_from_the_seed(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         start(1, Drawing(stop_after=5), tmp_path)
     assert start(1, folder=tmp_path) == whole
+
+
+def test_looking_draws_nothing_from_the_training():
+    drawn: list[float] = []
+
+    def look(n_seen):
+        drawn.append(float(torch.rand(())))
+
+    totals = []
+    for seed, at in ((1, {}), (1, {0: look, 30: look}), (2, {30: look})):
+        run(task := Drawing(), batches(), budget=100, seed=seed, at=at, progress_bar=False)
+        totals.append(task.total)
+    assert totals[0] == totals[1] != totals[2]
+    assert drawn[0] == drawn[1] != drawn[2]  # the same each time, and from the seed
+
+
+class Overflowing(CountingTask):
+    """In fp16, the gradient overflows until the scale of its loss was halved a few times."""
+
+    def __init__(self, engine, size=4.0, stop_after=10**9):
+        super().__init__()
+        self.engine, self.size, self.stop_after = engine, size, stop_after
+        self.weight = nn.Parameter(torch.zeros(()))
+        self.optimizer = torch.optim.SGD([self.weight], lr=1e-3)
+
+    def step(self, batch, progress):
+        if len(self.progress) == self.stop_after:
+            raise KeyboardInterrupt
+        self.engine.minimise((self.weight.half() * self.size).float(), self.optimizer)
+        return super().step(batch, progress) | {"weight": self.weight.detach().clone()}
+
+    def state_dict(self):
+        return super().state_dict() | {"weight": self.weight.detach()}
+
+    def load_state_dict(self, state):
+        super().load_state_dict(state)
+        self.weight.data.copy_(state["weight"])
+
+
+def overflowing(engine, folder=None, budget=100, **options):
+    run_options: dict[str, Any] = {"checkpoint_every": 10, "progress_bar": False, "log_every": 10}
+    task = Overflowing(engine, **options)
+    result = run(task, batches(), budget=budget, engine=engine, checkpoint_folder=folder,
+                 **run_options)  # fmt: skip
+    return result.history["weight"]
+
+
+def half():
+    return Engine(device="cpu", mixed_precision="fp16")
+
+
+def test_each_run_with_one_engine_in_fp16_begins_with_the_same_scale():
+    engine = half()
+    first = overflowing(engine)
+    assert first[0] == 0 != first[-1]  # steps were left out at first, and taken later
+    assert overflowing(engine) == first == overflowing(half())
+
+
+def test_in_fp16_a_run_that_was_stopped_in_its_first_steps_leaves_nothing_behind():
+    engine = half()
+    stopped = Overflowing(engine, stop_after=1)
+    with pytest.raises(KeyboardInterrupt):
+        run(stopped, batches(), budget=100, engine=engine, progress_bar=False)
+    assert overflowing(engine)[-1] != 0
+
+
+def test_in_fp16_checkpoints_come_before_the_first_step_that_is_taken(tmp_path):
+    whole = overflowing(half(), tmp_path / "whole")
+    for stop_after in (2, 2, 5):  # with the one that is taken back
+        with pytest.raises(KeyboardInterrupt):
+            overflowing(half(), tmp_path / "parts", stop_after=stop_after)
+    assert overflowing(half(), tmp_path / "parts") == whole
+
+
+def test_in_fp16_a_run_without_any_step_is_told_at_its_end(tmp_path):
+    for folder in (None, tmp_path, tmp_path):  # at a second try too
+        with pytest.raises(FloatingPointError, match="none of 2 steps in fp16 was taken"):
+            overflowing(half(), folder, budget=20, size=6e4)
+    with pytest.raises(FloatingPointError, match="32 steps in fp16 were left out"):
+        overflowing(half(), budget=400, size=math.inf)
