@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from aigc_tutorial import ar, data
+from aigc_tutorial import ar, data, gan
 from aigc_tutorial.exercises.page_03_1 import density_from_bins
 
 N_BINS, EXTENT = 64, 3.2
@@ -45,6 +45,33 @@ def test_samples_of_a_map_have_the_density_of_the_change_of_variables():
     assert float(inside) == pytest.approx(exact, abs=0.005)
 
 
+@pytest.mark.equation("overview-pushforward")
+def test_a_sample_is_the_generator_of_a_standard_normal_latent():
+    torch.manual_seed(0)
+    generator = gan.MLPGenerator(gan.MLPGeneratorConfig(latent_dim=4, hidden=(8,)))
+    z = generator.sample_latent(50_000, rng=random())
+    assert z.mean(0).abs().max() < 0.025
+    assert (torch.cov(z.T) - torch.eye(4)).abs().max() < 0.04
+    assert float((z.abs() < 1).float().mean()) == pytest.approx(math.erf(0.5**0.5), abs=0.005)
+    with torch.no_grad():
+        by_hand = generator.eval()(generator.sample_latent(6, rng=random(1)))
+    torch.testing.assert_close(generator.sample(6, rng=random(1)), by_hand)
+
+
+@pytest.mark.equation("overview-factors")
+def test_the_model_s_likelihood_is_the_product_of_both_factors():
+    model = small_model()
+    log_first, log_second = log_factors(model)
+    bins = torch.randint(N_BINS, (30, 2), generator=random())
+    tokens = torch.cat([torch.full((30, 1), N_BINS), bins], dim=1)
+    # Of the model's 65 tokens one is no bin: what it gets is taken out of each factor.
+    with torch.no_grad():
+        shares = model(tokens[:, :-1]).double().softmax(-1)[..., :N_BINS].sum(-1).log()
+        log_p = -model.nll(tokens).double() - shares
+    by_hand = log_first[bins[:, 0]] + log_second[bins[:, 0], bins[:, 1]]
+    torch.testing.assert_close(log_p.sum(1), by_hand, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.equation("overview-factors")
 def test_the_two_factors_make_a_distribution_over_pairs():
     log_first, log_second = log_factors(small_model())
@@ -59,6 +86,18 @@ def test_the_density_integrates_to_one():
     first, second = torch.cartesian_prod(torch.arange(N_BINS), torch.arange(N_BINS)).T
     log_density = density_from_bins(log_first[first], log_second[first, second], WIDTH)
     assert float(log_density.exp().sum() * WIDTH**2) == pytest.approx(1)
+
+
+@pytest.mark.equation("overview-entropy")
+def test_the_floor_is_the_integral_of_minus_p_log_p():
+    side = torch.linspace(-EXTENT, EXTENT, 801, dtype=torch.float64)
+    grid = torch.cartesian_prod(side, side)
+    log_p = RING.log_density(grid).double()
+    area = (2 * EXTENT / 800) ** 2
+    assert float(log_p.exp().sum() * area) == pytest.approx(1, abs=1e-4)
+    entropy = -float((log_p.exp() * log_p).sum() * area)
+    drawn = -RING.log_density(RING.sample(200_000, rng=random())).double()
+    assert float(drawn.mean()) == pytest.approx(entropy, abs=4 * float(drawn.std()) / 200_000**0.5)
 
 
 @pytest.mark.equation("overview-entropy")

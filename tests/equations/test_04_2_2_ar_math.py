@@ -284,6 +284,24 @@ def test_gradient_through_time_is_a_product_of_jacobians() -> None:
         torch.testing.assert_close(gradients[k], by_hand)
 
 
+@pytest.mark.equation("ar-bptt")
+def test_gradients_through_the_package_s_network_are_such_products() -> None:
+    """State by state: the network is asked for one token at a time and its states are kept."""
+    model = MODELS["rnn"]
+    assert isinstance(model, ar.RecurrentModel)
+    tokens = torch.tensor([0, 2, 1, 1, 0, 2])
+    states = [torch.zeros(1, 1, 6, dtype=torch.float64, requires_grad=True)]
+    for token in tokens:
+        states.append(model.rnn(model.embedding(token)[None, None], states[-1])[1])
+    loss = -model.output(states[-1][0, 0]).log_softmax(-1)[1]
+    gradients = [g[0, 0] for g in torch.autograd.grad(loss, states)]
+    u = model.rnn.get_parameter("weight_hh_l0").detach()
+    expected = gradients[-1]
+    for state, gradient in zip(states[:0:-1], gradients[-2::-1], strict=True):
+        expected = u.T @ ((1 - state.detach()[0, 0].square()) * expected)
+        torch.testing.assert_close(gradient, expected)
+
+
 @pytest.mark.equation("ar-bptt-bound")
 @pytest.mark.parametrize("sigma", [0.5, 0.9, 1.0, 1.5])
 def test_gradient_is_bounded_by_a_power_of_the_singular_value(sigma: float) -> None:

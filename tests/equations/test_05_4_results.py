@@ -213,4 +213,8 @@ def test_junk_in_a_mixture_costs_at_most_minus_log_of_the_share(share: float) ->
         dtype=torch.float64,
     )
     assert (mixed <= good - math.log(share) + 1e-9).all()
+    # The bound is met where the other model knows nothing, and by nothing smaller.
+    nothing = mixture_nats(good, good + 500, share)
+    assert nothing.item() == pytest.approx(good.mean().item() - math.log(share), rel=1e-9)
+    assert mixture_nats(good, good, share).item() == pytest.approx(good.mean().item(), rel=1e-9)
     assert mixture_nats(good, junk, share).item() == pytest.approx(mixed.mean().item(), rel=1e-5)
