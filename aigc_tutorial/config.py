@@ -1,6 +1,7 @@
 """Frozen dataclasses as the only configuration: checked when made, to JSON and back, strictly."""
 
 import dataclasses
+import inspect
 import json
 import math
 import numbers
@@ -36,7 +37,10 @@ class Config:
         """
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
             name = f"{type(self).__name__}.{field.name}"
-            value = _convert(getattr(self, field.name), field.type, name)
+            hint = field.type
+            if isinstance(hint, str):  # as under ``from __future__ import annotations``
+                hint = _annotations(type(self))[field.name]
+            value = _convert(getattr(self, field.name), hint, name)
             object.__setattr__(self, field.name, value)
 
     def require(
@@ -82,20 +86,30 @@ class Config:
             raise TypeError(f"{name} must be a {config_class.__name__}, got {value!r}")
 
 
+def _annotations(config_class: type) -> dict[str, Any]:
+    """The types of a class's settings, of which those that are written as texts are looked up."""
+    found: dict[str, Any] = {}
+    for parent in reversed(config_class.__mro__):
+        found |= inspect.get_annotations(parent, eval_str=True)
+    return found
+
+
 def _convert(value: Any, hint: Any, name: str) -> Any:
     """Return ``value`` as the type ``hint`` asks for it, or raise an error that names it."""
     origin = get_origin(hint)
     if origin in (Union, types.UnionType):
         if value is None and type(None) in get_args(hint):
             return None
-        (hint,) = (option for option in get_args(hint) if option is not type(None))
-        return _convert(value, hint, name)
+        options = [option for option in get_args(hint) if option is not type(None)]
+        if len(options) > 1:
+            raise _unknown_annotation(hint, name)
+        return _convert(value, options[0], name)
     if origin is Literal:
         for allowed in get_args(hint):
             if isinstance(value, str) and value == allowed:
                 return allowed
-        options = ", ".join(map(repr, get_args(hint)))
-        raise ValueError(f"{name} must be one of {options}, got {value!r}")
+        allowed_texts = ", ".join(map(repr, get_args(hint)))
+        raise ValueError(f"{name} must be one of {allowed_texts}, got {value!r}")
     if origin is tuple:
         return _convert_tuple(value, get_args(hint), name)
     if hint in (int, float):
@@ -108,9 +122,18 @@ def _convert(value: Any, hint: Any, name: str) -> Any:
         (parent,) = get_args(hint)
         if not (isinstance(value, type) and issubclass(value, parent)):
             raise TypeError(f"{name} must be a class of {parent.__name__}s, got {value!r}")
+    elif hint is not Any and not isinstance(hint, type):
+        raise _unknown_annotation(hint, name)
     elif hint is not Any and not isinstance(value, hint):
         raise TypeError(f"{name} must be a {hint.__name__}, got {value!r}")
     return value
+
+
+def _unknown_annotation(hint: Any, name: str) -> TypeError:
+    return TypeError(
+        f"{name} is annotated {hint}, which a Config cannot check; it checks a class, a tuple, a "
+        "Literal, type[...], each of them or None, and takes anything for Any"
+    )
 
 
 def _convert_number(value: Any, kind: type[int] | type[float], name: str) -> int | float:
@@ -154,8 +177,18 @@ def as_instance(value: Any, kind: type[InstanceT], name: str, remedy: str) -> In
 
 
 def to_json(config: Any) -> str:
-    """Write a configuration dataclass as indented JSON text."""
-    return json.dumps(dataclasses.asdict(config), indent=2) + "\n"
+    """Write a configuration dataclass as indented JSON text.
+
+    Raises:
+        TypeError: if a setting is none of what JSON holds: a class or a function, say.
+    """
+    try:
+        return json.dumps(dataclasses.asdict(config), indent=2) + "\n"
+    except TypeError as error:
+        raise TypeError(
+            f"a {type(config).__name__} cannot be written as JSON ({error}), which holds numbers, "
+            "texts, lists and configurations of these"
+        ) from error
 
 
 def from_dict(config_class: type[ConfigT], values: dict[str, Any]) -> ConfigT:

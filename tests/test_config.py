@@ -169,3 +169,30 @@ def test_whole_numbers_that_int64_cannot_hold_are_refused():
     assert as_int64(numbers[:1], "counts").tolist() == [1]
     with pytest.raises(ValueError, match=r"counts below 2\^63"):
         as_int64(numbers, "counts")
+
+
+def test_annotations_as_texts_are_read():
+    """What ``from __future__ import annotations`` makes of them."""
+
+    @dataclasses.dataclass(frozen=True)
+    class Sizes(Config):
+        width: "int" = 3
+        shares: "tuple[float, ...] | None" = None
+
+    assert Sizes(np.int64(4), [1, 2]) == Sizes(4, (1, 2))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"Sizes\.width must be a whole number, got '4'"):
+        Sizes("4")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("hint", [list[int], int | str, dict[str, int]])
+def test_annotations_that_cannot_be_checked_are_named(hint):
+    unknown: Any = dataclasses.make_dataclass(
+        "Unknown", [("x", hint)], bases=(Config,), frozen=True
+    )
+    with pytest.raises(TypeError, match=r"Unknown\.x is annotated .*, which a Config cannot check"):
+        unknown([1])
+
+
+def test_what_json_does_not_hold_is_told():
+    with pytest.raises(TypeError, match=r"a Recipe cannot be written as JSON"):
+        to_json(MNIST_CONV)

@@ -5,6 +5,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from aigc_tutorial.ar.base import AutoregressiveModel
+from aigc_tutorial.integers import as_count
 from aigc_tutorial.nn import evaluation_mode
 
 
@@ -34,7 +35,7 @@ def influence(
     """
     with evaluation_mode(model):
         logits, embeddings = _forward_with_embeddings(model, tokens)
-        rng = torch.Generator().manual_seed(seed)
+        rng = torch.Generator().manual_seed(as_count(seed, "seed", at_least=0))
         scores = logits @ torch.randn(logits.shape[-1], generator=rng).to(logits)
         rows = []
         for t in range(tokens.shape[1]):

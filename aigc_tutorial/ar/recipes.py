@@ -14,6 +14,7 @@ from aigc_tutorial.ar.base import AutoregressiveModel
 from aigc_tutorial.ar.models.transformer import Transformer, TransformerConfig
 from aigc_tutorial.ar.trainer import ARTrainingConfig, ARTrainingResult, train
 from aigc_tutorial.config import Config
+from aigc_tutorial.integers import as_count
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Recipe(Config):
         if vocab_size is not None:
             config = dataclasses.replace(config, vocab_size=vocab_size)
         with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
+            torch.default_generator.manual_seed(as_count(seed, "seed", at_least=0))
             return self.model_class(config)
 
     def train(

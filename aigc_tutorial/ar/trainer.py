@@ -197,7 +197,10 @@ class ARTrainer(Generic[ModelT]):
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that the next step depends on."""
+        """Everything that the next step depends on.
+
+        The tensors are those that are trained, as of any module: copy.deepcopy keeps the state.
+        """
         parts = {name: part.state_dict() for name, part in self._parts().items()}
         own = {"best_weights": dict(self.best_weights), "settings": self.settings()}
         return parts | own

@@ -22,6 +22,7 @@ from aigc_tutorial.data.checks import (
     require_finite,
     require_same_length,
 )
+from aigc_tutorial.integers import as_count
 from aigc_tutorial.nn import Pretrained, evaluation_mode
 
 
@@ -308,6 +309,7 @@ def train_classifier(
             f"Training needs at least one batch of {config.batch_size} images, got {len(x_all)}. "
             "Give more images or a smaller ClassifierTrainingConfig.batch_size."
         )
+    seed = as_count(seed, "seed", at_least=0)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         model = DigitClassifier(model_config)

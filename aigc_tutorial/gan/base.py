@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from aigc_tutorial.data.checks import Samples, as_float32, as_samples, require_image_range
+from aigc_tutorial.integers import as_count
 from aigc_tutorial.nn import Pretrained, evaluation_mode
 
 
@@ -38,8 +39,7 @@ class Generator(Pretrained):
         Raises:
             ValueError: if ``n`` is below 1.
         """
-        if n < 1:
-            raise ValueError(f"n must be at least 1, got {n}")
+        as_count(n, "n")
         where = "cpu" if rng is None else rng.device
         z = torch.randn(n, self.latent_dim, generator=rng, device=where, dtype=torch.float32)
         return z.to(next(self.parameters()))
@@ -61,8 +61,7 @@ class Generator(Pretrained):
         Raises:
             ValueError: if ``n`` or ``batch_size`` is below 1.
         """
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        as_count(batch_size, "batch_size")
         z = self.sample_latent(n, rng=rng)
         with evaluation_mode(self):
             return torch.cat([self(part) for part in z.split(batch_size)])

@@ -37,7 +37,15 @@ class DiracGAN:
     gradient_penalty: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse a game that the formulas do not describe."""
+        """Refuse a game that the formulas do not describe.
+
+        Raises:
+            ValueError: if the generator's loss is relativistic, or a weight is below 0 or not
+                finite.
+        """
+        for name in ("r1_gamma", "gradient_penalty"):
+            if not 0 <= (weight := getattr(self, name)) < math.inf:
+                raise ValueError(f"{name} must be at least 0 and finite, got {weight}")
         if self.loss.relativistic:
             raise ValueError(
                 f"the loss {self.loss.name!r} pairs generated with real samples; the Dirac GAN "

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from aigc_tutorial.data.checks import require_finite
 from aigc_tutorial.gan.base import Generator
+from aigc_tutorial.integers import as_count
 from aigc_tutorial.nn import evaluation_mode
 
 
@@ -35,8 +36,7 @@ def great_circle(
     Raises:
         ValueError: if ``n_frames`` is below 1, if the two have different shapes, or are integers.
     """
-    if n_frames < 1:
-        raise ValueError(f"n_frames must be at least 1, got {n_frames}")
+    as_count(n_frames, "n_frames")
     _check_pair(z_cosine, z_sine)
     angle = 2 * math.pi * torch.arange(n_frames) / n_frames
     cosine, sine = angle.cos()[:, None, None].to(z_cosine), angle.sin()[:, None, None].to(z_cosine)
@@ -65,8 +65,7 @@ def slerp(
             way between them is defined then; if they have different shapes, or NaN, or are
             integers.
     """
-    if n_steps < 2:
-        raise ValueError(f"n_steps must be at least 2 (both ends), got {n_steps}")
+    as_count(n_steps, "n_steps, with both ends,", at_least=2)
     _check_pair(z_from, z_to)
     z_to = z_to.to(z_from)
     lengths = float(z_from.norm()), float(z_to.norm())

@@ -27,6 +27,7 @@ from aigc_tutorial.gan.mlp import (
     MLPGeneratorConfig,
 )
 from aigc_tutorial.gan.trainer import GANTrainingConfig, GANTrainingResult, train
+from aigc_tutorial.integers import as_count
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Recipe(Config):
     def networks(self, *, seed: int = 0) -> tuple[Generator, Discriminator]:
         """Build both networks; the seed decides their weights and touches no global state."""
         with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
+            torch.default_generator.manual_seed(as_count(seed, "seed", at_least=0))
             return (
                 self.generator_class(self.generator_config),
                 self.discriminator_class(self.discriminator_config),

@@ -248,7 +248,10 @@ class GANTrainer:
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that the next step depends on."""
+        """Everything that the next step depends on.
+
+        The tensors are those that are trained, as of any module: copy.deepcopy keeps the state.
+        """
         parts = {name: part.state_dict() for name, part in self._parts().items()}
         own = {
             "rng": self.rng.get_state(),

@@ -216,6 +216,8 @@ def attention_probabilities(
 ) -> Float[Tensor, "B N K T"]:
     """The weights with which :func:`attend` averages the values; every row sums to 1.
 
+    The row of a query that may look nowhere is zero, as its average is.
+
     Raises:
         ValueError: if the mask is not of truth values, or if there are more queries than keys.
     """
@@ -223,7 +225,9 @@ def attention_probabilities(
     if mask is None:
         mask = causal_mask(queries.shape[2], keys.shape[2], device=queries.device)
     scores = queries @ keys.transpose(-2, -1) / queries.shape[-1] ** 0.5
-    return scores.masked_fill(~mask, float("-inf")).softmax(dim=-1)
+    # The smallest number and not -inf, of which alone the softmax would be NaN.
+    least = torch.finfo(scores.dtype).min
+    return scores.masked_fill(~mask, least).softmax(dim=-1).masked_fill(~mask, 0)
 
 
 def causal_mask(

@@ -43,7 +43,14 @@ class EMA(Generic[ModuleT]):
         self.half_life = half_life
         self.ramp_up = ramp_up
         self.n_seen = 0
-        self.model: ModuleT = copy.deepcopy(model).eval().requires_grad_(False)
+        try:
+            self.model: ModuleT = copy.deepcopy(model).eval().requires_grad_(False)
+        except RuntimeError as error:
+            raise ValueError(
+                f"the {type(model).__name__} cannot be copied, and so not averaged ({error}); of "
+                "torch.nn.utils.spectral_norm and weight_norm take those of "
+                "torch.nn.utils.parametrizations, which can"
+            ) from error
         for tensor in (*self.model.parameters(), *self.model.buffers()):
             if tensor.is_floating_point():
                 tensor.data = full_precision(tensor.data)

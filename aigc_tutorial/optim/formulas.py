@@ -29,7 +29,10 @@ class FormulaOptimizer(Optimizer):
         check_rate(settings["lr"])
         for name in {"momentum", "alpha"} & set(settings):
             check_share(name, settings[name])
-        for i, beta in enumerate(settings.get("betas", ())):
+        betas = settings.get("betas", (0, 0))
+        if len(betas) != 2:
+            raise ValueError(f"betas must be two numbers, beta_1 and beta_2, got {betas}")
+        for i, beta in enumerate(betas):
             check_share(f"betas[{i}]", beta)
         check_at_least("eps", settings.get("eps", 0), 0)
         super().add_param_group(param_group)

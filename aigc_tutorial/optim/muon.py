@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from aigc_tutorial.cpu import fast_precision
+from aigc_tutorial.integers import as_count
 from aigc_tutorial.optim.settings import check_at_least, check_rate, check_share
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
@@ -95,7 +96,7 @@ class Muon(torch.optim.Optimizer):
         check_rate(settings["lr"])
         check_share("momentum", settings["momentum"])
         check_at_least("weight_decay", settings["weight_decay"], 0)
-        check_at_least("ns_steps", settings["ns_steps"], 1)
+        as_count(settings["ns_steps"], "ns_steps")
         if not 0 < settings["eps"] < math.inf:
             raise ValueError(f"eps must be a number above 0, got {settings['eps']}")
         super().add_param_group(param_group)
@@ -213,7 +214,15 @@ def orthogonalise(
         matrices: a stack of them, of numbers of any size. A matrix of zeros stays zero.
         n_steps: iterations.
         eps: least norm that is divided by.
+
+    Raises:
+        ValueError: if it is no stack.
     """
+    if matrices.ndim != 3:
+        raise ValueError(
+            f"expected a stack of matrices (S, R, C), got the shape {tuple(matrices.shape)}; of "
+            "one matrix matrix[None] makes a stack"
+        )
     n_rows, n_columns = matrices.shape[1:]
     if n_rows > n_columns:
         return orthogonalise(matrices.mT, n_steps, eps).mT

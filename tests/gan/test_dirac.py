@@ -93,3 +93,10 @@ def test_there_is_no_jacobian_where_the_field_jumps():
     assert (game.field(step) - game.field(-step)).abs().max() > 1  # however small the step
     with pytest.raises(ValueError, match="no derivative"):
         game.jacobian()
+
+
+@pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["r1_gamma", "gradient_penalty"])
+def test_a_penalty_has_a_weight_of_zero_or_more(name, weight):
+    with pytest.raises(ValueError, match=f"{name} must be at least 0 and finite"):
+        DiracGAN(**{name: weight})

@@ -1,6 +1,6 @@
 """What training, penalties, losses and latent paths do with data that they cannot use."""
 
-import inspect
+from inspect import unwrap
 from typing import Any
 
 import numpy as np
@@ -82,12 +82,12 @@ class TestTraining:
         ],
     )
     def test_arguments_of_another_kind(self, option, message):
-        untyped: Any = inspect.unwrap(gan.train)
+        untyped: Any = unwrap(gan.train)
         with pytest.raises(TypeError, match=message):
             untyped(*pair(), images(), **option)
 
     def test_numbers_of_numpy(self):
-        untyped: Any = inspect.unwrap(gan.train)
+        untyped: Any = unwrap(gan.train)
         config = gan.GANTrainingConfig(n_images=16, batch_size=4)
         options = {"config": config, "progress_bar": False}
         torch.manual_seed(0)
@@ -189,6 +189,18 @@ class TestSampling:
             with pytest.raises(ValueError, match="at least 1"):
                 call()
 
+    def test_counts_that_are_not_whole(self):
+        generator = pair()[0]
+        z = generator.sample_latent(2)
+        for name, call in {
+            "n": lambda: unwrap(gan.Generator.sample_latent)(generator, 1.5),
+            "batch_size": lambda: unwrap(gan.Generator.sample)(generator, 2, batch_size=1.5),
+            "n_frames": lambda: unwrap(great_circle)(z, z, 2.5),
+            "n_steps": lambda: unwrap(slerp)(z[0], z[1], 2.5),
+        }.items():
+            with pytest.raises(ValueError, match=rf"{name}.* must be at least ., a whole number"):
+                call()
+
     def test_submodules_keep_their_modes(self):
         model = pair(batch_norm=True)[0].train()
         model.layers[3].eval()
@@ -204,7 +216,7 @@ class TestPaths:
     a, b = torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(0))
 
     def test_whole_numbers_are_refused(self):
-        whole = inspect.unwrap(great_circle), inspect.unwrap(slerp)
+        whole = unwrap(great_circle), unwrap(slerp)
         for path, latent in zip(
             whole, (torch.ones(2, 3).long(), torch.ones(3).long()), strict=True
         ):

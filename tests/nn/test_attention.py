@@ -146,3 +146,11 @@ def test_masks_of_numbers_and_queries_without_keys_are_refused():
         attend(queries, keys[:, :, 1:], values[:, :, 1:])
     with pytest.raises(ValueError, match="queries are the last of the keys"):
         attention_probabilities(queries, keys[:, :, 1:])
+
+
+def test_a_query_that_may_look_nowhere_averages_nothing():
+    q, k, v = torch.randn(3, 1, 2, 4, 8, generator=torch.Generator().manual_seed(0))
+    mask = torch.ones(4, 4, dtype=torch.bool).tril(-1)  # the first sees nothing
+    probabilities = attention_probabilities(q, k, mask)
+    torch.testing.assert_close(probabilities.sum(-1), torch.tensor([0.0, 1, 1, 1]).expand(1, 2, 4))
+    torch.testing.assert_close(probabilities @ v, attend(q, k, v, mask))

@@ -81,3 +81,10 @@ def test_weights_of_less_precision_are_averaged_in_float32(dtype):
 
 def test_the_average_of_weights_of_double_precision_is_as_precise():
     assert EMA(constant_model(1.0).double(), half_life=1).model.weight.dtype == torch.float64
+
+
+def test_what_cannot_be_copied_is_told_with_a_remedy():
+    model = nn.Sequential(torch.nn.utils.spectral_norm(nn.Linear(2, 2)))
+    model(torch.ones(1, 2))  # from here on its weight is the result of a computation
+    with pytest.raises(ValueError, match=r"the Sequential cannot be copied.*parametrizations"):
+        EMA(model, half_life=1)

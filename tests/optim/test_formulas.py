@@ -162,3 +162,11 @@ def test_settings_out_of_range_are_refused(optimizer, settings, message):
     of_another = optimizer([torch.ones(2, requires_grad=True)], lr=0.1)
     with pytest.raises(ValueError, match=message):
         of_another.add_param_group({"params": [parameter]} | settings)
+
+
+@pytest.mark.parametrize("betas", [(0.9,), (0.9, 0.99, 0.999)])
+def test_adam_has_two_betas(betas):
+    numbers = [torch.ones(1, requires_grad=True) for _ in range(2)]
+    optimizer = formulas.Adam(numbers[:1])
+    with pytest.raises(ValueError, match="betas must be two numbers"):
+        optimizer.add_param_group({"params": numbers[1:], "betas": betas})

@@ -4,6 +4,7 @@ The iteration is told by its singular values and vectors.
 """
 
 import copy
+from inspect import unwrap
 from typing import Any
 
 import pytest
@@ -280,3 +281,14 @@ def test_bad_input():
         Muon([matrix], lr=0.1, ns_steps=0)
     with pytest.raises(ValueError, match="no closure"):
         Muon([matrix], lr=1).step(lambda: 0.0)
+
+
+def test_steps_are_whole_and_matrices_stacked():
+    matrices = [nn.Parameter(torch.ones(2, 2)) for _ in range(2)]
+    optimizer = Muon(matrices[:1], lr=0.1)
+    with pytest.raises(ValueError, match=r"ns_steps must be at least 1, a whole number, got 2\.5"):
+        optimizer.add_param_group({"params": matrices[1:], "ns_steps": 2.5})
+    with pytest.raises(
+        ValueError, match=r"a stack of matrices \(S, R, C\), got the shape \(2, 2\)"
+    ):
+        unwrap(orthogonalise)(torch.ones(2, 2))
