@@ -4,7 +4,6 @@ import math
 
 import pytest
 import torch
-from torch import nn
 from torch.distributions import Normal
 
 from aigc_tutorial import evaluation
@@ -12,23 +11,6 @@ from aigc_tutorial import evaluation
 
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
-
-
-@pytest.mark.equation("steps-rmsprop")
-def test_rmsprop_by_its_formula():
-    alpha, rate, epsilon = 0.95, 1e-2, 1e-8
-    theta = torch.randn(5, generator=seeded(), dtype=torch.float64)
-    weights = nn.Parameter(theta.clone())
-    optimizer = torch.optim.RMSprop([weights], lr=rate, alpha=alpha, eps=epsilon)
-    v = torch.zeros(5, dtype=torch.float64)
-    for _ in range(6):
-        gradient = 4 * theta.pow(3)  # of the sum of theta^4
-        v = alpha * v + (1 - alpha) * gradient.square()
-        theta = theta - rate * gradient / (v.sqrt() + epsilon)
-        optimizer.zero_grad()
-        weights.pow(4).sum().backward()
-        optimizer.step()
-    torch.testing.assert_close(weights.detach(), theta)
 
 
 @pytest.mark.equation("steps-best-accuracy")
