@@ -6,10 +6,10 @@ from torch import Tensor, nn
 
 from aigc_tutorial.ar.base import AutoregressiveModel
 from aigc_tutorial.integers import as_count
-from aigc_tutorial.nn import evaluation_mode
+from aigc_tutorial.nn import evaluation_mode, gradients_on
 
 
-@torch.enable_grad()
+@gradients_on()
 def influence(
     model: AutoregressiveModel, tokens: Int64[Tensor, "B T"], *, seed: int = 0
 ) -> Float[Tensor, "T T"]:

@@ -21,7 +21,13 @@ from aigc_tutorial.config import Config, as_instance
 from aigc_tutorial.data.batches.rows import ShuffledBatches, ShuffledTuples
 from aigc_tutorial.data.batches.tokens import TokenWindows
 from aigc_tutorial.integers import as_count
-from aigc_tutorial.nn import EMA, devices_restored, evaluation_mode, full_precision
+from aigc_tutorial.nn import (
+    EMA,
+    devices_restored,
+    evaluation_mode,
+    full_precision,
+    gradients_on,
+)
 from aigc_tutorial.optim import JointOptimizer, Muon, split_parameters, warmup_flat_decay
 from aigc_tutorial.training import Engine, History, Tracker, run
 from aigc_tutorial.training.checkpoint import (
@@ -281,6 +287,7 @@ class ARTrainingResult(Generic[ModelT]):
     seconds: float
 
 
+@gradients_on()
 def train(
     model: ModelT,
     data: Tensor | tuple[Tensor, ...] | Batches,

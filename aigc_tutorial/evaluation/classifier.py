@@ -23,7 +23,7 @@ from aigc_tutorial.data.checks import (
     require_same_length,
 )
 from aigc_tutorial.integers import as_count
-from aigc_tutorial.nn import Pretrained, evaluation_mode
+from aigc_tutorial.nn import Pretrained, autocast_off, evaluation_mode, gradients_on
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,7 @@ class Prediction:
         return self.logits.argmax(dim=1)
 
 
+@autocast_off()
 @torch.no_grad()
 def predict(classifier: DigitClassifier, images: Samples, *, batch_size: int = 500) -> Prediction:
     """Features and logits of many images, in evaluation mode and without gradients.
@@ -268,6 +269,8 @@ def require_finite_loss(loss: float, n_seen: int) -> None:
         )
 
 
+@autocast_off()
+@gradients_on()
 def train_classifier(
     images: Samples,
     labels: Samples,

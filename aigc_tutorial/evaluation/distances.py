@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from aigc_tutorial.nn import autocast_off
+
 _ROWS_AT_A_TIME = 2048
 """Blocks of so many rows by so many are compared at a time: 16 MiB, whatever N and M are."""
 _PAIRS_AT_A_TIME = 16_384
@@ -70,6 +72,7 @@ class _Comparison:
             yield start, self.r[start : start + _ROWS_AT_A_TIME].to(self.exact_dtype)
 
 
+@autocast_off()
 def nearest(
     x: Float[Tensor, "N F"], r: Float[Tensor, "M F"], k: int, batch_size: int
 ) -> tuple[Float[Tensor, "N k"], Int64[Tensor, "N k"]]:
@@ -127,6 +130,7 @@ def _nearest_by_differences(
     return exact, best_index.gather(1, order)
 
 
+@autocast_off()
 def in_a_ball(
     x: Float[Tensor, "N F"], r: Float[Tensor, "M F"], radii: Float[Tensor, " M"]
 ) -> Bool[Tensor, " N"]:

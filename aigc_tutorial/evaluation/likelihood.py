@@ -15,7 +15,7 @@ from jaxtyping import Int64
 from torch import Tensor, nn
 
 from aigc_tutorial.integers import IntegersLike, as_int64
-from aigc_tutorial.nn import evaluation_mode
+from aigc_tutorial.nn import autocast_off, evaluation_mode
 
 
 @runtime_checkable
@@ -180,6 +180,7 @@ def _check_rows(model: LikelihoodModel, rows: tuple[Any, ...]) -> tuple[Tensor, 
     return rows if check is None else check(*rows)
 
 
+@autocast_off()
 @torch.no_grad()
 def _nll(model: LikelihoodModel, batch: tuple[Tensor, ...]) -> Tensor:
     """Negative log-likelihoods in evaluation mode, on the CPU, in double precision."""

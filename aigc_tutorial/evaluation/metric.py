@@ -15,6 +15,7 @@ from aigc_tutorial.data.checks import require_finite
 from aigc_tutorial.environment import require
 from aigc_tutorial.evaluation.classifier import DigitClassifier
 from aigc_tutorial.evaluation.frechet import FeatureStatistics
+from aigc_tutorial.nn import autocast_off
 
 
 class FrozenFeatures(nn.Module):
@@ -36,6 +37,7 @@ class FrozenFeatures(nn.Module):
         """Stay in evaluation mode."""
         return super().train(False)
 
+    @autocast_off()
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B F"]:
         """Features of images in [-1, 1], float32 whatever type the classifier computes in."""
         features = self.classifier.features(x.to(next(self.classifier.parameters()))).float()

@@ -23,6 +23,7 @@ from aigc_tutorial.data.checks import (
     require_samples,
 )
 from aigc_tutorial.evaluation.classifier import require_finite_loss
+from aigc_tutorial.nn import autocast_off, gradients_on
 
 _FEWEST = 4
 """Samples of a set: two to train on, since one has no standard deviation, and two to test."""
@@ -78,6 +79,8 @@ class TwoSampleResult:
         )
 
 
+@autocast_off()
+@gradients_on()
 def classifier_two_sample_test(
     x_real: Samples,
     x_fake: Samples,

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.autograd.functional import hessian
 
 from aigc_tutorial.gan.losses import NON_SATURATING, AdversarialLoss
+from aigc_tutorial.nn import gradients_on
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class DiracGAN:
         theta, psi = state
         return self.loss.generator((psi * theta)[None])
 
+    @gradients_on()
     def field(self, states: Float[Tensor, "N 2"]) -> Float[Tensor, "N 2"]:
         """Where each player wants to go from each state.
 

@@ -18,7 +18,14 @@ from aigc_tutorial.gan.base import Discriminator, Generator, check_copies, train
 from aigc_tutorial.gan.losses import RELATIVISTIC, AdversarialLoss
 from aigc_tutorial.gan.penalties import gradient_penalty, r1_penalty, r2_penalty
 from aigc_tutorial.integers import as_count
-from aigc_tutorial.nn import EMA, devices_restored, evaluation_mode, frozen, full_precision
+from aigc_tutorial.nn import (
+    EMA,
+    devices_restored,
+    evaluation_mode,
+    frozen,
+    full_precision,
+    gradients_on,
+)
 from aigc_tutorial.optim import (
     JointOptimizer,
     layer_weights,
@@ -369,7 +376,7 @@ class GANTrainingResult:
     seconds: float
 
 
-@torch.enable_grad()  # whatever the caller has switched off for work of its own
+@gradients_on()
 def train(
     generator: Generator,
     discriminator: Discriminator,

@@ -10,10 +10,10 @@ from aigc_tutorial.nn.attention import (
     segment_mask,
 )
 from aigc_tutorial.nn.ema import EMA
-from aigc_tutorial.nn.mode import devices_restored, evaluation_mode, frozen
+from aigc_tutorial.nn.mode import devices_restored, evaluation_mode, frozen, gradients_on
 from aigc_tutorial.nn.norm import rms_norm
 from aigc_tutorial.nn.position import RotaryPositions, rotate
-from aigc_tutorial.nn.precision import full_precision
+from aigc_tutorial.nn.precision import autocast_off, full_precision
 from aigc_tutorial.nn.pretrained import Pretrained, count_parameters
 from aigc_tutorial.nn.token_shift import TokenShift
 
@@ -26,12 +26,14 @@ __all__ = [
     "TokenShift",
     "attend",
     "attention_probabilities",
+    "autocast_off",
     "causal_mask",
     "count_parameters",
     "devices_restored",
     "evaluation_mode",
     "frozen",
     "full_precision",
+    "gradients_on",
     "relu_squared",
     "rms_norm",
     "rotate",

@@ -1,4 +1,4 @@
-"""What holds of a model for a while: evaluation mode, frozen weights, another device."""
+"""What holds for a while: evaluation mode, frozen weights, another device, gradients."""
 
 import threading
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from itertools import islice
 from weakref import WeakKeyDictionary
 
+import torch
 from torch import nn
 
 # Of each module that is being evaluated: by how many at this moment, and the mode to return to.
@@ -68,3 +69,10 @@ def devices_restored(*models: nn.Module) -> Iterator[None]:
     finally:
         for model, device in devices.items():
             model.to(device)
+
+
+@contextmanager
+def gradients_on() -> Iterator[None]:
+    """Differentiate, within a caller's ``torch.no_grad`` or ``torch.inference_mode`` too."""
+    with torch.inference_mode(False), torch.enable_grad():
+        yield

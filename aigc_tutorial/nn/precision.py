@@ -1,5 +1,8 @@
 """Where half a precision is too little."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -12,3 +15,18 @@ def full_precision(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     what it returns needs more of them.
     """
     return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+@contextmanager
+def autocast_off() -> Iterator[None]:
+    """Compute in the types that the tensors have, within a caller's ``torch.autocast`` too.
+
+    It keeps its first copy of every weight until it ends: a network that is trained in it stays as
+    it began, without a word. And a measure must not depend on what is around it.
+    """
+    here = torch.accelerator.current_accelerator()
+    with ExitStack() as contexts:
+        for kind in {"cpu", "cpu" if here is None else here.type}:
+            if torch.is_autocast_enabled(kind):
+                contexts.enter_context(torch.autocast(kind, enabled=False))
+        yield

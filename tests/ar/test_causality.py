@@ -30,6 +30,15 @@ def test_a_causal_model_has_nothing_above_the_diagonal():
         assert (found.tril().diagonal() > 0).all()
 
 
+@pytest.mark.parametrize("off", [torch.no_grad, torch.inference_mode])
+def test_a_block_without_gradients_changes_nothing(off):
+    model = randomize(ar.Transformer(CONFIG))
+    tokens = random_tokens(model, 3, 6)
+    expected = ar.influence(model, tokens)
+    with off():
+        assert torch.equal(ar.influence(model, tokens), expected)
+
+
 def test_a_leak_smaller_than_rounding_is_found():
     model = randomize(Leaky(CONFIG))
     tokens = random_tokens(model, 1, 6)

@@ -86,6 +86,16 @@ def test_the_loss_is_the_mean_over_real_tokens(text):
         torch.testing.assert_close(ours.grad, expected.grad)
 
 
+@pytest.mark.parametrize("off", [torch.no_grad, torch.inference_mode])
+def test_a_training_in_a_block_without_gradients_is_the_same(text, off):
+    config = dataclasses.replace(CONFIG, ema_half_life=100.0)
+    expected = train(model(), text, config=config, progress_bar=False)
+    network = model()
+    with off():
+        found = train(network, text, config=config, progress_bar=False)
+    assert torch.equal(weights(found.model), weights(expected.model))
+
+
 def test_a_step_without_a_target_is_refused_and_moves_nothing(text):
     tokens, mask = pad_sequences([text[:9], text[20:24]])
     player = trainer(dataclasses.replace(CONFIG, ema_half_life=100.0))

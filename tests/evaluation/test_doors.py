@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from aigc_tutorial import data, evaluation
+from aigc_tutorial import ar, data, evaluation
 from aigc_tutorial.data import ImageDataset, Source
 from tests import second_device
 from tests.evaluation import small_inputs as doors
@@ -131,6 +131,60 @@ class TestTypes:
     def test_one_label_is_not_everybodys(self):
         with pytest.raises(ValueError, match="120 images and 1 labels"):
             evaluation.accuracy(doors.classifier(), doors.images(), doors.LABELS[:1])
+
+
+AROUND = {
+    "no_grad": torch.no_grad,
+    "inference_mode": torch.inference_mode,
+    "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+}
+
+
+@pytest.mark.parametrize("context", list(AROUND))
+class TestAround:
+    """What a caller does around a measure is the caller's: it changes no number."""
+
+    @IMAGES
+    def test_of_images(self, name, context):
+        measure, expected = doors.OF_IMAGES[name], doors.OF_IMAGES[name](
+            doors.images(), doors.classifier()
+        )
+        network = doors.classifier()
+        with AROUND[context]():
+            found = measure(doors.images(), network)
+        torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+    @BOTH
+    def test_of_two(self, name, context):
+        measure = ALL_OF_TWO[name]
+        expected = measure(doors.features(1), doors.features(2))
+        with AROUND[context]():
+            found = measure(doors.features(1), doors.features(2))
+        torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+    def test_a_fresh_classifier_learns(self, context):
+        x, y = torch.randn(400, 5, generator=doors.seeded(2)), torch.ones(400, 5)
+        y = y + torch.randn(400, 5, generator=doors.seeded(3))
+        config = evaluation.TwoSampleConfig(n_samples_shown=6000)
+        with AROUND[context]():
+            result = evaluation.classifier_two_sample_test(
+                x, y, rng=doors.seeded(), config=config
+            )
+        assert result.accuracy > 0.75
+
+    def test_a_radius_is_decided_as_without(self, context):
+        x, y = (torch.randn(300, 64, generator=doors.seeded(seed)) for seed in (0, 1))
+        expected = evaluation.precision_recall(x, y)
+        with AROUND[context]():
+            assert evaluation.precision_recall(x, y) == expected
+
+    def test_likelihood(self, context):
+        torch.manual_seed(0)
+        model = ar.WindowModel(ar.WindowConfig(7))
+        tokens = torch.randint(7, (200,), generator=doors.seeded())
+        expected = evaluation.text_likelihood(model, tokens, context=16)
+        with AROUND[context]():
+            assert evaluation.text_likelihood(model, tokens, context=16) == expected
 
 
 class TestDevices:

@@ -25,6 +25,14 @@ def test_field_is_minus_the_gradient_of_each_player(loss):
         torch.testing.assert_close(arrow, expected)
 
 
+@pytest.mark.parametrize("off", [torch.no_grad, torch.inference_mode])
+def test_field_is_the_same_in_a_block_without_gradients(off):
+    game = DiracGAN(r1_gamma=0.3)
+    expected = game.field(states())
+    with off():
+        assert torch.equal(game.field(states()), expected)
+
+
 def test_penalties_are_those_of_the_package():
     theta, psi = 0.8, -1.7
     state = torch.tensor([theta, psi])

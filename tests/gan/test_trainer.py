@@ -602,10 +602,12 @@ def test_a_copy_of_a_training_goes_on_alone(rows):
     assert torch.equal(weights(other.ema.model), weights(player.ema.model))
 
 
-def test_a_training_in_a_block_without_gradients_is_the_same(rows):
+@pytest.mark.parametrize("off", [torch.no_grad, torch.inference_mode])
+def test_a_training_in_a_block_without_gradients_is_the_same(rows, off):
     expected = gan.train(*networks(), rows, config=CONFIG, progress_bar=False)
-    with torch.no_grad():
-        found = gan.train(*networks(), rows, config=CONFIG, progress_bar=False)
+    pair = networks()
+    with off():
+        found = gan.train(*pair, rows, config=CONFIG, progress_bar=False)
     assert torch.equal(weights(found.raw_generator), weights(expected.raw_generator))
 
 
