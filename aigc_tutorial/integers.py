@@ -12,7 +12,9 @@ IntegersLike: TypeAlias = Tensor | np.ndarray | Sequence[Any] | int | np.integer
 """What :func:`as_int64` takes."""
 
 
-def as_int64(values: IntegersLike, name: str, remedy: str = "") -> Int64[Tensor, "..."]:
+def as_int64(
+    values: IntegersLike, name: str, remedy: str = "", *, truth_values: bool = False
+) -> Int64[Tensor, "..."]:
     """Convert whole numbers to an int64 tensor; nothing is rounded.
 
     A tensor stays on its device, and one that is int64 already is returned itself.
@@ -21,10 +23,11 @@ def as_int64(values: IntegersLike, name: str, remedy: str = "") -> Int64[Tensor,
         values: numbers, in a tensor, an array, or lists.
         name: what to call them in the message.
         remedy: what to do about other numbers, as the end of a sentence.
+        truth_values: whether to take these too, as 0 and 1.
 
     Raises:
-        ValueError: if the numbers are of a floating-point type or are truth values, if they
-            reach 2^63, or if there are no numbers.
+        ValueError: if the numbers are of a floating-point type or are truth values where
+            these are not taken, if they reach 2^63, or if there are no numbers.
     """
     if isinstance(values, Tensor) and values.dtype == torch.int64:
         return values
@@ -39,7 +42,8 @@ def as_int64(values: IntegersLike, name: str, remedy: str = "") -> Int64[Tensor,
     if not isinstance(values, Tensor) and tensor.numel() == 0:
         return tensor.to(torch.int64)  # an empty list has no type of its own
     kind = tensor.dtype
-    if kind == torch.bool or kind.is_floating_point or kind.is_complex:
+    is_refused = kind == torch.bool and not truth_values
+    if is_refused or kind.is_floating_point or kind.is_complex:
         raise ValueError(
             f"expected {name} as whole numbers (int64), got {str(kind).removeprefix('torch.')}"
             f"{advice}"

@@ -5,13 +5,14 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from aigc_tutorial.ar.base import AutoregressiveModel
-from aigc_tutorial.integers import as_count
+from aigc_tutorial.ar.checks import as_tokens
+from aigc_tutorial.integers import IntegersLike, as_count
 from aigc_tutorial.nn import evaluation_mode, gradients_on
 
 
 @gradients_on()
 def influence(
-    model: AutoregressiveModel, tokens: Int64[Tensor, "B T"], *, seed: int = 0
+    model: AutoregressiveModel, tokens: Int64[Tensor, "B T"] | IntegersLike, *, seed: int = 0
 ) -> Float[Tensor, "T T"]:
     r"""How strongly the logits after token t depend on token s: row t, column s.
 
@@ -26,13 +27,15 @@ def influence(
 
     Args:
         model: one that embeds its tokens with an ``nn.Embedding``. It is put into evaluation mode.
-        tokens: any sequences; more of them make it less likely that a dependence is missed.
+        tokens: any sequences, in a tensor, an array or lists; more of them make it less likely
+            that a dependence is missed.
         seed: of the direction.
 
     Raises:
-        ValueError: if no embedding was given the tokens, or the logits depend on no token at all:
-            nothing could be found then, a leak or not.
+        ValueError: if the model does not take the tokens, if no embedding was given them, or if
+            the logits depend on no token at all: nothing could be found then, a leak or not.
     """
+    tokens = as_tokens(tokens, model.vocab_size, model.context).to(model.device)
     with evaluation_mode(model):
         logits, embeddings = _forward_with_embeddings(model, tokens)
         rng = torch.Generator().manual_seed(as_count(seed, "seed", at_least=0))

@@ -6,7 +6,6 @@ checks shapes alone: to look at values it would have to wait for a GPU in every 
 not be exported.
 """
 
-import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
+from aigc_tutorial.data.checks import check_rows
 from aigc_tutorial.integers import IntegersLike, as_int64
 
 
@@ -103,9 +103,8 @@ def as_levels(
     Raises:
         ValueError: if they are something else, such as images in [0, 1].
     """
-    if isinstance(levels, Tensor) and levels.dtype == torch.bool:
-        levels = levels.to(torch.int64)
-    numbers = as_int64(levels, "levels", "data.quantise makes them from images in [-1, 1]")
+    remedy = "data.quantise makes them from images in [-1, 1]"
+    numbers = as_int64(levels, "levels", remedy, truth_values=True)
     height, columns = config.image_shape[-2:]
     if numbers.ndim != 3 or numbers.shape[1:] != (height, columns):
         raise ValueError(
@@ -115,8 +114,7 @@ def as_levels(
         lowest, highest = (int(extreme) for extreme in numbers.aminmax())
         if not 0 <= lowest <= highest < config.n_levels:
             raise ValueError(
-                f"levels must lie in 0 … {config.n_levels - 1}, got {lowest} … {highest}; "
-                "data.quantise makes them from images in [-1, 1]"
+                f"levels must lie in 0 … {config.n_levels - 1}, got {lowest} … {highest}; {remedy}"
             )
     return numbers
 
@@ -175,14 +173,7 @@ def as_training_data(model: Any, data: Any) -> Any:
         ValueError: if the model cannot learn from the data, or there is nothing to predict.
     """
     if isinstance(data, tuple):
-        try:
-            inspect.signature(model.check_rows).bind(*data)
-        except TypeError as error:
-            raise ValueError(
-                f"a tuple of {len(data)} is not what {type(model).__name__} learns from ({error}); "
-                "expected what its nll takes: rows, and what belongs to them"
-            ) from None
-        return _rows_to_predict(model.check_rows(*data))
+        return _rows_to_predict(check_rows(model, data))
     if hasattr(data, "__next__"):
         return data
     if not isinstance(data, Tensor | np.ndarray):

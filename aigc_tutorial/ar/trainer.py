@@ -290,7 +290,7 @@ class ARTrainingResult(Generic[ModelT]):
 @gradients_on()
 def train(
     model: ModelT,
-    data: Tensor | tuple[Tensor, ...] | Batches,
+    data: Tensor | tuple[Tensor | None, ...] | Batches,
     *,
     config: ARTrainingConfig | None = None,
     seed: int = 0,
@@ -314,10 +314,10 @@ def train(
     Args:
         model: its ``nll`` is minimised.
         data: a long text (N,), which is cut into windows; or separate rows, tokens (N, T) or images
-            (N, H, W), alone or in a tuple with what else ``model.nll`` takes: a mask, segments,
-            labels; or batches made elsewhere, on the device, a generator of their own in them;
-            with a checkpoint folder they have a method ``identity()``, which returns what tells
-            them from others: seed and a hash of the data.
+            (N, H, W), alone or in a tuple with what else ``model.nll`` takes: a mask or None,
+            segments, labels; or batches made elsewhere, on the device, a generator of their own in
+            them; with a checkpoint folder they have a method ``identity()``, which returns what
+            tells them from others: seed and a hash of the data.
         config: how it is trained.
         seed: of the order of the data.
         validation: measures the model on held-out data, for example

@@ -1,17 +1,21 @@
 """Checks of data at the doors where they enter: training, evaluation, data sets.
 
 Every function that takes samples sends them through one of these first. What is safe is converted:
-NumPy arrays, data sets of images, other floating point types, gradients cut off. What is not is a
+NumPy arrays, lists, data sets of images, other number types, gradients cut off. What is not is a
 ValueError, or a TypeError if it is no array at all, that says what was expected and what to do.
 Under pytest the shapes in the signatures are checked before these; everywhere else these speak.
 """
 
-from typing import Protocol, runtime_checkable
+import inspect
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int64, Shaped
 from torch import Tensor
+
+from aigc_tutorial.integers import as_int64
 
 
 @runtime_checkable
@@ -21,8 +25,11 @@ class HasImages(Protocol):
     images: Tensor
 
 
-Samples = Shaped[Tensor, "..."] | Shaped[np.ndarray, "..."] | HasImages
-"""What a door takes for a set of samples: a tensor, a NumPy array, or a data set of images."""
+Samples = Shaped[Tensor, "..."] | Shaped[np.ndarray, "..."] | HasImages | Sequence[Any]
+"""What a door takes for samples: a tensor, a NumPy array, a data set of images, or a list."""
+
+_HALF_SUPPORTED = (torch.uint16, torch.uint32, torch.uint64)
+"""Types that torch can hold and neither compare nor sort."""
 
 _ROUNDING = 1e-3
 """How far a pixel may lie outside [-1, 1]: what float16 and resampling do to the ends."""
@@ -31,30 +38,70 @@ _ROUNDING = 1e-3
 def as_tensor(values: Samples, name: str) -> Tensor:
     """Take what is given as a tensor without a gradient, on the device and of the type it has.
 
+    Of unsigned whole numbers only bytes keep their type; the larger become int64.
+
     Args:
-        values: A tensor, a NumPy array, or a data set, of which the images are taken.
+        values: A tensor, a NumPy array, a list of numbers or of equally large samples, or a data
+            set, of which the images are taken.
         name: What to call it in messages.
 
     Raises:
         TypeError: If it is none of these.
-        ValueError: If it is a tensor without numbers, on the meta device.
+        ValueError: If it is a tensor without numbers, on the meta device, or a list of samples of
+            different sizes, or a number reaches 2^63.
     """
     if isinstance(values, HasImages) and not isinstance(values, Tensor | np.ndarray):
         values = values.images
-    if isinstance(values, np.ndarray) and values.dtype.kind in "biuf":
+    if isinstance(values, list | tuple):
+        values = _joined(values, name)
+    if isinstance(values, np.ndarray) and values.dtype.kind in "biuf" and values.itemsize <= 8:
         # A copy: torch takes neither negative strides nor foreign byte orders nor read-only memory.
-        return torch.from_numpy(values.astype(values.dtype.newbyteorder("="), order="C"))
+        values = torch.from_numpy(values.astype(values.dtype.newbyteorder("="), order="C"))
     if not isinstance(values, Tensor):
         raise TypeError(
-            f"{name} must be a tensor or a NumPy array of numbers, one sample a row, got "
-            f"{_kind(values)}. Put a list of samples together with torch.stack."
+            f"{name} must be numbers in a tensor, a NumPy array or a list, one sample a row, got "
+            f"{_kind(values)}."
         )
     if values.is_meta:
         raise ValueError(
             f"{name} is on the meta device, where tensors have a shape and no numbers. "
             "Move the model that made it to a real device first."
         )
+    values = as_int64(values, name) if values.dtype in _HALF_SUPPORTED else values
     return values.detach()
+
+
+def _joined(values: Sequence[Any], name: str) -> Any:
+    """A list as one tensor or array."""
+    try:
+        if values and all(isinstance(value, Tensor) for value in values):
+            return torch.stack(list(values))
+        return np.asarray(values)
+    except (ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"{name} must be equally large samples if they are given in a list: {error}"
+        ) from error
+
+
+def as_floats(values: Samples, name: str, remedy: str) -> Float[Tensor, "..."]:
+    """Take finite floating point numbers of any shape, float32 unless they are float64.
+
+    Half a precision would round what is computed from them.
+
+    Args:
+        values: The numbers.
+        name: What to call them in messages.
+        remedy: What to do about numbers of another type, as a sentence.
+
+    Raises:
+        TypeError: If it is no tensor, NumPy array, list or data set of images.
+        ValueError: If the numbers are of another type, or one is not finite.
+    """
+    numbers = as_tensor(values, name)
+    if not numbers.is_floating_point():
+        raise ValueError(f"{name} must be floating point numbers, got {numbers.dtype}. {remedy}")
+    require_finite(numbers, name)
+    return numbers if numbers.dtype == torch.float64 else numbers.float()
 
 
 def as_samples(values: Samples, name: str) -> Float[Tensor, " N ..."]:
@@ -65,25 +112,23 @@ def as_samples(values: Samples, name: str) -> Float[Tensor, " N ..."]:
         name: What to call the set in messages.
 
     Raises:
-        TypeError: If it is neither a tensor nor a NumPy array nor a data set of images.
+        TypeError: If it is no tensor, NumPy array, list or data set of images.
         ValueError: If there is no sample, if the numbers are integers, or one is not finite.
     """
     samples = as_tensor(values, name)
-    if not samples.is_floating_point():
-        raise ValueError(
-            f"{name} must be floating point numbers, got {samples.dtype}. "
-            + (
-                "Pixels 0 … 255 become images in [-1, 1] by data.pixels_to_images."
-                if samples.dtype == torch.uint8
-                else "If whole numbers are meant as measurements, convert them by .float()."
-            )
-        )
+    is_bytes = samples.dtype == torch.uint8
+    samples = as_floats(
+        samples,
+        name,
+        "Pixels 0 … 255 become images in [-1, 1] by data.pixels_to_images."
+        if is_bytes
+        else "If whole numbers are meant as measurements, convert them by .float().",
+    )
     if samples.ndim < 1 or samples.numel() == 0:
         raise ValueError(
             f"{name} must hold at least one sample, one a row, got shape {tuple(samples.shape)}."
         )
-    require_finite(samples, name)
-    return samples if samples.dtype == torch.float64 else samples.float()
+    return samples
 
 
 def as_float32(values: Samples, name: str) -> Float32[Tensor, " N ..."]:
@@ -94,7 +139,7 @@ def as_float32(values: Samples, name: str) -> Float32[Tensor, " N ..."]:
         name: What to call the set in messages.
 
     Raises:
-        TypeError: If it is neither a tensor nor a NumPy array nor a data set of images.
+        TypeError: If it is no tensor, NumPy array, list or data set of images.
         ValueError: As :func:`as_samples`, and if a number is beyond 3.4e38.
     """
     samples = as_samples(values, name)
@@ -117,7 +162,7 @@ def as_images(values: Samples, name: str = "images") -> Float32[Tensor, "N C H W
         name: What to call them in messages.
 
     Raises:
-        TypeError: If it is neither a tensor nor a NumPy array nor a data set of images.
+        TypeError: If it is no tensor, NumPy array, list or data set of images.
         ValueError: If they have another shape, are not finite, or lie in another range.
     """
     images = as_samples(values, name)
@@ -139,7 +184,7 @@ def as_classes(values: Samples, n_classes: int, name: str = "labels") -> Int64[T
         name: What to call them in messages.
 
     Raises:
-        TypeError: If it is neither a tensor nor a NumPy array.
+        TypeError: If it is no tensor, NumPy array or list.
         ValueError: If they are not whole numbers on one axis, or one of them is no class.
     """
     classes = as_tensor(values, name)
@@ -155,6 +200,28 @@ def as_classes(values: Samples, n_classes: int, name: str = "labels") -> Int64[T
             f"{int(classes.max())}."
         )
     return classes
+
+
+def check_rows(model: Any, rows: tuple[Any, ...]) -> tuple[Tensor, ...]:
+    """Let a model look at what its ``nll`` is to take, all at once; one that cannot gets tensors.
+
+    Args:
+        model: Has ``nll``, and mostly ``check_rows``, which takes the same.
+        rows: The data, and what belongs to them: a mask, segments, labels.
+
+    Raises:
+        ValueError: If these are not what the model takes.
+    """
+    if not hasattr(model, "check_rows"):
+        return tuple(as_tensor(part, "rows") for part in rows)
+    try:
+        inspect.signature(model.check_rows).bind(*rows)
+    except TypeError as error:
+        raise ValueError(
+            f"a tuple of {len(rows)} is not what {type(model).__name__} takes ({error}); "
+            "expected what its nll does: rows, and what belongs to them"
+        ) from None
+    return model.check_rows(*rows)
 
 
 def require_image_range(images: Float[Tensor, "..."], name: str) -> None:

@@ -20,6 +20,7 @@ from aigc_tutorial.data.catalogue import (
 )
 from aigc_tutorial.data.checks import (
     Samples,
+    as_floats,
     as_tensor,
     require_finite,
     require_image_range,
@@ -46,7 +47,7 @@ def pixels_to_images(pixels: Samples) -> Float32[Tensor, "..."]:
         pixels: whole numbers, in a tensor or a NumPy array of any shape.
 
     Raises:
-        TypeError: if it is neither a tensor nor a NumPy array.
+        TypeError: if it is no tensor, NumPy array or list.
         ValueError: if they are not whole numbers from 0 to 255.
     """
     values = as_tensor(pixels, "pixels")
@@ -69,15 +70,10 @@ def images_to_pixels(images: Samples) -> UInt8[Tensor, "..."]:
         images: floating point numbers, in a tensor or a NumPy array of any shape.
 
     Raises:
-        TypeError: if it is neither a tensor nor a NumPy array.
+        TypeError: if it is no tensor, NumPy array or list.
         ValueError: if they are whole numbers, pixels already, or not finite.
     """
-    values = as_tensor(images, "images")
-    if not values.is_floating_point():
-        raise ValueError(
-            f"images must be floating point numbers in [-1, 1], got {values.dtype}: pixels already?"
-        )
-    require_finite(values, "images")
+    values = as_floats(images, "images", "Whole numbers may be pixels already.")
     return values.add(1.0).mul(127.5).round().clamp(0, 255).to(torch.uint8)
 
 

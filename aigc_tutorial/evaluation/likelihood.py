@@ -14,7 +14,8 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor, nn
 
-from aigc_tutorial.integers import IntegersLike, as_int64
+from aigc_tutorial.data.checks import check_rows
+from aigc_tutorial.integers import IntegersLike, as_count, as_int64
 from aigc_tutorial.nn import autocast_off, evaluation_mode
 
 
@@ -107,10 +108,9 @@ def text_likelihood(
     Raises:
         ValueError: if there is nothing to predict, or ``stride`` is not in 1 … ``context``.
     """
-    stride = context if stride is None else stride
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-    if not 1 <= stride <= context:
+    context, batch_size = as_count(context, "context"), as_count(batch_size, "batch_size")
+    stride = context if stride is None else as_count(stride, "stride")
+    if stride > context:
         raise ValueError(f"need 1 <= stride <= context, got {stride} and {context}")
     tokens = as_int64(tokens, "tokens", "encode a text with a tokenizer")
     if tokens.ndim != 1 or len(tokens) < 2:
@@ -118,7 +118,7 @@ def text_likelihood(
             "expected a text of two tokens or more, got "
             f"{len(tokens) if tokens.ndim == 1 else f'the shape {tuple(tokens.shape)}'}"
         )
-    _check_rows(model, (tokens[None],))
+    check_rows(model, (tokens[None],))
     windows = _windows(tokens, context, stride, batch_size)
     scores = [_nll(model, (tokens,))[:, n_known:] for tokens, n_known in windows]
     how = "one after the other" if stride == context else f"{stride} apart"
@@ -143,12 +143,11 @@ def sequence_likelihood(
     Raises:
         ValueError: if there are no rows, or nothing in them to predict.
     """
+    batch_size = as_count(batch_size, "batch_size")
     parts: tuple[Any, ...] = rows if isinstance(rows, tuple) else (rows,)
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     if len(parts[0]) == 0:
         raise ValueError("expected at least one sequence, got none")
-    parts = _check_rows(model, parts)
+    parts = check_rows(model, parts)
     sums, counts = [], []
     for batch in zip(*(part.split(batch_size) for part in parts), strict=True):
         nll = _nll(model, batch).flatten(1)
@@ -172,12 +171,6 @@ def _windows(
     rest, n_known = tokens[n_full * stride :], n_known if n_full else 0
     if len(rest) > n_known + 1:
         yield rest[None], n_known
-
-
-def _check_rows(model: LikelihoodModel, rows: tuple[Any, ...]) -> tuple[Tensor, ...]:
-    """Let a model that can look at its data do so, all at once; ``nll`` does on the CPU alone."""
-    check = getattr(model, "check_rows", None)
-    return rows if check is None else check(*rows)
 
 
 @autocast_off()

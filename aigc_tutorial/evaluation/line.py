@@ -3,8 +3,6 @@
 import math
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from aigc_tutorial.data.checks import Samples, as_tensor, require_finite
 
@@ -38,9 +36,7 @@ def wasserstein_1d(x: Samples, y: Samples) -> float:
     return (x.sort().values.double() - y.sort().values.double()).abs().mean().item()
 
 
-def jensen_shannon_1d(
-    log_p: Float[Tensor, " R"], log_q: Float[Tensor, " R"], spacing: float
-) -> float:
+def jensen_shannon_1d(log_p: Samples, log_q: Samples, spacing: float) -> float:
     r"""Jensen-Shannon divergence of two densities on the line, in nats, by quadrature.
 
     .. math:: \mathrm{JSD}(p \,\|\, q)
@@ -61,12 +57,14 @@ def jensen_shannon_1d(
     """
     if not 0 < spacing < math.inf:
         raise ValueError(f"spacing must be a positive number, got {spacing}")
+    log_p, log_q = (
+        as_tensor(x, name).cpu().double() for x, name in ((log_p, "log_p"), (log_q, "log_q"))
+    )
     if log_p.shape != log_q.shape:
         raise ValueError(
             "log_p and log_q must be given at the same points, got shapes "
             f"{tuple(log_p.shape)} and {tuple(log_q.shape)}"
         )
-    log_p, log_q = log_p.detach().cpu().double(), log_q.detach().cpu().double()
     p, q = log_p.exp(), log_q.exp()
     for density, name in ((p, "p"), (q, "q")):
         total = density.sum().item() * spacing

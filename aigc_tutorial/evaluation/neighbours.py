@@ -139,7 +139,8 @@ def copy_report(
 
     Raises:
         ValueError: If there are fewer than ``1 / quantile`` held-out samples (the quantile would
-            rest on less than one of them), or shapes or ranges differ, or there is NaN.
+            rest on less than one of them), if so many of them are training samples too that the
+            threshold would be 0, or shapes or ranges differ, or there is NaN.
     """
     if not 0 < quantile < 1:
         raise ValueError(f"quantile must lie between 0 and 1, got {quantile}.")
@@ -158,6 +159,13 @@ def copy_report(
     distances = found.distances[:, 0].double()
     distances_real = nearest_neighbours(new, real).distances[:, 0].double().sort().values
     threshold = torch.quantile(distances_real, quantile)
+    if threshold == 0:
+        n_equal = int((distances_real == 0).sum())
+        raise ValueError(
+            f"{n_equal} of {len(new)} held_out samples are equal to one in training, so that a "
+            f"quantile of {quantile} sets the threshold to 0, and no copy lies below it. Leave "
+            "them out of held_out, or choose a larger quantile."
+        )
     order = distances.argsort()
     suspicious = order[distances[order] < threshold]
     # Mann-Whitney's U over the number of pairs; ties count one half.

@@ -3,9 +3,19 @@
 import html
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+from torch import Tensor
+
 from aigc_tutorial.pages.display import Shown, format_number, show
 
 _PADDING = "0.2em 0.8em"
+
+
+def _as_python(value: object) -> object:
+    """A number of NumPy or torch as Python's own; all else as it is."""
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.size == 1):
+        return value.item()
+    return value.item() if isinstance(value, Tensor) and value.numel() == 1 else value
 
 
 def _cell(value: object, formats: str | None) -> str:
@@ -29,16 +39,18 @@ def table(
 
     Args:
         rows: mappings from column to value, or sequences in the order of ``columns``.
-        columns: names of the columns; by default the keys of the first row.
+        columns: names of the columns, others are left out; by default the keys of the first row,
+            and then every row must have these and no others.
         caption: text above the table.
-        formats: format specifications of columns, such as ``{"share": ".1%"}``.
+        formats: format specifications of columns, such as ``{"share": ".1%"}``, for numbers of
+            Python, NumPy or torch.
 
     Raises:
         ValueError: if a row does not fit the columns.
     """
     if not rows:
         raise ValueError("there are no rows to show")
-    first = rows[0]
+    first, takes_all = rows[0], columns is None
     if columns is None:
         if not isinstance(first, Mapping):
             raise ValueError("rows without names need columns=[...]")
@@ -51,9 +63,14 @@ def table(
         if isinstance(row, Mapping):
             if missing := [name for name in columns if name not in row]:
                 raise ValueError(f"row {number} has no {', '.join(missing)}")
-            values.append([row[name] for name in columns])
+            if takes_all and (others := [name for name in row if name not in columns]):
+                raise ValueError(
+                    f"row {number} has {', '.join(others)}, which the first row has not; name the "
+                    "columns to show: columns=[...]"
+                )
+            values.append([_as_python(row[name]) for name in columns])
         elif len(row) == len(columns):
-            values.append(list(row))
+            values.append([_as_python(value) for value in row])
         else:
             raise ValueError(f"row {number} has {len(row)} values for {len(columns)} columns")
     text = [

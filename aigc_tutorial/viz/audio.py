@@ -5,7 +5,6 @@ import html
 import io
 import wave
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from torch import Tensor
 
+from aigc_tutorial.data.checks import Samples, as_floats
 from aigc_tutorial.data.synthetic.melodies import Note
 from aigc_tutorial.integers import as_count
 from aigc_tutorial.pages.display import Shown, show
@@ -24,7 +24,7 @@ _NOTE_NAMES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B�
 _BLACK_KEYS = {1, 3, 6, 8, 10}
 
 
-def audio_player(waveform: Float[Tensor, " T"], sample_rate: int, *, label: str) -> None:
+def audio_player(waveform: Samples, sample_rate: int, *, label: str) -> None:
     """Show a player of a sound, with its label above it; the sound is in the page itself.
 
     It needs no kernel and no request: the samples are a WAV file of 16 bits in the element's
@@ -39,6 +39,7 @@ def audio_player(waveform: Float[Tensor, " T"], sample_rate: int, *, label: str)
         ValueError: if there is no sample, one is outside [-1, 1] or not a number, there is more
             than one channel, or the rate is not a whole number of at least 1.
     """
+    waveform = _one_channel(waveform)
     data = base64.b64encode(wav_bytes(waveform, sample_rate)).decode("ascii")
     name = html.escape(label)
     seconds = len(waveform) / sample_rate
@@ -56,23 +57,23 @@ def audio_player(waveform: Float[Tensor, " T"], sample_rate: int, *, label: str)
     )
 
 
-def wav_bytes(waveform: Float[Tensor, " T"], sample_rate: int) -> bytes:
+def wav_bytes(waveform: Samples, sample_rate: int) -> bytes:
     """A WAV file of one channel and 16 bits a sample; 1 becomes 32,767.
 
     Raises:
         ValueError: as :func:`audio_player` does.
     """
-    _check_one_channel(waveform)
+    waveform = _one_channel(waveform)
     sample_rate = as_count(sample_rate, "sample_rate")
     if len(waveform) == 0:
         raise ValueError("there is no sample to play")
-    loudest = float(waveform.detach().abs().max())
+    loudest = float(waveform.abs().max())
     if not loudest <= 1:
         raise ValueError(
             f"the loudest sample is {loudest:.3g}; a sample outside [-1, 1] would be clipped. "
             "Divide by the loudest one"
         )
-    samples = (waveform.detach().cpu().float() * 32_767).round().to(torch.int16)
+    samples = (waveform.float() * 32_767).round().to(torch.int16)
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
         file.setnchannels(1)
@@ -82,17 +83,23 @@ def wav_bytes(waveform: Float[Tensor, " T"], sample_rate: int) -> bytes:
     return buffer.getvalue()
 
 
-def _check_one_channel(waveform: Any) -> None:
-    """Refuse several channels, which would be taken for one after the other."""
-    if waveform.ndim != 1:
+def _one_channel(waveform: Samples) -> Float[Tensor, " T"]:
+    """A sound on the CPU; several channels would be taken for one after the other.
+
+    Raises:
+        ValueError: if there are several, or the samples are whole numbers or not finite.
+    """
+    samples = as_floats(waveform, "waveform", "Divide 16-bit sound by 32768.").cpu()
+    if samples.ndim != 1:
         raise ValueError(
-            f"expected the samples of one channel, shape (T,), got {tuple(waveform.shape)}; take "
+            f"expected the samples of one channel, shape (T,), got {tuple(samples.shape)}; take "
             "one channel, or the mean of all: waveform.mean(dim=0)"
         )
+    return samples
 
 
 def spectrogram(
-    waveform: Float[Tensor, " T"],
+    waveform: Samples,
     sample_rate: int,
     *,
     marks: Mapping[str, float] | None = None,
@@ -116,6 +123,7 @@ def spectrogram(
     Raises:
         ValueError: as :func:`stft_power` does.
     """
+    waveform = _one_channel(waveform)
     power = stft_power(waveform, sample_rate)
     decibels = 10 * (power / power.max().clamp(min=1e-20)).clamp(min=1e-20).log10()
     with style():
@@ -147,14 +155,14 @@ def spectrogram(
     return ax
 
 
-def stft_power(waveform: Float[Tensor, " T"], sample_rate: int) -> Float[Tensor, "F K"]:
+def stft_power(waveform: Samples, sample_rate: int) -> Float[Tensor, "F K"]:
     """Power of each frequency from 0 to half the sample rate, in windows that overlap by 7/8.
 
     Raises:
         ValueError: if the sound is shorter than a window, not finite, or of several channels, or if
             the rate is not a whole number, or so low that a window holds no sample.
     """
-    _check_one_channel(waveform)
+    waveform = _one_channel(waveform)
     n_window = round(_WINDOW_SECONDS * as_count(sample_rate, "sample_rate"))
     if n_window == 0:
         raise ValueError(
@@ -165,11 +173,9 @@ def stft_power(waveform: Float[Tensor, " T"], sample_rate: int) -> Float[Tensor,
         raise ValueError(
             f"the sound has {len(waveform)} samples, a window of 8 ms has {n_window}; give more"
         )
-    if not waveform.isfinite().all():
-        raise ValueError("the sound has samples that are infinite or not a number; drop them first")
-    window = torch.hann_window(n_window)
+    window = torch.hann_window(n_window, dtype=torch.float32)
     spectra = torch.stft(
-        waveform.detach().cpu().float(),
+        waveform.float(),
         n_fft=4 * n_window,
         win_length=n_window,
         hop_length=max(1, n_window // 8),

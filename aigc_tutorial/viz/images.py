@@ -11,12 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from aigc_tutorial.data.checks import Samples, as_tensor
 from aigc_tutorial.environment import require
+from aigc_tutorial.integers import IntegersLike, as_int64
 from aigc_tutorial.viz.labels import written
 from aigc_tutorial.viz.style import new_axes, style
 
-Images: TypeAlias = Float[Tensor, "B C H W"] | UInt8[Tensor, "B C H W"]
-"""Values in [-1, 1], or bytes 0 … 255."""
+Images: TypeAlias = Samples
+"""Images (B, C, H, W) with values in [-1, 1], or bytes 0 … 255: a tensor, an array, a data set."""
 
 MAX_WIDTH = 7.0  # inches; a page's column
 
@@ -40,9 +42,10 @@ def montage(
             or not numbers.
     """
     make_grid = require("torchvision.utils", extra="book").make_grid
+    images = as_tensor(images, "images")
     if len(images) == 0:
         raise ValueError("there are no images to show: the batch is empty")
-    if images.shape[1] not in (1, 3):
+    if images.ndim != 4 or images.shape[1] not in (1, 3):
         raise ValueError(
             f"images need 1 (grey) or 3 (RGB) channels in their second dimension, got shape "
             f"{tuple(images.shape)}"
@@ -107,8 +110,8 @@ def image_grid(
 
 
 def real_beside_generated(
-    x_real: Float[Tensor, "B C H W"],
-    x_fake: Float[Tensor, "N C H W"],
+    x_real: Images,
+    x_fake: Images,
     *,
     n_columns: int = 8,
     titles: tuple[str, str] = ("Real", "Generated"),
@@ -119,6 +122,7 @@ def real_beside_generated(
     """
     import matplotlib.pyplot as plt
 
+    x_real, x_fake = as_tensor(x_real, "x_real"), as_tensor(x_fake, "x_fake")
     n = min(len(x_real), len(x_fake))
     if n == 0:
         raise ValueError(
@@ -134,11 +138,11 @@ def real_beside_generated(
 
 
 def neighbour_pairs(
-    generated: Float[Tensor, "B C H W"],
-    reference: Float[Tensor, "N C H W"],
-    indices: Int64[Tensor, "B K"],
+    generated: Images,
+    reference: Images,
+    indices: Int64[Tensor, "B K"] | IntegersLike,
     *,
-    distances: Float[Tensor, "B K"] | None = None,
+    distances: Float[Tensor, "B K"] | Samples | None = None,
     title: str = "Generated, and its nearest training images",
 ) -> Figure:
     """Show each generated image above the reference images nearest to it: copied or new?
@@ -152,6 +156,9 @@ def neighbour_pairs(
     """
     import matplotlib.pyplot as plt
 
+    generated, reference = as_tensor(generated, "generated"), as_tensor(reference, "reference")
+    indices = as_int64(indices, "indices", "evaluation.nearest_neighbours finds them")
+    distances = None if distances is None else as_tensor(distances, "distances")
     n, k = indices.shape
     if n == 0 or k == 0:
         raise ValueError(f"there are no neighbours to show: indices have the shape {(n, k)}")
@@ -178,7 +185,7 @@ def neighbour_pairs(
 
 
 def snapshots_strip(
-    snapshots: Mapping[int, Float[Tensor, "n C H W"]],
+    snapshots: Mapping[int, Images],
     *,
     n_columns: int = 12,
     title: str = "The same latent vectors through training",
@@ -201,7 +208,8 @@ def snapshots_strip(
             len(counts), 1, figsize=(MAX_WIDTH, (tile + 0.06) * len(counts) + 0.35), squeeze=False
         )
         for ax, count in zip(axes[:, 0], counts, strict=True):
-            image_grid(snapshots[count][:n_columns], n_columns=n_columns, ax=ax)
+            shown = as_tensor(snapshots[count], "snapshots")[:n_columns]
+            image_grid(shown, n_columns=n_columns, ax=ax)
             ax.text(-0.01, 0.5, f"{count:,}", ha="right", va="center", transform=ax.transAxes)
         axes[0, 0].text(
             -0.01, 1.05, "images seen", ha="right", va="bottom", fontsize=7,

@@ -12,7 +12,7 @@ from torch import Tensor
 from aigc_tutorial.pages.display import Shown, show
 from aigc_tutorial.tokenizers import REPLACEMENT, Tokenizer
 from aigc_tutorial.viz.labels import sign, visible
-from aigc_tutorial.viz.numbers import as_numbers
+from aigc_tutorial.viz.numbers import Numbers, as_numbers
 from aigc_tutorial.viz.style import BLUE, VERMILLION
 
 _WIDTH, _ROW, _LEFT, _RIGHT = 440, 19, 62, 70  # of a bar chart, in CSS pixels
@@ -152,9 +152,7 @@ def coloured(labels: Sequence[str], values: Sequence[float], *, largest: float) 
     )
 
 
-def surprise(
-    text: Sequence[str], nll: Float[Tensor, " T"], *, largest: float = 6.0, caption: str = ""
-) -> None:
+def surprise(text: Sequence[str], nll: Numbers, *, largest: float = 6.0, caption: str = "") -> None:
     """Show a text whose tokens are coloured by how little they were expected.
 
     Args:
@@ -163,13 +161,14 @@ def surprise(
         largest: nats of the deepest colour.
         caption: line above the text.
     """
-    if len(text) != len(nll):
-        raise ValueError(f"there are {len(text)} texts of tokens, and {len(nll)} numbers")
+    values = as_numbers(nll, "the likelihoods", finite=False).tolist()
+    if len(text) != len(values):
+        raise ValueError(f"there are {len(text)} texts of tokens, and {len(values)} numbers")
     head = f"<p>{html.escape(caption)}</p>" if caption else ""
-    numbers = " ".join(f"{value:.1f}" for value in nll.tolist())
+    numbers = " ".join(f"{value:.1f}" for value in values)
     show(
         Shown(
             plain=f"{caption}\n{''.join(text)}\n{numbers}".strip(),
-            html=head + coloured(text, nll.tolist(), largest=largest),
+            html=head + coloured(text, values, largest=largest),
         )
     )

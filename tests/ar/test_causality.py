@@ -1,5 +1,6 @@
 """Influence: zero above the diagonal for a causal model, and a leak of any size is found."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -37,6 +38,16 @@ def test_a_block_without_gradients_changes_nothing(off):
     expected = ar.influence(model, tokens)
     with off():
         assert torch.equal(ar.influence(model, tokens), expected)
+
+
+def test_tokens_in_whatever_holds_them():
+    model = randomize(ar.Transformer(CONFIG))
+    expected = ar.influence(model, torch.tensor([[1, 2, 3]]))
+    array = np.array([[1, 2, 3]], dtype=np.uint16)
+    for same in ([[1, 2, 3]], array, torch.from_numpy(array)):
+        assert torch.equal(ar.influence(model, same), expected)
+    with pytest.raises(ValueError, match="tokens must lie in 0 … 6, got 1 … 9"):
+        ar.influence(model, [[1, 9]])
 
 
 def test_a_leak_smaller_than_rounding_is_found():

@@ -307,6 +307,40 @@ def test_masks_and_segments_must_fit_the_tokens():
     assert model.nll(tokens, None, segments)[0, 1] == 0
 
 
+def test_padding_of_packed_rows_is_not_predicted_without_a_mask_either():
+    model: Any = make("transformer")
+    tokens, mask, segments = pack_sequences([torch.tensor(PROMPT), torch.tensor([4, 5])], 7)
+    assert torch.equal(model.check_rows(tokens, None, segments)[1][:, 1:], mask[:, 1:])
+    assert torch.equal(model.nll(tokens, None, segments), model.nll(tokens, mask, segments))
+    found, expected = (sequence_likelihood(model, (tokens, m, segments)) for m in (None, mask))
+    assert found == expected
+    assert found.n_predictions == 3
+
+
+def test_packed_rows_are_learned_alike_with_and_without_their_mask():
+    sequences = list(torch.randint(1, V, (16, 4), generator=seeded()))
+    tokens, mask, segments = pack_sequences(sequences, 7)
+    config = dataclasses.replace(CONFIG, n_tokens=200)
+    losses = []
+    for given in (mask, None):
+        model = make("transformer")
+        data: Any = (tokens, given, segments)
+        losses.append(list(train(model, data, config=config, progress_bar=False).history["loss"]))
+    assert losses[0] == losses[1]
+
+
+def test_segments_that_are_counted_from_0_need_a_mask():
+    model: Any = make("transformer")
+    tokens = random_tokens(model, batch=2, time=4)
+    segments = torch.tensor([[0, 0, 1, 1], [0, 0, 0, 1]])
+    with pytest.raises(ValueError, match="number the sequences 1, 2, …, or give a mask"):
+        model.nll(tokens, None, segments)
+    mask = torch.tensor([[False, True, False, True], [False, True, True, False]])
+    assert torch.equal(model.nll(tokens, mask, segments) != 0, mask[:, 1:])
+    with pytest.raises(ValueError, match="nothing to predict"):
+        as_training_data(model, (tokens, None, 0 * segments))
+
+
 def rows_with_an_empty_one():
     tokens = torch.tensor([[0, 1, 2, 3], [3, 2, 1, 0], [1, 1, 2, 2]])
     mask = torch.tensor([[True] * 4, [True, False, False, False], [True, True, False, False]])
@@ -366,6 +400,10 @@ def test_training_data_have_the_form_that_the_model_learns_from():
     for parts in ((), (text, text, text, text)):
         with pytest.raises(ValueError, match=rf"a tuple of {len(parts)} is not what WindowModel"):
             train(make("window"), parts, config=CONFIG, progress_bar=False)
+    rows = pack_sequences([torch.tensor(PROMPT)], 7)
+    for door in (as_training_data, sequence_likelihood):
+        with pytest.raises(ValueError, match="a tuple of 3 is not what WindowModel takes"):
+            door(make("window"), rows)
 
 
 def test_a_model_that_cannot_be_trained_is_refused():
@@ -408,7 +446,9 @@ def test_grey_levels_are_whole_numbers():
                 door(wrong)
         with pytest.raises(ValueError, match=r"levels must lie in 0 … 1, got 0 … 2"):
             door(levels * 2)
-    for same in (levels.int(), levels.to(torch.uint8), levels.bool(), levels.numpy()):
+    black_and_white = levels.bool()
+    truths = (black_and_white, black_and_white.numpy(), black_and_white.tolist())
+    for same in (levels.int(), levels.to(torch.uint8), levels.numpy(), levels.tolist(), *truths):
         assert torch.equal(model.nll(same), model.nll(levels))
         completed = pixels.sample(model, 2, given=same, n_given_rows=4)
         assert torch.equal(completed, levels)
@@ -416,6 +456,16 @@ def test_grey_levels_are_whole_numbers():
         dequantise(images, 2)
     with pytest.raises(ValueError, match="2 images are to be drawn and 1 are given"):
         pixels.sample(model, 2, given=levels[:1], n_given_rows=1)
+
+
+def test_films_are_scored_from_whatever_holds_them():
+    films = torch.rand(3, 4, 4, 4, generator=seeded()).round()
+    model = FrameModel()
+    expected = sequence_likelihood(model, films)
+    assert expected.nats_per_token == pytest.approx(16 * math.log(2), rel=1e-5)
+    assert expected.n_predictions == 3 * 2
+    for same in (films.numpy(), films.double().numpy(), films.tolist(), list(films)):
+        assert sequence_likelihood(model, same, batch_size=2).nats == pytest.approx(expected.nats)
 
 
 def test_labels_are_whole_numbers():

@@ -2,11 +2,13 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
 from aigc_tutorial.data.checks import (
+    as_tensor,
     require_finite,
     require_image_range,
     require_same_length,
@@ -21,6 +23,32 @@ def test_finite():
     bad = torch.tensor([0.0, math.nan, math.inf, -math.inf])
     with pytest.raises(ValueError, match="x holds 3 entries that are NaN or infinite, out of 4"):
         require_finite(bad, "x")
+
+
+def test_what_is_taken_as_a_tensor():
+    rows = torch.arange(6.0).view(3, 2)
+    for same in (rows, rows.numpy(), rows.tolist(), list(rows), tuple(rows.numpy())):
+        assert torch.equal(as_tensor(same, "x").float(), rows)
+    assert as_tensor(np.uint8([1]), "x").dtype == torch.uint8
+    for kind in (np.uint16, np.uint32, np.uint64):
+        assert as_tensor(np.array([7], dtype=kind), "x").dtype == torch.int64
+    with pytest.raises(ValueError, match=r"x below 2\^63"):
+        as_tensor(np.array([2**63], dtype=np.uint64), "x")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "message"),
+    [
+        ([[1.0], [1.0, 2.0]], ValueError, "x must be equally large samples"),
+        ([torch.zeros(1), torch.zeros(2)], ValueError, "x must be equally large samples"),
+        (["a"], TypeError, "x must be numbers in a tensor, a NumPy array or a list"),
+        ("a", TypeError, "x must be numbers in a tensor, a NumPy array or a list"),
+        (np.longdouble([1]), TypeError, "got a NumPy array of float128"),
+    ],
+)
+def test_what_is_no_tensor(wrong, error, message):
+    with pytest.raises(error, match=message):
+        as_tensor(wrong, "x")
 
 
 def test_same_width():

@@ -30,13 +30,58 @@ class TestImages:
             assert torch.equal(data.pixels_to_images(other), expected)
         assert torch.equal(data.images_to_pixels(expected.double().numpy()), pixels.to(torch.uint8))
 
+    @pytest.mark.parametrize("kind", [np.uint16, np.uint32, np.uint64])
+    def test_pixels_of_types_that_torch_half_supports(self, kind):
+        pixels = np.arange(256, dtype=kind)
+        expected = data.pixels_to_images(torch.arange(256))
+        assert torch.equal(data.pixels_to_images(pixels), expected)
+        assert torch.equal(data.pixels_to_images(torch.from_numpy(pixels)), expected)
+        with pytest.raises(ValueError, match="0 … 255, got 0 to 256"):
+            data.pixels_to_images(np.arange(257, dtype=kind))
+
+    def test_half_a_precision_is_computed_with_in_full(self):
+        for kind in (torch.bfloat16, torch.float16):
+            images = torch.linspace(-1, 1, 999).to(kind)
+            whole = images.float()
+            assert torch.equal(data.images_to_pixels(images), data.images_to_pixels(whole))
+            for n_levels in (2, 16, 256):
+                assert torch.equal(data.quantise(images, n_levels), data.quantise(whole, n_levels))
+            drawn = data.binarise(images, rng=seeded())
+            assert torch.equal(drawn, data.binarise(whole, rng=seeded()))
+            assert torch.equal(data.mu_law_encode(images), data.mu_law_encode(whole))
+
+    def test_images_and_sound_in_whatever_holds_them(self):
+        images = torch.linspace(-1, 1, 16).view(4, 2, 2)
+        sound = torch.linspace(-1, 1, 9)
+        for other in (images.numpy(), images.tolist(), list(images), list(images.numpy())):
+            assert torch.equal(data.quantise(other, 4), data.quantise(images, 4))
+            assert torch.equal(data.images_to_pixels(other), data.images_to_pixels(images))
+        tokens = data.mu_law_encode(sound)
+        for other in (sound.numpy(), sound.tolist()):
+            assert torch.equal(data.mu_law_encode(other), tokens)
+        for other in (tokens.numpy(), tokens.tolist(), tokens.to(torch.uint8)):
+            assert torch.equal(data.mu_law_decode(other), data.mu_law_decode(tokens))
+
+    def test_another_default_type(self):
+        images = torch.full((3, 1, 28, 28), -1.0)
+        images[:, :, 8:20, 10:14] = 1
+        expected = data.moving_digits(images, 2, rng=seeded())
+        torch.set_default_dtype(torch.float64)
+        try:
+            films = data.moving_digits(images, 2, rng=seeded())
+        finally:
+            torch.set_default_dtype(torch.float32)
+        assert films.dtype == torch.float32
+        assert films.shape == expected.shape
+        assert films.unique().tolist() == [0, 1]
+
     def test_what_is_no_pixel(self):
         for wrong in (torch.rand(3), torch.tensor([True]), torch.tensor([-1]), torch.tensor([256])):
             with pytest.raises(ValueError, match="pixels must"):
                 data.pixels_to_images(wrong)
 
     def test_what_is_no_image(self):
-        with pytest.raises(ValueError, match="pixels already"):
+        with pytest.raises(ValueError, match="may be pixels already"):
             data.images_to_pixels(torch.zeros(3, dtype=torch.uint8))
         with pytest.raises(ValueError, match="NaN"):
             data.images_to_pixels(torch.tensor([0.0, math.nan]))

@@ -146,8 +146,9 @@ class TestAround:
 
     @IMAGES
     def test_of_images(self, name, context):
-        measure, expected = doors.OF_IMAGES[name], doors.OF_IMAGES[name](
-            doors.images(), doors.classifier()
+        measure, expected = (
+            doors.OF_IMAGES[name],
+            doors.OF_IMAGES[name](doors.images(), doors.classifier()),
         )
         network = doors.classifier()
         with AROUND[context]():
@@ -167,9 +168,7 @@ class TestAround:
         y = y + torch.randn(400, 5, generator=doors.seeded(3))
         config = evaluation.TwoSampleConfig(n_samples_shown=6000)
         with AROUND[context]():
-            result = evaluation.classifier_two_sample_test(
-                x, y, rng=doors.seeded(), config=config
-            )
+            result = evaluation.classifier_two_sample_test(x, y, rng=doors.seeded(), config=config)
         assert result.accuracy > 0.75
 
     def test_a_radius_is_decided_as_without(self, context):
@@ -232,6 +231,8 @@ class TestDevices:
         expected = evaluation.jensen_shannon_1d(log_p, log_q, 0.009)
         there = log_p.to(second_device.DEVICE)
         assert evaluation.jensen_shannon_1d(there, log_q, 0.009) == pytest.approx(expected)
+        for p, q in ((log_p.numpy(), log_q.tolist()), (log_p.tolist(), log_q.double().numpy())):
+            assert evaluation.jensen_shannon_1d(p, q, 0.009) == pytest.approx(expected)
 
     def test_movements(self):
         moved = [

@@ -127,6 +127,12 @@ def test_nothing_and_nonsense_are_refused():
         text_likelihood(Recorder(), text[:1], context=3)
     with pytest.raises(ValueError, match="1 <= stride <= context"):
         text_likelihood(Recorder(), text, context=3, stride=4)
+    # A float is refused in the same words; the tests' type checker refuses it first.
+    for name in ("context", "stride", "batch_size"):
+        with pytest.raises(ValueError, match=rf"{name} must be at least 1, a whole number"):
+            text_likelihood(Recorder(), text, **{"context": 4, name: True})
+    with pytest.raises(ValueError, match="batch_size must be at least 1, a whole number"):
+        sequence_likelihood(Recorder(), text[None], batch_size=True)
     with pytest.raises(ValueError, match="at least one sequence"):
         sequence_likelihood(Recorder(), text[:0, None])
     with pytest.raises(ValueError, match="no token to predict"):

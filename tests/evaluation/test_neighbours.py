@@ -78,6 +78,15 @@ class TestCopyReport:
         report = copy_report(self.held_out.clone(), self.training, self.held_out)
         assert report.probability_nearer == pytest.approx(0.5, abs=1e-9)
 
+    def test_held_out_samples_that_were_trained_on_hide_no_copies(self):
+        held_out = torch.cat([self.training[:30], self.held_out[:970]])
+        copies = self.training[500:600]
+        with pytest.raises(ValueError, match="30 of 1000 held_out samples are equal to one in tr"):
+            copy_report(copies, self.training, held_out)
+        report = copy_report(copies, self.training, held_out, quantile=0.04)
+        assert report.threshold > 0
+        assert report.share_suspicious == 1.0
+
     def test_refusals(self):
         with pytest.raises(ValueError, match="need at least 100"):
             copy_report(self.held_out, self.training, self.held_out[:99])

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -147,6 +148,25 @@ def test_table_escapes_and_aligns(shown):
 def test_table_takes_sequences_and_formats(shown):
     pages.table([("a", 0.123)], ["name", "share"], formats={"share": ".1%"})
     assert "12.3%" in shown[0].html
+
+
+def test_table_formats_numbers_of_numpy_and_torch_as_pythons(shown):
+    numbers = (0.125, np.float32(0.125), torch.tensor(0.125), torch.tensor([0.125]), np.ones(1) / 8)
+    rows = [(number, count) for number in numbers for count in (4096, np.int64(4096))]
+    pages.table(rows, ["share", "n"], formats={"share": ".1%"})
+    pages.table([(np.bool_(True), torch.tensor(4096))], ["ok", "n"])
+    for line in shown[0].plain.splitlines()[1:]:
+        assert line.split() == ["12.5%", "4,096"]
+    assert shown[0].html.count("text-align: right") == 2 * (len(rows) + 1)
+    assert shown[1].plain.splitlines()[1].split() == ["yes", "4,096"]
+
+
+def test_table_leaves_out_what_was_not_asked_for_and_nothing_else(shown):
+    rows = [{"loss": 1.0}, {"loss": 2.0, "kl": 3.0}]
+    with pytest.raises(ValueError, match=r"row 1 has kl, which the first row has not; .*columns="):
+        pages.table(rows)
+    pages.table(rows, columns=["loss"])
+    assert shown[0].plain.split() == ["loss", "1", "2"]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Players that hold their sound, spectrograms dark where the tone is, a bar for each note."""
 
 import base64
-import inspect
 import io
 import re
 import wave
@@ -76,7 +75,7 @@ def test_the_loudest_sample_is_kept_and_louder_is_refused():
     ]
     with pytest.raises(ValueError, match=r"loudest sample is 1.5"):
         viz.audio_player(torch.tensor([0.0, -1.5]), RATE, label="too loud")
-    with pytest.raises(ValueError, match="nan"):
+    with pytest.raises(ValueError, match="1 entries that are NaN"):
         viz.audio_player(torch.tensor([0.0, float("nan")]), RATE, label="no number")
     with pytest.raises(ValueError, match="no sample"):
         viz.audio_player(torch.tensor([]), RATE, label="silence")
@@ -85,14 +84,26 @@ def test_the_loudest_sample_is_kept_and_louder_is_refused():
 
 
 def test_channels_are_not_played_one_after_the_other():
-    # Called itself: the shape checks of the tests would refuse these sounds first.
     for wrong in (torch.zeros(2, 800), torch.zeros(800, 2), torch.zeros(1, 800), torch.tensor(0.5)):
-        with pytest.raises(ValueError, match="expected the samples of one channel"):
-            audio._check_one_channel(wrong)
-    # Without these checks, as outside of the tests.
+        for function in (audio.wav_bytes, audio.stft_power, viz.spectrogram):
+            with pytest.raises(ValueError, match="expected the samples of one channel"):
+                function(wrong, RATE)
+
+
+def test_a_sound_is_taken_from_whatever_holds_it(monkeypatch):
+    shown: list[Shown] = []
+    monkeypatch.setattr(audio, "show", shown.append)
+    sound = tone(440)
+    viz.audio_player(sound, RATE, label="A")
+    power = audio.stft_power(sound, RATE)
+    for same in (sound.numpy(), sound.tolist(), sound.clone().requires_grad_(), sound.double()):
+        viz.audio_player(same, RATE, label="A")
+        viz.spectrogram(same, RATE)
+        torch.testing.assert_close(audio.stft_power(same, RATE), power)
+    assert {player.html for player in shown} == {shown[0].html}
     for function in (audio.wav_bytes, audio.stft_power):
-        with pytest.raises(ValueError, match="expected the samples of one channel"):
-            inspect.unwrap(function)(torch.zeros(2, 800), RATE)
+        with pytest.raises(ValueError, match=r"floating point numbers, got .*int16\. .* 32768"):
+            function(np.zeros(800, np.int16), RATE)
 
 
 @pytest.mark.parametrize("frequency", [500.0, 1_000.0, 3_000.0])

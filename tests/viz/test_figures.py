@@ -9,7 +9,7 @@ import torch
 from matplotlib.colors import to_rgba
 from matplotlib.patches import Rectangle
 
-from aigc_tutorial import viz
+from aigc_tutorial import data, viz
 from aigc_tutorial.viz.curves import running_mean
 from aigc_tutorial.viz.images import _as_grey
 from aigc_tutorial.viz.style import DPI
@@ -74,6 +74,31 @@ def test_bytes_are_shown_as_the_grey_values_that_they_are():
     assert viz.montage(levels)[:, :, 0].tolist() == levels[0, 0].tolist()
     (shown,) = viz.image_grid(levels).images
     assert np.asarray(shown.get_array())[:, :, 0].tolist() == levels[0, 0].tolist()
+
+
+def test_images_are_taken_from_whatever_holds_them(images):
+    labels, source = torch.zeros(5, dtype=torch.int64), data.Source("embedded", "here", "made up")
+    dataset = data.ImageDataset(images.clamp(max=0.99), labels, source)
+    images, indices = dataset.images, torch.arange(5)[:, None]
+
+    def pixels(same, indices, distances):
+        figures = [
+            viz.image_grid(same).get_figure(),
+            viz.real_beside_generated(same, images),
+            viz.neighbour_pairs(same, same, indices, distances=distances),
+            viz.snapshots_strip({1: same}, n_columns=2),
+        ]
+        drawn = [np.asarray(ax.images[0].get_array()) for f in figures for ax in f.axes]
+        plt.close("all")
+        return drawn
+
+    expected = pixels(images, indices, indices.float())
+    for same in (images.numpy(), images.tolist(), list(images), dataset, images.double()):
+        found = pixels(same, indices.tolist(), indices.double().numpy())
+        for picture, known in zip(found, expected, strict=True):
+            assert np.array_equal(picture, known)
+    with pytest.raises(ValueError, match=r"need 1 \(grey\) or 3 \(RGB\) channels .* \(5, 4, 4\)"):
+        viz.image_grid(images[:, 0])
 
 
 def test_image_grid_draws_into_given_axes(images):

@@ -131,6 +131,8 @@ def keep_top_p(logits: Logits, p: float) -> Logits:
     arXiv 1904.09751, equation 2.
     """
     _check_share("top_p", p)
+    if p == 1:
+        return logits  # the sum below would remove what float32 adds up to 0
     ascending, order = logits.sort(dim=-1, stable=True)
     removed = ascending.softmax(dim=-1).cumsum(dim=-1) <= 1 - p
     removed[..., -1] = False

@@ -162,7 +162,13 @@ class Transformer(AutoregressiveModel):
         begins = torch.zeros_like(numbers, dtype=torch.bool)
         begins[:, 1:] = numbers[:, 1:] != numbers[:, :-1]
         if mask is None:
-            return rows[0], ~begins, numbers
+            padding = numbers == 0
+            if look and (begins & ~padding)[:, 1:][padding[:, :-1]].any():
+                raise ValueError(
+                    "segment 0 is padding behind the sequences, and here another segment follows "
+                    "it; number the sequences 1, 2, …, or give a mask of the tokens to predict"
+                )
+            return rows[0], ~(begins | padding), numbers
         if look and (mask.to(begins.device) & begins).any():
             raise ValueError(
                 "the mask is True at the first token of a segment, which is given and not "
@@ -182,7 +188,8 @@ class Transformer(AutoregressiveModel):
             tokens: sequences, at least two tokens long.
             mask: True where there is a token to predict; the other entries are 0.
             segments: as :meth:`forward` takes them. The first token of a segment is given: its
-                entry is 0.
+                entry is 0. Without a mask 0 is padding, behind the sequences, and its entries are
+                0 too.
 
         Raises:
             ValueError: as :meth:`check_rows` does; values are looked at on the CPU alone.

@@ -3,17 +3,18 @@
 from typing import Any
 
 import torch
-from jaxtyping import Float, Float32, Int64
+from jaxtyping import Float32, Int64
 from torch import Tensor
 
-from aigc_tutorial.data.batches.rows import ShuffledTuples
+from aigc_tutorial.data.batches.rows import ShuffledBatches, ShuffledTuples
 from aigc_tutorial.data.checks import (
     Samples,
-    as_tensor,
-    require_finite,
+    as_floats,
     require_image_range,
 )
 from aigc_tutorial.integers import IntegersLike, as_count, as_int64
+
+_FROM_BYTES = "Images in [-1, 1] are made from bytes by data.pixels_to_images."
 
 
 def quantise(images: Samples, n_levels: int) -> Int64[Tensor, "..."]:
@@ -33,7 +34,7 @@ def quantise(images: Samples, n_levels: int) -> Int64[Tensor, "..."]:
             more) lie in [0, 1], or if ``n_levels`` is no whole number.
     """
     as_count(n_levels, "n_levels", at_least=2)
-    images = _grey_values(images)
+    images = as_floats(images, "images", _FROM_BYTES)
     if images.ndim >= 3:
         require_image_range(images.clamp(-1, 1), "images")
     # floor(x + 1/2), since `round` takes halves to the even neighbour: up here and down there.
@@ -75,7 +76,7 @@ def binarise(images: Samples, *, rng: torch.Generator) -> Int64[Tensor, "..."]:
         ValueError: if a value is no finite floating-point number or beyond ±1, or if images (of
             three axes or more) lie in [0, 1].
     """
-    images = _grey_values(images)
+    images = as_floats(images, "images", _FROM_BYTES)
     if images.ndim >= 3:
         require_image_range(images, "images")
     elif images.numel() and images.abs().max() > 1:
@@ -101,11 +102,12 @@ class BinarisedBatches:
     (torch.int64, torch.Size([64, 28, 28]))
     """
 
-    def __init__(self, batches: ShuffledTuples, *, rng: torch.Generator) -> None:
+    def __init__(self, batches: ShuffledTuples | ShuffledBatches, *, rng: torch.Generator) -> None:
         """Wrap a stream of batches.
 
         Args:
-            batches: yields tuples, images in [-1, 1] first; what follows them is passed on.
+            batches: yields images in [-1, 1], alone or first in a tuple; what follows them there
+                is passed on.
             rng: draws the pixels; must be this object's own.
         """
         self.batches = batches
@@ -115,9 +117,12 @@ class BinarisedBatches:
         """The iterator itself."""
         return self
 
-    def __next__(self) -> tuple[Tensor, ...]:
+    def __next__(self) -> Tensor | tuple[Tensor, ...]:
         """The next batch, levels 0 and 1 in place of the images."""
-        images, *others = next(self.batches)
+        batch = next(self.batches)
+        if isinstance(batch, Tensor):
+            return binarise(batch, rng=self.rng)
+        images, *others = batch
         return binarise(images, rng=self.rng), *others
 
     def identity(self) -> dict[str, Any]:
@@ -132,14 +137,3 @@ class BinarisedBatches:
         """Go on exactly where :meth:`state_dict` was taken."""
         self.batches.load_state_dict(state["batches"])
         self.rng.set_state(torch.as_tensor(state["rng"]).cpu())
-
-
-def _grey_values(images: Samples) -> Float[Tensor, "..."]:
-    images = as_tensor(images, "images")
-    if not images.is_floating_point():
-        raise ValueError(
-            f"expected images as floating-point numbers in [-1, 1], got {images.dtype}; "
-            "data.pixels_to_images makes them from bytes"
-        )
-    require_finite(images, "images")
-    return images

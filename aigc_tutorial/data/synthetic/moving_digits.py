@@ -122,7 +122,7 @@ def _paste(
 ) -> Float32[Tensor, "K T side side"]:
     """Put a digit's upper left corner where its track is; its empty rest is cut at the frame."""
     n, n_frames, _ = tracks.shape
-    canvas = torch.zeros(n, n_frames, side + DIGIT_SIDE, side + DIGIT_SIDE)
+    canvas = digits.new_zeros(n, n_frames, side + DIGIT_SIDE, side + DIGIT_SIDE)
     offsets = torch.arange(DIGIT_SIDE)
     rows = (tracks[:, :, 0, None] + offsets)[..., :, None]
     columns = (tracks[:, :, 1, None] + offsets)[..., None, :]

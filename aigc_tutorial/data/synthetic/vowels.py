@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Complex, Float, Float32, Int64
 from torch import Tensor
 
-from aigc_tutorial.data.checks import require_finite
-from aigc_tutorial.integers import as_count
+from aigc_tutorial.data.checks import Samples, as_floats
+from aigc_tutorial.integers import IntegersLike, as_count, as_int64
 
 VOWEL_SAMPLE_RATE = 8_000
 """Samples per second: telephone quality, enough for the three formants that make the vowel."""
@@ -145,7 +145,7 @@ def _fade(lengths: Int64[Tensor, " N"], n_samples: int) -> Float32[Tensor, "N T"
     return rise * fall
 
 
-def mu_law_encode(waveform: Float[Tensor, "*shape"], levels: int = 256) -> Int64[Tensor, "*shape"]:
+def mu_law_encode(waveform: Samples, levels: int = 256) -> Int64[Tensor, "..."]:
     r"""Round sound to tokens 0 … levels - 1, finer where it is quiet, as the ear hears.
 
     .. math:: F(x) = \operatorname{sign}(x) \frac{\log(1 + \mu |x|)}{\log(1 + \mu)},
@@ -153,29 +153,25 @@ def mu_law_encode(waveform: Float[Tensor, "*shape"], levels: int = 256) -> Int64
 
     This is the smooth curve that ITU-T G.711 approximates by straight pieces, as WaveNet uses it
     (van den Oord et al. 2016). Values outside [-1, 1] are clipped.
+
+    Raises:
+        ValueError: if a value is no finite floating point number.
     """
-    _check_levels(levels)
-    if not waveform.is_floating_point():
-        raise ValueError(
-            f"waveform must be floating point numbers in [-1, 1], got {waveform.dtype}; divide "
-            "16-bit sound by 32768"
-        )
-    require_finite(waveform, "waveform")
+    as_count(levels, "levels", at_least=2)
     mu = levels - 1
-    x = waveform.clamp(-1, 1)
+    x = as_floats(waveform, "waveform", "Divide 16-bit sound by 32768.").clamp(-1, 1)
     compressed = x.sign() * (mu * x.abs()).log1p() / math.log1p(mu)
     return ((compressed + 1) / 2 * mu).round().long()
 
 
-def mu_law_decode(tokens: Int64[Tensor, "*shape"], levels: int = 256) -> Float32[Tensor, "*shape"]:
+def mu_law_decode(tokens: IntegersLike, levels: int = 256) -> Float32[Tensor, "..."]:
     """Turn tokens back into sound in [-1, 1]: the inverse of :func:`mu_law_encode`, but rounded.
 
     Raises:
         ValueError: if a token is not in 0 … levels - 1.
     """
-    _check_levels(levels)
-    if tokens.is_floating_point():
-        raise ValueError(f"tokens must be whole numbers, got {tokens.dtype}")
+    as_count(levels, "levels", at_least=2)
+    tokens = as_int64(tokens, "tokens", "mu_law_encode makes them from sound")
     if tokens.numel() and not 0 <= int(tokens.min()) <= int(tokens.max()) < levels:
         raise ValueError(
             f"tokens must lie in 0 … {levels - 1}, got {int(tokens.min())} … {int(tokens.max())}"
@@ -183,8 +179,3 @@ def mu_law_decode(tokens: Int64[Tensor, "*shape"], levels: int = 256) -> Float32
     mu = levels - 1
     compressed = 2 * tokens.float() / mu - 1
     return compressed.sign() * (compressed.abs() * math.log1p(mu)).expm1() / mu
-
-
-def _check_levels(levels: int) -> None:
-    if levels < 2:
-        raise ValueError(f"levels is {levels}; expected at least 2")

@@ -14,13 +14,13 @@ from typing import Any
 
 import ipywidgets as ipw
 import matplotlib.pyplot as plt
-from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from aigc_tutorial.viz.images import montage
+from aigc_tutorial.data.checks import as_tensor
+from aigc_tutorial.viz.images import Images, montage
 
 MAX_WIDTH = 640  # CSS pixels of a montage
 LABEL = {"description_width": "initial"}  # no wider than its text
@@ -34,12 +34,13 @@ _TABS_STYLE = (
 )
 
 
-def picture(images: Float[Tensor, "B C H W"], alt: str, *, n_columns: int | None = None) -> str:
+def picture(images: Images, alt: str, *, n_columns: int | None = None) -> str:
     """HTML of one picture with its text alternative; the pixels are in the HTML itself.
 
     ``ipywidgets.Image`` has no place for a text alternative, an ``<img>`` in ``ipywidgets.HTML``
     does, and costs the same: both are base64 in a saved page.
     """
+    images = as_tensor(images, "images")
     pixels = montage(images, n_columns=n_columns)
     grey = images.shape[1] == 1
     buffer = io.BytesIO()

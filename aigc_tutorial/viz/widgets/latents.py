@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import ipywidgets as ipw
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
+from aigc_tutorial.data.checks import as_tensor
 from aigc_tutorial.gan.base import Generator
 from aigc_tutorial.gan.latent import decode, great_circle, latents_by_digit, slerp
+from aigc_tutorial.viz.images import Images
 from aigc_tutorial.viz.widgets.frames import (
     column,
     number_slider,
@@ -161,7 +162,7 @@ def interpolate(
 
 
 def training_slider(
-    snapshots: Mapping[int, Float[Tensor, "n C H W"]], *, n_samples: int = 24, n_columns: int = 8
+    snapshots: Mapping[int, Images], *, n_samples: int = 24, n_columns: int = 8
 ) -> ipw.VBox:
     """Move through the training of a generator, by the number of images that it has seen.
 
@@ -179,7 +180,7 @@ def training_slider(
     stack = stacked(
         [
             picture(
-                snapshots[count][:n_samples],
+                as_tensor(snapshots[count], "snapshots")[:n_samples],
                 f"{min(n_samples, len(snapshots[count]))} samples after {count:,} training images",
                 n_columns=n_columns,
             )

@@ -18,6 +18,7 @@ from aigc_tutorial.ar.generation.sampling import process
 from aigc_tutorial.nn.mode import evaluation_mode
 from aigc_tutorial.tokenizers import REPLACEMENT, Tokenizer
 from aigc_tutorial.viz.labels import visible
+from aigc_tutorial.viz.numbers import Numbers, as_numbers
 from aigc_tutorial.viz.tokens import bars, check_labels, coloured, token_label, token_labels
 from aigc_tutorial.viz.widgets.frames import (
     LABEL,
@@ -87,7 +88,7 @@ def next_token_explorer(
 
 
 def sampling_explorer(
-    logits: Float[Tensor, " V"],
+    logits: Numbers,
     labels: Sequence[str],
     *,
     n_shown: int = 12,
@@ -97,7 +98,7 @@ def sampling_explorer(
     """Turn the knobs of sampling and see the distribution change; outlines show it unchanged.
 
     Args:
-        logits: of the next token.
+        logits: of the next token, in a tensor, an array or a list.
         labels: names of the tokens.
         n_shown: number of bars: the most probable tokens, which keep their places.
         temperatures: those offered; 1 must be among them.
@@ -111,6 +112,8 @@ def sampling_explorer(
         ValueError: if 1 is not among the temperatures, there is no filter or one without a setting,
             or there are not as many labels as logits.
     """
+    # In float32 a token 104 nats below the best would have a probability of 0, as removed ones do.
+    logits = torch.from_numpy(as_numbers(logits, "the logits", finite=False))
     check_labels(labels, len(logits))
     if 1 not in temperatures:
         raise ValueError(
@@ -123,8 +126,8 @@ def sampling_explorer(
     order = before.topk(min(n_shown, len(before))).indices.tolist()
 
     def shown(config: SamplingConfig, name: str) -> str:
-        after = process(logits, config).softmax(dim=-1)
-        n_kept = int((after > 0).sum())
+        kept = process(logits, config)
+        after, n_kept = kept.softmax(dim=-1), int((kept > -torch.inf).sum())
         entropy = float(torch.special.entr(after).sum())
         text = f"{n_kept} of {len(after)} tokens are left; entropy {entropy:.2f} nats"
         return f"<p>{text}</p>" + bars(

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aigc_tutorial.data.batches.levels import BinarisedBatches, binarise, dequantise, quantise
-from aigc_tutorial.data.batches.rows import ShuffledTuples
+from aigc_tutorial.data.batches.rows import ShuffledBatches, ShuffledTuples
 from aigc_tutorial.data.images import pixels_to_images
 
 
@@ -68,6 +68,16 @@ def test_every_epoch_draws_anew_and_keeps_the_labels():
     second, second_labels = next(batches)
     assert first_labels.sort().values.tolist() == list(range(8))
     assert not torch.equal(first[first_labels.argsort()], second[second_labels.argsort()])
+
+
+def test_batches_of_images_alone_are_binarised_as_those_with_labels():
+    images, labels = torch.rand(20, 8, 8, generator=seeded()) * 2 - 1, torch.arange(20)
+    alone = BinarisedBatches(ShuffledBatches(images, 4, rng=seeded(1)), rng=seeded(2))
+    with_labels = BinarisedBatches(
+        ShuffledTuples((images, labels), 4, rng=seeded(1)), rng=seeded(2)
+    )
+    for _ in range(6):
+        assert torch.equal(next(alone), next(with_labels)[0])
 
 
 def test_a_restored_stream_goes_on_with_the_same_batches():

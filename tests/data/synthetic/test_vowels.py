@@ -165,5 +165,5 @@ def test_louder_than_loudest_is_clipped():
 def test_tokens_of_another_number_of_levels_are_refused():
     with pytest.raises(ValueError, match=r"0 … 63, got 0 … 64"):
         mu_law_decode(torch.tensor([0, 64]), levels=64)
-    with pytest.raises(ValueError, match="levels is 1"):
+    with pytest.raises(ValueError, match="levels must be at least 2, got 1"):
         mu_law_encode(torch.zeros(1), levels=1)

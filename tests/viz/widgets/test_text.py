@@ -73,6 +73,9 @@ def test_surprise_shows_text_and_numbers(monkeypatch):
     shown: list[Any] = []
     monkeypatch.setattr("aigc_tutorial.viz.tokens.show", shown.append)
     viz.surprise(["a", "b"], torch.tensor([math.nan, 2.0]), caption="two")
+    for same in ([math.nan, 2.0], np.array([math.nan, 2.0])):
+        viz.surprise(["a", "b"], same, caption="two")
+    assert len({str(picture.html) for picture in shown}) == 1
     assert shown[0].plain == "two\nab\nnan 2.0"
     assert "<p>two</p>" in shown[0].html
 
@@ -193,6 +196,24 @@ def test_sampling_explorer_holds_every_setting():
     sliders = of_kind(explorer, ipw.SelectionSlider)
     sources = {source for source, *_ in links(explorer)}
     assert {slider.model_id for slider in sliders} <= sources, "every slider moves something"
+
+
+def test_sampling_explorer_counts_as_removed_what_was_removed():
+    logits = torch.linspace(-15, 15, 65)  # at a temperature of 0.25, float32 rounds nine to 0
+    explorer = viz.widgets.sampling_explorer(
+        logits.numpy(),
+        [str(i) for i in range(65)],
+        n_shown=65,
+        temperatures=(0.25, 1.0),
+        filters={"top_p": (1.0,), "top_k": (64,)},
+    )
+    counts = {"top-p 1": 65, "top-k 64": 64}
+    pictures = [box.value for box in of_kind(explorer, ipw.HTML) if "tokens are left" in box.value]
+    assert len(pictures) == 4
+    for value in pictures:
+        (n_left,) = {n for name, n in counts.items() if name in value}
+        assert f"{n_left} of 65 tokens are left" in value
+        assert value.count("–</text>") == 65 - n_left
 
 
 def test_attention_explorer_shows_the_maps(model, tokenizer):
