@@ -514,7 +514,7 @@ def test_grey_values_are_numbers():
             with pytest.raises(ValueError, match="images holds 1 entries that are NaN"):
                 make_levels(torch.tensor([0.0, wrong]))
         with pytest.raises(
-            ValueError, match="images must be floating point numbers, got .*pixels_to_images"
+            ValueError, match=r"images must be floating point numbers, got .*pixels_to_images"
         ):
             make_levels(torch.zeros(2, 3, dtype=torch.uint8))
         for dark in (torch.zeros(4, 2, 2), torch.rand(4, 2, 2) - 1e-6):
