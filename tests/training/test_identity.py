@@ -34,6 +34,8 @@ class Scaled(gan.MLPGenerator):
 
 
 class WithBuffer(gan.MLPGenerator):
+    scale: torch.Tensor
+
     def __init__(self, config, value=1.0):
         super().__init__(config)
         self.register_buffer("scale", torch.tensor(value), persistent=False)
@@ -51,7 +53,8 @@ def networks(kind: Any = gan.MLPGenerator, **given: Any) -> Any:
 
 def start(rows, folder, *, pair=None, **given):
     given = {"config": CONFIG, "progress_bar": False, "checkpoint_folder": folder} | given
-    return gan.train(*(pair or networks()), rows, **given)
+    generator, discriminator = pair or networks()
+    return gan.train(generator, discriminator, rows, **given)
 
 
 def test_the_code_of_a_class_is_part_of_a_run(rows, tmp_path, monkeypatch):
