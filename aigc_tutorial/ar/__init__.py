@@ -22,6 +22,7 @@ from aigc_tutorial.ar.generation.beam import Beam, beam_search
 from aigc_tutorial.ar.generation.sampling import SamplingConfig
 from aigc_tutorial.ar.generation.speculative import SpeculativeResult, speculative_generate
 from aigc_tutorial.ar.generation.stream import generate, stream, stream_text
+from aigc_tutorial.ar.models.ablated import AblatedTransformer, AblatedTransformerConfig
 from aigc_tutorial.ar.models.frames import FrameModel, FrameModelConfig
 from aigc_tutorial.ar.models.gpt2 import GPT2, GPT2Config
 from aigc_tutorial.ar.models.ngram import NGramConfig, NGramModel
@@ -37,6 +38,8 @@ __all__ = [
     "ARTrainer",
     "ARTrainingConfig",
     "ARTrainingResult",
+    "AblatedTransformer",
+    "AblatedTransformerConfig",
     "AutoregressiveModel",
     "Beam",
     "FrameModel",

@@ -225,7 +225,7 @@ class Transformer(AutoregressiveModel):
         maps = []
         for block in self.blocks:
             assert isinstance(block, TransformerBlock)
-            maps.append(block.attention.maps(rms_norm(x), mask, rotation))
+            maps.append(block.attention.maps(block.normalised(x), mask, rotation))
             x = block(x, mask, rotation)
         return torch.stack(maps)
 
@@ -310,3 +310,7 @@ class TransformerBlock(nn.Module):
         """Add to ``x`` what attention, then the perceptron, finds."""
         x = x + self.attention(rms_norm(x), mask, rotation, cache, layer)
         return x + self.down(self.activation(self.up(rms_norm(x))))
+
+    def normalised(self, x: Float[Tensor, "B K D"]) -> Float[Tensor, "B K D"]:
+        """What attention reads of ``x``."""
+        return rms_norm(x)
