@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from aigc_tutorial import ar
-from aigc_tutorial.nn.attention import attend
+from aigc_tutorial.ar.generation.speculative import count_accepted, residual
+from aigc_tutorial.nn.position import RotaryPositions, rotate
 from tests.ar.checks import randomize
 
 
@@ -21,77 +22,135 @@ def transformer(vocab_size: int, context: int) -> ar.Transformer:
     return randomize(ar.Transformer(config))
 
 
-def recurrent(vocab_size: int) -> ar.RecurrentModel:
-    config = ar.RecurrentConfig(vocab_size, cell="rnn", embedding_dim=3, hidden_dim=5)
-    return randomize(ar.RecurrentModel(config), scale=0.8)
+@pytest.mark.equation("steps-ar-p")
+def test_least_squares_are_the_most_likely_coefficients() -> None:
+    """The gradient of the Gaussian likelihood vanishes there, and they are near the true ones."""
+    c, phi, sigma = 0.5, (1.6, -0.8), 0.7
+    noise = sigma * torch.randn(4_000, generator=generator(0), dtype=torch.float64)
+    values = [0.0, 0.0]
+    for epsilon in noise.tolist():
+        values.append(c + phi[0] * values[-1] + phi[1] * values[-2] + epsilon)
+    x = torch.tensor(values, dtype=torch.float64)
+    past = torch.stack([torch.ones_like(x[2:]), x[1:-1], x[:-2]], dim=1)
+    found = torch.linalg.lstsq(past, x[2:, None]).solution[:, 0].requires_grad_()
+    likelihood = torch.distributions.Normal(past @ found, sigma).log_prob(x[2:]).mean()
+    (gradient,) = torch.autograd.grad(likelihood, found)
+    assert gradient.abs().max() < 1e-9
+    assert found.tolist() == pytest.approx([c, *phi], abs=0.05)
 
 
-@pytest.mark.equation("steps-ar-chain")
-def test_a_joint_distribution_is_the_product_of_its_conditionals() -> None:
-    """From a table of p(x1, x2, x3), conditionals by summing; their product gives it back."""
-    joint = torch.rand(3, 3, 3, generator=generator(0), dtype=torch.float64)
-    joint /= joint.sum()
-    first = joint.sum(dim=(1, 2))
-    second = joint.sum(dim=2) / first[:, None]
-    third = joint / joint.sum(dim=2, keepdim=True)
-    assert torch.allclose(first[:, None, None] * second[:, :, None] * third, joint)
-
-
-@pytest.mark.equation("steps-ar-chain")
-def test_products_of_a_network_s_conditionals_are_a_distribution() -> None:
-    model, length = transformer(3, 5), 4
-    total = 0.0
-    with torch.no_grad():
-        for sequence in itertools.product(range(3), repeat=length):
-            tokens = torch.tensor([[0, *sequence]])
-            probability = 1.0
-            for t in range(1, length + 1):
-                p = model(tokens[:, :t])[0, -1].double().softmax(-1)
-                probability *= float(p[tokens[0, t]])
-            total += probability
-    assert total == pytest.approx(1, abs=1e-5)
-
-
-@pytest.mark.equation("steps-ar-nll")
-def test_loss_of_a_padded_batch_token_by_token() -> None:
-    model = transformer(5, 8)
-    tokens = torch.randint(5, (3, 7), generator=generator(1))
-    mask = torch.arange(7) < torch.tensor([[7], [4], [2]])
-    total, count = 0.0, 0
-    with torch.no_grad():
-        for row, real in zip(tokens, mask, strict=True):
-            for t in range(1, int(real.sum())):
-                p = model(row[None, :t])[0, -1].softmax(-1)
-                total, count = total - math.log(p[row[t]]), count + 1
-        loss = model.nll(tokens, mask).sum() / mask[:, 1:].sum()
-    assert count == 6 + 3 + 1
-    assert loss.item() == pytest.approx(total / count, rel=1e-4)
-
-
-@pytest.mark.equation("steps-ar-rnn")
+@pytest.mark.equation("steps-ar-gru")
 @torch.no_grad()
-def test_recurrence_by_hand() -> None:
-    model = recurrent(6)
-    tokens = torch.randint(6, (9,), generator=generator(2))
-    h = torch.zeros(5)
+def test_gated_recurrence_by_hand() -> None:
+    config = ar.RecurrentConfig(6, cell="gru", embedding_dim=3, hidden_dim=5)
+    model = randomize(ar.RecurrentModel(config), scale=0.8)
     weight_ih, weight_hh, bias_ih, bias_hh = model.rnn.parameters()
+    w_r, w_z, w_n = weight_ih.chunk(3)
+    u_r, u_z, u_n = weight_hh.chunk(3)
+    b_r, b_z, _ = (bias_ih + bias_hh).chunk(3)
+    tokens, h = torch.randint(6, (9,), generator=generator(2)), torch.zeros(5)
     for t, x in enumerate(tokens):
-        update = weight_ih @ model.embedding.weight[x] + bias_ih
-        h = torch.tanh(update + weight_hh @ h + bias_hh)
-        logits = model.output.weight @ h + model.output.bias
-        assert torch.allclose(logits, model(tokens[None])[0, t], atol=1e-5)
+        e = model.embedding.weight[x]
+        r = (w_r @ e + u_r @ h + b_r).sigmoid()
+        z = (w_z @ e + u_z @ h + b_z).sigmoid()
+        n = (w_n @ e + bias_ih[10:] + r * (u_n @ h + bias_hh[10:])).tanh()
+        h = (1 - z) * n + z * h
+        assert torch.allclose(model.output(h), model(tokens[None])[0, t], atol=1e-5)
+
+
+def root_mean_square_1(x: Tensor) -> Tensor:
+    return x / (x.square().mean(-1, keepdim=True).sqrt() + 1e-6)
+
+
+def turned(x: Tensor, t: int) -> Tensor:
+    """R_t x of one vector, pair by pair."""
+    half, out = len(x) // 2, torch.empty_like(x)
+    for i in range(half):
+        angle = t * 1000 ** (-2 * i / len(x))
+        point = complex(x[i], x[i + half]) * complex(math.cos(angle), math.sin(angle))
+        out[i], out[i + half] = point.real, point.imag
+    return out
+
+
+def attended(model: ar.Transformer, u: Tensor) -> tuple[Tensor, Tensor]:
+    """Outputs (T, D) and weights (N, T, T) of the first block's attention, number by number."""
+    attention = model.blocks[0].attention
+    time, width = u.shape
+    n_heads, d = model.config.n_heads, width // model.config.n_heads
+    w_q, w_k, w_v = attention.query_key_value.weight.chunk(3)
+    outputs, alphas = torch.zeros(time, width), torch.zeros(n_heads, time, time)
+    for head in range(n_heads):
+        part = slice(head * d, (head + 1) * d)
+        q = [turned(root_mean_square_1(w_q[part] @ u[t]), t) for t in range(time)]
+        k = [turned(root_mean_square_1(w_k[part] @ u[t]), t) for t in range(time)]
+        for t in range(time):
+            weights = [math.exp(q[t] @ k[s] / math.sqrt(d)) for s in range(t + 1)]
+            for s, weight in enumerate(weights):
+                alphas[head, t, s] = weight / sum(weights)
+                outputs[t, part] += alphas[head, t, s] * (w_v[part] @ u[s])
+    return outputs @ attention.output.weight.T, alphas
 
 
 @pytest.mark.equation("steps-ar-attention")
-def test_attention_is_a_mean_over_earlier_values() -> None:
-    time, d = 6, 4
-    q, k, v = torch.randn(3, 1, 1, time, d, generator=generator(3))
-    expected = torch.zeros(time, d)
-    for t in range(time):
-        weights = [math.exp(q[0, 0, t] @ k[0, 0, s] / math.sqrt(d)) for s in range(t + 1)]
-        for s, weight in enumerate(weights):
-            expected[t] += weight / sum(weights) * v[0, 0, s]
-    assert torch.allclose(attend(q, k, v)[0, 0], expected, atol=1e-5)
+@torch.no_grad()
+def test_attention_of_the_model_token_by_token() -> None:
+    """Of the model and not of a function beside it: rotated, normalised, several heads, masked."""
+    model = transformer(5, 7)
+    u = root_mean_square_1(torch.randn(7, 8, generator=generator(3)))
+    found = model.blocks[0].attention(u[None], None, model.rotary(0, 7))[0]
+    maps = model.blocks[0].attention.maps(u[None], None, model.rotary(0, 7))[0]
+    outputs, alphas = attended(model, u)
+    assert torch.allclose(found, outputs, atol=1e-5)
+    assert torch.allclose(maps, alphas, atol=1e-5)
+    assert torch.allclose(maps.sum(-1), torch.ones(2, 7))
+
+
+@pytest.mark.equation("steps-ar-rotary")
+@pytest.mark.parametrize(("t", "s"), [(0, 0), (3, 1), (1, 6), (11, 4)])
+def test_products_of_rotated_vectors_depend_on_the_distance_alone(t: int, s: int) -> None:
+    q, k = torch.randn(2, 8, generator=generator(10), dtype=torch.float64)
+    left = turned(q, t) @ turned(k, s)
+    assert left.item() == pytest.approx((q @ turned(k, s - t)).item(), rel=1e-9)
+    assert left.item() == pytest.approx((turned(q, t + 5) @ turned(k, s + 5)).item(), rel=1e-9)
+    assert turned(q, t).norm().item() == pytest.approx(q.norm().item())
+    cos, sin = (table.double() for table in RotaryPositions(8, 12, 1000.0)(0, 12))
+    for x, place in ((q, t), (k, s)):
+        row = rotate(x[None], (cos[place : place + 1], sin[place : place + 1]))[0]
+        assert torch.allclose(row, turned(x, place), atol=1e-6)
+
+
+@pytest.mark.equation("steps-ar-block")
+@torch.no_grad()
+def test_logits_of_a_block_by_hand() -> None:
+    config = ar.TransformerConfig(5, 7, n_layers=1, n_heads=2, width=8, token_shift=0)
+    model = randomize(ar.Transformer(config))
+    tokens = torch.randint(5, (7,), generator=generator(11))
+    u, block = root_mean_square_1(model.embedding.weight[tokens]), model.blocks[0]
+    u = u + attended(model, root_mean_square_1(u))[0]
+    u = u + (root_mean_square_1(u) @ block.up.weight.T).clamp(min=0) ** 2 @ block.down.weight.T
+    a = root_mean_square_1(u) @ model.head.weight.T
+    assert torch.allclose(model(tokens[None])[0], 15 * torch.tanh(a / 15), atol=1e-5)
+
+
+@pytest.mark.equation("steps-ar-speculative")
+@pytest.mark.parametrize("seed", range(5))
+def test_accepted_and_replaced_together_have_the_target_s_distribution(seed: int) -> None:
+    p, q = (2 * torch.randn(2, 6, generator=generator(seed), dtype=torch.float64)).softmax(-1)
+    accepted = q * (p / q).clamp(max=1)
+    assert torch.allclose(accepted + (p - q).clamp(min=0), p)
+    rejected = 1 - accepted.sum()
+    assert rejected.item() == pytest.approx((p - q).clamp(min=0).sum().item())
+    assert torch.allclose(accepted + rejected * residual(p, q), p)
+
+
+@pytest.mark.equation("steps-ar-speculative")
+def test_guesses_are_accepted_as_often_as_the_equation_says() -> None:
+    p, q = (2 * torch.randn(2, 4, generator=generator(1))).softmax(-1)
+    rng, n = generator(2), 4_000
+    guesses = q.multinomial(n, replacement=True, generator=rng)
+    accepted = sum(count_accepted(guess[None], p[None], q[None], rng=rng) for guess in guesses)
+    rate = torch.minimum(p, q).sum().item()
+    assert accepted / n == pytest.approx(rate, abs=4.5 * math.sqrt(rate * (1 - rate) / n))
 
 
 @pytest.mark.equation("steps-ar-temperature")

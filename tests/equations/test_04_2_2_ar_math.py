@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from aigc_tutorial import ar, data, evaluation, nn
-from aigc_tutorial.ar.models.transformer import TransformerBlock
+from aigc_tutorial import ar, data, evaluation
 
 V = 3
 
@@ -351,73 +350,23 @@ def test_cell_passes_gradients_through_its_forget_gates_alone() -> None:
     torch.testing.assert_close(jacobian, torch.diag(f**length))
 
 
-@pytest.mark.equation("ar-attention")
-def test_attention_is_a_weighted_mean_of_what_came_before() -> None:
-    time, width = 6, 4
-    q, k, v = (normal(1, 1, time, width, seed=seed) for seed in range(3))
-    out = nn.attend(q, k, v)[0, 0]
-    alpha = nn.attention_probabilities(q, k)[0, 0]
-    for m in range(time):
-        scores = [math.exp(q[0, 0, m] @ k[0, 0, n] / math.sqrt(width)) for n in range(m + 1)]
-        weights = [score / sum(scores) for score in scores]
-        assert sum(weights) == pytest.approx(1)
-        assert alpha[m, : m + 1].tolist() == pytest.approx(weights)
-        assert alpha[m, m + 1 :].sum() == 0
-        mean = sum(w * v[0, 0, n] for n, w in enumerate(weights))
-        torch.testing.assert_close(out[m], mean)
-        assert out[m].norm() <= v[0, 0, : m + 1].norm(dim=1).max()  # never leaves what it averages
-
-
-def turned(vector: Tensor, place: int, base: float) -> Tensor:
-    """A query or key at its place, as complex numbers: its two halves are their parts."""
-    half = len(vector) // 2
-    angles = place * base ** (-torch.arange(half, dtype=torch.float64) / half)
-    numbers = torch.complex(vector[:half], vector[half:]) * torch.polar(
-        torch.ones_like(angles), angles
-    )
-    return torch.cat([numbers.real, numbers.imag])
-
-
-@pytest.mark.equation("ar-attention")
+@pytest.mark.equation("ar-lstm")
 @torch.no_grad()
-def test_attention_inside_the_transformer_head_by_head() -> None:
-    """The layer of the model, token by token: queries and keys are of length √d and rotated."""
-    model = MODELS["transformer"]
-    assert isinstance(model, ar.Transformer)
-    config, time = model.config, 5
-    d = config.width // config.n_heads
-    seen: list[tuple[Tensor, Tensor]] = []
-    layers = []
-    for block in model.blocks:
-        assert isinstance(block, TransformerBlock)
-        layers.append(block.attention)
-    handles = [
-        layer.register_forward_hook(lambda _, given, out: seen.append((given[0][0], out[0])))
-        for layer in layers
-    ]
-    tokens = torch.tensor([[0, 2, 1, 1, 2]])
-    model(tokens)
-    for handle in handles:
-        handle.remove()
-    maps = model.attention_maps(tokens)[:, 0]
-    for number, (layer, (x, found)) in enumerate(zip(layers, seen, strict=True)):
-        q, k, v = (layer.query_key_value.weight @ x.T).T.view(time, 3, config.n_heads, d).unbind(1)
-        gathered = torch.zeros(time, config.n_heads, d, dtype=torch.float64)
-        for head, m in itertools.product(range(config.n_heads), range(time)):
-
-            def vector(part: Tensor, place: int, head: int = head) -> Tensor:
-                unit = part[place, head] / part[place, head].norm()
-                return turned(math.sqrt(d) * unit, place, config.rope_base)
-
-            scores = [math.exp(vector(q, m) @ vector(k, n) / math.sqrt(d)) for n in range(m + 1)]
-            for n, score in enumerate(scores):
-                alpha = score / sum(scores)
-                assert maps[number, head, m, n].item() == pytest.approx(alpha, rel=1e-5)
-                gathered[m, head] += alpha * v[n, head]
-        by_hand = (layer.output.weight @ gathered.flatten(1).T).T
-        # The model's tables of angles are in single precision.
-        torch.testing.assert_close(found, by_hand, rtol=1e-5, atol=1e-5)
-        assert (maps[number].triu(1) == 0).all()
+def test_all_gates_by_hand() -> None:
+    """With the output gate, on the package's model."""
+    config = ar.RecurrentConfig(6, cell="lstm", embedding_dim=3, hidden_dim=5)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = ar.RecurrentModel(config).double()
+    w, u, b_input, b_state = model.rnn.parameters()
+    tokens = torch.randint(6, (9,), generator=seeded(2))
+    h = c = torch.zeros(5, dtype=torch.float64)
+    for t, x in enumerate(tokens):
+        rows = w @ model.embedding.weight[x] + u @ h + b_input + b_state
+        i, f, g, o = rows.chunk(4)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        h = o.sigmoid() * c.tanh()
+        torch.testing.assert_close(model.output(h), model(tokens[None])[0, t])
 
 
 @pytest.mark.equation("ar-attention-scale")
