@@ -1,14 +1,14 @@
 """Autoregressive models compared at equal tuning: networks, parts of the Transformer, sizes.
 
     python benchmarks/ar_fair.py                  # everything, about half an hour on one core
-    python benchmarks/ar_fair.py networks parts   # parts of it
+    python benchmarks/ar_fair.py sizes repetition   # parts of it
 
 Every side gets the same trials: each of its rates is tried once, the first half of the held-out
 text chooses one, and the second half judges fresh runs with other seeds. The text is the
 documentation that every Python holds, so nothing has to be downloaded; it depends on the version of
 Python, which is recorded. Runs are compared at equal tokens, so several may share a machine.
 
-- ``networks``: an RNN, a GRU and a Transformer of one size, by AdamW and by Muon.
+- ``networks-adamw``, ``networks-muon``: an RNN, a GRU and a Transformer of one size.
 - ``parts``: a small Transformer without each of its parts.
 - ``sizes``: three widths on up to 208,000 tokens, each token seen once.
 - ``repetition``: 208,000 tokens of training, on ever less text seen ever more often.
@@ -26,7 +26,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
-from recording import Results, protocol, run_parts
+from recording import Results, protocol, recorded, run_parts
 from torch import Tensor
 
 from aigc_tutorial import ar
@@ -46,7 +46,8 @@ CHOOSING_SEED = 100
 MUON = ar.ARTrainingConfig(n_tokens=160_000, batch_size=16)
 ADAMW = dataclasses.replace(MUON, optimizer="adamw", max_gradient_norm=1.0)
 ADAMW_RATES = (0.004, 0.008, 0.016, 0.032)
-MUON_RATES = (0.0075, 0.015, 0.03, 0.06)
+MUON_RATES = (0.015, 0.03, 0.06, 0.12)
+PARTS_RATES = (0.0075, 0.015, 0.03, 0.06)
 
 
 @cache
@@ -109,32 +110,31 @@ def transformer(**changes: Any) -> ar.AblatedTransformerConfig:
     )
 
 
-def networks(seeds: list[int]) -> Results:
-    """Three networks of one size, each with two optimizers, four rates each."""
+def networks(seeds: list[int], training: ar.ARTrainingConfig, rates: Sequence[float]) -> Results:
+    """Networks of one size, four rates each; with Muon the Transformer's token shift too."""
     vocab_size = text()[0]
-    configs: dict[str, tuple[type[Any], Any]] = {
-        "RNN": (
-            ar.RecurrentModel,
-            ar.RecurrentConfig(vocab_size, cell="rnn", embedding_dim=64, hidden_dim=248),
-        ),
-        "GRU": (
-            ar.RecurrentModel,
-            ar.RecurrentConfig(vocab_size, cell="gru", embedding_dim=64, hidden_dim=144),
-        ),
-        "Transformer": (ar.AblatedTransformer, transformer()),
-        "Transformer, token shift": (ar.AblatedTransformer, transformer(token_shift=1)),
-    }
-    return compare(
-        {
-            f"{name}, {optimizer}": (*config, training, rates)
-            for name, config in configs.items()
-            for optimizer, training, rates in (
-                ("AdamW", ADAMW, ADAMW_RATES),
-                ("Muon", MUON, MUON_RATES),
-            )
-        },
-        seeds,
+    rnn, gru = (
+        ar.RecurrentConfig(vocab_size, cell=cell, embedding_dim=64, hidden_dim=hidden_dim)
+        for cell, hidden_dim in (("rnn", 248), ("gru", 144))
     )
+    sides: dict[str, tuple[type[Any], Any]] = {
+        "RNN": (ar.RecurrentModel, rnn),
+        "GRU": (ar.RecurrentModel, gru),
+        "Transformer": (ar.AblatedTransformer, transformer()),
+    }
+    if training.optimizer == "muon":
+        sides["Transformer, token shift"] = ar.AblatedTransformer, transformer(token_shift=1)
+    return compare({name: (*side, training, rates) for name, side in sides.items()}, seeds)
+
+
+def networks_by_adamw(seeds: list[int]) -> Results:
+    """Every network trained by AdamW."""
+    return networks(seeds, ADAMW, ADAMW_RATES)
+
+
+def networks_by_muon(seeds: list[int]) -> Results:
+    """Every network trained by Muon, and its vectors and embeddings by AdamW."""
+    return networks(seeds, MUON, MUON_RATES)
 
 
 def parts(seeds: list[int]) -> Results:
@@ -161,7 +161,7 @@ def parts(seeds: list[int]) -> Results:
     training = dataclasses.replace(MUON, n_tokens=64_000)
     return compare(
         {
-            name: (ar.AblatedTransformer, transformer(width=32, **change), training, MUON_RATES)
+            name: (ar.AblatedTransformer, transformer(width=32, **change), training, PARTS_RATES)
             for name, change in changes.items()
         },
         seeds,
@@ -220,14 +220,15 @@ def each(losses: list[float]) -> str:
 
 
 def as_tables(results: Results) -> str:
-    """Everything recorded so far as Markdown; draws the picture too."""
+    """Everything recorded so far as Markdown."""
     lines = [
         "# Fair comparisons",
         "",
         "Written by `python benchmarks/ar_fair.py`; not edited by hand. Nats per character.",
     ]
     for part, title in (
-        ("networks", "Networks of one size"),
+        ("networks-adamw", "Networks of one size, AdamW"),
+        ("networks-muon", "Networks of one size, Muon"),
         ("parts", "The Transformer without its parts"),
     ):
         if part not in results:
@@ -275,7 +276,6 @@ def as_tables(results: Results) -> str:
         ]
         lines += ["", protocol(results["repetition"])]
     if {"sizes", "repetition"} <= set(results):
-        draw(results)
         lines += ["", f"![Two panels: loss against tokens, and against repetition]({PLOT.name})"]
     return "\n".join(lines) + "\n"
 
@@ -301,8 +301,10 @@ def draw(results: Results) -> None:
         left.set_xlabel("tokens, each seen once")
         left.set_ylabel("held-out nats per character")
         right.set_xlabel("times that the same text is seen")
-        for ax in (left, right):
+        for ax, places in ((left, LENGTHS), (right, [row["times"] for row in rows])):
             ax.set_xscale("log")
+            ax.set_xticks(places, [f"{place:,}" for place in places])
+            ax.minorticks_off()
         left.legend(fontsize=8)
     save_figure(figure, PLOT)
     plt.close(figure)
@@ -313,7 +315,15 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     run_parts(
         RESULTS,
-        {"networks": networks, "parts": parts, "sizes": sizes, "repetition": repetition},
+        {
+            "networks-adamw": networks_by_adamw,
+            "networks-muon": networks_by_muon,
+            "parts": parts,
+            "sizes": sizes,
+            "repetition": repetition,
+        },
         as_tables,
         __doc__.splitlines()[0],
     )
+    if {"sizes", "repetition"} <= set(results := recorded(RESULTS)):
+        draw(results)
