@@ -22,7 +22,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib.pyplot as plt
 import torch
@@ -113,9 +113,10 @@ def transformer(**changes: Any) -> ar.AblatedTransformerConfig:
 def networks(seeds: list[int], training: ar.ARTrainingConfig, rates: Sequence[float]) -> Results:
     """Networks of one size, four rates each; with Muon the Transformer's token shift too."""
     vocab_size = text()[0]
+    cells: tuple[tuple[Literal["rnn", "gru"], int], ...] = (("rnn", 248), ("gru", 144))
     rnn, gru = (
         ar.RecurrentConfig(vocab_size, cell=cell, embedding_dim=64, hidden_dim=hidden_dim)
-        for cell, hidden_dim in (("rnn", 248), ("gru", 144))
+        for cell, hidden_dim in cells
     )
     sides: dict[str, tuple[type[Any], Any]] = {
         "RNN": (ar.RecurrentModel, rnn),

@@ -75,8 +75,8 @@ class NotebookReport:
             self.n_cells[path] += 1
             cell = report.nodeid.rpartition("::")[2]
             self.slowest[path] = max(self.slowest.get(path, (0.0, "")), (report.duration, cell))
-            peak = dict(report.user_properties).get(_PEAK, 0.0)
-            self.peak_mib[path] = max(self.peak_mib[path], peak)
+            peaks = [float(str(v)) for name, v in report.user_properties if name == _PEAK]
+            self.peak_mib[path] = max([self.peak_mib[path], *peaks])
         if hasattr(report, "wasxfail"):
             self.not_run.append(report.nodeid)
 

@@ -349,8 +349,7 @@ def train(
         rng = torch.Generator().manual_seed(seed + 1_000_003 * engine.rank)
         trainer = ARTrainer(model, config=config, engine=engine, validation=validation)
         evaluations = [*range(every, config.n_tokens, every), config.n_tokens]
-        data = as_training_data(model, data)
-        batches = _batches(data, config, rng, engine.device)
+        batches = _batches(as_training_data(model, data), config, rng, engine.device)
         settings = None
         if checkpoint_folder is not None:
             settings = trainer.settings() | {

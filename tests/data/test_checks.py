@@ -29,7 +29,7 @@ def test_what_is_taken_as_a_tensor():
     rows = torch.arange(6.0).view(3, 2)
     for same in (rows, rows.numpy(), rows.tolist(), list(rows), tuple(rows.numpy())):
         assert torch.equal(as_tensor(same, "x").float(), rows)
-    assert as_tensor(np.uint8([1]), "x").dtype == torch.uint8
+    assert as_tensor(np.array([1], dtype=np.uint8), "x").dtype == torch.uint8
     for kind in (np.uint16, np.uint32, np.uint64):
         assert as_tensor(np.array([7], dtype=kind), "x").dtype == torch.int64
     with pytest.raises(ValueError, match=r"x below 2\^63"):
@@ -43,7 +43,7 @@ def test_what_is_taken_as_a_tensor():
         ([torch.zeros(1), torch.zeros(2)], ValueError, "x must be equally large samples"),
         (["a"], TypeError, "x must be numbers in a tensor, a NumPy array or a list"),
         ("a", TypeError, "x must be numbers in a tensor, a NumPy array or a list"),
-        (np.longdouble([1]), TypeError, "got a NumPy array of float128"),
+        (np.array([1], dtype=np.longdouble), TypeError, "got a NumPy array of float128"),
     ],
 )
 def test_what_is_no_tensor(wrong, error, message):

@@ -53,6 +53,7 @@ class TestImages:
     def test_images_and_sound_in_whatever_holds_them(self):
         images = torch.linspace(-1, 1, 16).view(4, 2, 2)
         sound = torch.linspace(-1, 1, 9)
+        other: Any
         for other in (images.numpy(), images.tolist(), list(images), list(images.numpy())):
             assert torch.equal(data.quantise(other, 4), data.quantise(images, 4))
             assert torch.equal(data.images_to_pixels(other), data.images_to_pixels(images))

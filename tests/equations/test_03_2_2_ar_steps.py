@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -74,7 +75,7 @@ def turned(x: Tensor, t: int) -> Tensor:
 
 def attended(model: ar.Transformer, u: Tensor) -> tuple[Tensor, Tensor]:
     """Outputs (T, D) and weights (N, T, T) of the first block's attention, number by number."""
-    attention = model.blocks[0].attention
+    attention: Any = model.blocks[0].attention
     time, width = u.shape
     n_heads, d = model.config.n_heads, width // model.config.n_heads
     w_q, w_k, w_v = attention.query_key_value.weight.chunk(3)
@@ -97,8 +98,9 @@ def test_attention_of_the_model_token_by_token() -> None:
     """Of the model and not of a function beside it: rotated, normalised, several heads, masked."""
     model = transformer(5, 7)
     u = root_mean_square_1(torch.randn(7, 8, generator=generator(3)))
-    found = model.blocks[0].attention(u[None], None, model.rotary(0, 7))[0]
-    maps = model.blocks[0].attention.maps(u[None], None, model.rotary(0, 7))[0]
+    attention: Any = model.blocks[0].attention
+    found = attention(u[None], None, model.rotary(0, 7))[0]
+    maps = attention.maps(u[None], None, model.rotary(0, 7))[0]
     outputs, alphas = attended(model, u)
     assert torch.allclose(found, outputs, atol=1e-5)
     assert torch.allclose(maps, alphas, atol=1e-5)
@@ -123,7 +125,7 @@ def test_products_of_rotated_vectors_depend_on_the_distance_alone(t: int, s: int
 @torch.no_grad()
 def test_logits_of_a_block_by_hand() -> None:
     config = ar.TransformerConfig(5, 7, n_layers=1, n_heads=2, width=8, token_shift=0)
-    model = randomize(ar.Transformer(config))
+    model: Any = randomize(ar.Transformer(config))
     tokens = torch.randint(5, (7,), generator=generator(11))
     u, block = root_mean_square_1(model.embedding.weight[tokens]), model.blocks[0]
     u = u + attended(model, root_mean_square_1(u))[0]

@@ -1,5 +1,6 @@
 """What every measure does with samples of another type, range, size or device."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -133,7 +134,7 @@ class TestTypes:
             evaluation.accuracy(doors.classifier(), doors.images(), doors.LABELS[:1])
 
 
-AROUND = {
+AROUND: dict[str, Callable[[], Any]] = {
     "no_grad": torch.no_grad,
     "inference_mode": torch.inference_mode,
     "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),

@@ -83,7 +83,7 @@ def test_images_are_taken_from_whatever_holds_them(images):
 
     def pixels(same, indices, distances):
         figures = [
-            viz.image_grid(same).get_figure(),
+            viz.image_grid(same).figure,
             viz.real_beside_generated(same, images),
             viz.neighbour_pairs(same, same, indices, distances=distances),
             viz.snapshots_strip({1: same}, n_columns=2),

@@ -177,14 +177,15 @@ def training_slider(
     if not snapshots:
         raise ValueError("there are no snapshots: train with a snapshot interval")
     counts = sorted(snapshots)
+    shown = {count: as_tensor(snapshots[count], "snapshots")[:n_samples] for count in counts}
     stack = stacked(
         [
             picture(
-                as_tensor(snapshots[count], "snapshots")[:n_samples],
-                f"{min(n_samples, len(snapshots[count]))} samples after {count:,} training images",
+                samples,
+                f"{len(samples)} samples after {count:,} training images",
                 n_columns=n_columns,
             )
-            for count in counts
+            for count, samples in shown.items()
         ]
     )
     seen = slider("Seen", [f"{n:,} images" for n in counts], tooltip="Training images seen")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import typing
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from aigc_tutorial.ar.models.transformer import Transformer, TransformerConfig
 from aigc_tutorial.nn.norm import rms_norm
 from tests.ar import checks
 
-SIZES = {"vocab_size": 11, "context": 10, "n_layers": 2, "n_heads": 2, "width": 8}
+SIZES: dict[str, Any] = {"vocab_size": 11, "context": 10, "n_layers": 2, "n_heads": 2, "width": 8}
 PARTS: tuple[Part, ...] = typing.get_args(Part)
 
 
@@ -71,7 +72,7 @@ def test_maps_read_what_attention_reads() -> None:
     for parts in ((), ("norm",)):
         model = without(*parts, token_shift=1)
         x = 3 * torch.randn(1, 10, 8, generator=torch.Generator().manual_seed(0))
-        block = model.blocks[0]
+        block: Any = model.blocks[0]
         expected = x if parts else rms_norm(x)
         assert torch.equal(block.normalised(x), expected)
 
@@ -83,14 +84,16 @@ def test_initial_projections() -> None:
     }
     assert not new[()](tokens()).any()
     for parts in (("zero initialisation",), ("residual stream",)):
-        assert all(block.down.weight.any() for block in new[parts].blocks)
+        blocks: Any = new[parts].blocks
+        assert all(block.down.weight.any() for block in blocks)
     assert new["zero initialisation",](tokens()).std() > 0.3
 
 
 def test_an_unknown_part_is_refused() -> None:
     config = AblatedTransformerConfig(**SIZES)
+    unknown: Any = ("position",)
     with pytest.raises(ValueError, match="'positions'"):
-        dataclasses.replace(config, without=("position",))
+        dataclasses.replace(config, without=unknown)
 
 
 def test_weights_are_those_of_the_whole() -> None:

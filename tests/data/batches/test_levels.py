@@ -77,7 +77,9 @@ def test_batches_of_images_alone_are_binarised_as_those_with_labels():
         ShuffledTuples((images, labels), 4, rng=seeded(1)), rng=seeded(2)
     )
     for _ in range(6):
-        assert torch.equal(next(alone), next(with_labels)[0])
+        images_alone = next(alone)
+        assert isinstance(images_alone, torch.Tensor)
+        assert torch.equal(images_alone, next(with_labels)[0])
 
 
 def test_a_restored_stream_goes_on_with_the_same_batches():
