@@ -64,7 +64,8 @@ def wrong_values(config_class: Any, name: str) -> list[Any]:
         good = getattr(default(config_class), name)
         wrong += ["3", 3, (), tuple(-value for value in good), (*good[:-1], "3")]
         wrong += [] if get_args(hint)[-1] is Ellipsis else [(*good, good[-1]), good[:-1]]
-        wrong = [value for value in wrong if not (name == "hidden" and value == ())]
+        may_be_empty = name == "hidden" or good == ()
+        wrong = [value for value in wrong if not (may_be_empty and value == ())]
     elif get_origin(hint) is Literal:
         wrong += ["AdamW", "", 1, getattr(default(config_class), name).upper()]
     elif hint is bool:

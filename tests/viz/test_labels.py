@@ -112,7 +112,7 @@ def test_numbers_come_from_anywhere_and_are_finite():
     (lambda: viz.samples_2d(torch.full((2, 2), torch.inf)), "4 of 4 numbers of the samples"),
     (lambda: viz.montage(torch.full((1, 1, 2, 2), torch.nan)), "1 of 1 images hold values"),
     (lambda: viz.surprise(["a"], torch.ones(2)), "1 texts of tokens, and 2 numbers"),
-    (lambda: viz.spectrogram(torch.full((800,), torch.nan), 8000), "samples that are infinite"),
+    (lambda: viz.spectrogram(torch.full((800,), torch.nan), 8000), "800 entries that are NaN"),
 ])  # fmt: skip
 def test_what_cannot_be_drawn_is_named(draw, message):
     with pytest.raises(ValueError, match=message):
