@@ -21,6 +21,7 @@ from aigc_tutorial.evaluation.coverage import (
     kl_to_uniform,
     mode_coverage,
 )
+from aigc_tutorial.evaluation.density_coverage import DensityCoverage, density_coverage
 from aigc_tutorial.evaluation.digits import DigitReference, DigitReport, evaluate_digits
 from aigc_tutorial.evaluation.frechet import (
     FeatureStatistics,
@@ -52,6 +53,7 @@ from aigc_tutorial.evaluation.two_sample import (
 __all__ = [
     "ClassifierTrainingConfig",
     "CopyReport",
+    "DensityCoverage",
     "DigitClassifier",
     "DigitClassifierConfig",
     "DigitReference",
@@ -70,6 +72,7 @@ __all__ = [
     "class_shares",
     "classifier_two_sample_test",
     "copy_report",
+    "density_coverage",
     "evaluate_digits",
     "feature_statistics",
     "frechet_distance",

@@ -142,26 +142,69 @@ def in_a_ball(
         radii: Radius of each centre's ball, as :func:`nearest` gives distances.
     """
     comparison = _Comparison(x, r)
+    inside = torch.zeros(len(x), dtype=torch.bool, device=x.device)
+    for rows, start, within, slack in _depths(comparison, radii):
+        inside[rows] |= (within > slack).any(dim=1)
+        doubtful = (within.abs() <= slack) & ~inside[rows, None]
+        for q in _queries_inside(comparison, radii, rows, start, doubtful):
+            inside[q] = True
+    return inside
+
+
+@autocast_off()
+def balls_around(
+    x: Float[Tensor, "N F"], r: Float[Tensor, "M F"], radii: Float[Tensor, " M"]
+) -> Int64[Tensor, " N"]:
+    """In how many of the closed balls around the rows of ``r`` each row of ``x`` lies.
+
+    Args:
+        x: Queries, finite, on one device with ``r``.
+        r: Centres, finite.
+        radii: Radius of each centre's ball, as :func:`nearest` gives distances.
+    """
+    comparison = _Comparison(x, r)
+    count = torch.zeros(len(x), dtype=torch.int64, device=x.device)
+    for rows, start, within, slack in _depths(comparison, radii):
+        count[rows] += (within > slack).sum(dim=1)
+        doubtful = within.abs() <= slack
+        for q in _queries_inside(comparison, radii, rows, start, doubtful):
+            count += torch.bincount(q, minlength=len(x))
+    return count
+
+
+def _depths(
+    comparison: _Comparison, radii: Float[Tensor, " M"]
+) -> Iterator[tuple[Int64[Tensor, " n"], int, Float[Tensor, "n m"], Float[Tensor, "n m"]]]:
+    """How deep queries lie in balls, a block of either at a time, in halves of rough squares.
+
+    Yields:
+        The queries' rows, the first ball's, the depths, and how far these may be off.
+    """
     half_radii = ((radii / comparison.scale).square() / 2).float()
-    result = []
-    for rows in torch.arange(len(x), device=x.device).split(_ROWS_AT_A_TIME):
+    for rows in torch.arange(len(comparison.x), device=radii.device).split(_ROWS_AT_A_TIME):
         half, bound = comparison.half_squares_and_bound(rows)
-        inside = torch.zeros(len(rows), dtype=torch.bool, device=x.device)
-        for start in range(0, len(r), _ROWS_AT_A_TIME):
+        for start in range(0, len(radii), _ROWS_AT_A_TIME):
             part = slice(start, start + _ROWS_AT_A_TIME)
-            # How far within each ball a query is, in halves of squares.
             within = torch.addmm(
                 half_radii[part] - comparison.half_squares[part],
                 comparison.rough_x[rows],
                 comparison.rough_r[part].T,
             ).sub_(half[:, None])
-            slack = bound[:, None] + comparison.relative_error * half_radii[part]
-            inside |= (within > slack).any(dim=1)
-            query, centre = ((within.abs() <= slack) & ~inside[:, None]).nonzero().T
-            for q, c in zip(
-                query.split(_PAIRS_AT_A_TIME), centre.split(_PAIRS_AT_A_TIME), strict=True
-            ):
-                between = comparison.exact(x[rows[q]], r[start + c])
-                inside[q[between <= radii[start + c]]] = True
-        result.append(inside)
-    return torch.cat(result)
+            yield rows, start, within, bound[:, None] + comparison.relative_error * half_radii[part]
+
+
+def _queries_inside(
+    comparison: _Comparison,
+    radii: Float[Tensor, " M"],
+    rows: Int64[Tensor, " n"],
+    start: int,
+    doubtful: Bool[Tensor, "n m"],
+) -> Iterator[Int64[Tensor, " p"]]:
+    """Queries of the doubtful pairs, query and ball, whose differences say that it is inside."""
+    query, centre = doubtful.nonzero().T
+    for q, c in zip(
+        rows[query].split(_PAIRS_AT_A_TIME),
+        (start + centre).split(_PAIRS_AT_A_TIME),
+        strict=True,
+    ):
+        yield q[comparison.exact(comparison.x[q], comparison.r[c]) <= radii[c]]

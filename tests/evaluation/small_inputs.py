@@ -81,6 +81,7 @@ OF_TWO_FEATURES: dict[str, Callable[[Any, Any], Any]] = {
         evaluation.feature_statistics(x), evaluation.feature_statistics(y)
     ),
     "precision_recall": lambda x, y: evaluation.precision_recall(x, y).recall,
+    "density_coverage": lambda x, y: evaluation.density_coverage(x, y).density,
     "kernel_distance": lambda x, y: (
         evaluation.kernel_distance(x, y, rng=seeded(), n_subsets=2, subset_size=20).mean
     ),

@@ -178,6 +178,12 @@ class TestAround:
         with AROUND[context]():
             assert evaluation.precision_recall(x, y) == expected
 
+    def test_balls_are_counted_as_without(self, context):
+        x, y = (torch.randn(300, 64, generator=doors.seeded(seed)) for seed in (0, 1))
+        expected = evaluation.density_coverage(x, y)
+        with AROUND[context]():
+            assert evaluation.density_coverage(x, y) == expected
+
     def test_likelihood(self, context):
         torch.manual_seed(0)
         model = ar.WindowModel(ar.WindowConfig(7))

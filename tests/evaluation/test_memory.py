@@ -30,6 +30,7 @@ def rows(n: int, seed: int) -> Tensor:
 
 MEASURES = {
     "precision_recall": lambda x, y: evaluation.precision_recall(x, y).precision,
+    "density_coverage": lambda x, y: evaluation.density_coverage(x, y).density,
     "squared_mmd": lambda x, y: evaluation.squared_mmd(x, y).item(),
     "nearest_neighbours": lambda x, y: evaluation.nearest_neighbours(x, y).distances.sum().item(),
     "feature_statistics": lambda x, y: evaluation.feature_statistics(y).mean.sum().item(),
@@ -70,3 +71,12 @@ def test_chunks_do_not_change_precision_and_recall():
     # Distances of float32 can fall on either side of a radius: by one sample in a thousand.
     assert found.precision == pytest.approx(share(fake, real), abs=1e-3)
     assert found.recall == pytest.approx(share(real, fake), abs=1e-3)
+
+
+def test_chunks_do_not_change_density_and_coverage():
+    real, fake = rows(2_500, 1), 1.5 * rows(2_100, 2)
+    radii = torch.cdist(real, real).topk(6, dim=1, largest=False).values[:, -1]
+    inside = torch.cdist(fake, real) <= radii
+    found = evaluation.density_coverage(real, fake, k=5)
+    assert found.density == pytest.approx(inside.sum().item() / (5 * len(fake)), abs=1e-3)
+    assert found.coverage == pytest.approx(inside.any(dim=0).double().mean().item(), abs=1e-3)
