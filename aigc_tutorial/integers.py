@@ -54,6 +54,43 @@ def as_int64(
     return numbers
 
 
+def as_labels(
+    labels: IntegersLike | None,
+    n_classes: int | None,
+    *,
+    batch_size: int | torch.SymInt,
+    look: bool = True,
+) -> Int64[Tensor, " B"] | None:
+    """The class of each image, which a model is told exactly if it has classes.
+
+    Args:
+        labels: class of each image, or None.
+        n_classes: how many classes the model knows, None if it is told none.
+        batch_size: B, how many images there are.
+        look: whether to look at the values, which has to wait for a GPU.
+
+    Raises:
+        ValueError: if labels are missing, superfluous, of another shape, or no classes.
+    """
+    if n_classes is None:
+        if labels is not None:
+            raise ValueError("the model has no classes (n_classes is None); leave the labels away")
+        return None
+    if labels is None:
+        raise ValueError(
+            f"the model is told each image's class: give labels 0 … {n_classes - 1}, "
+            f"of shape ({batch_size},)"
+        )
+    numbers = as_int64(labels, "labels")
+    if numbers.shape != (batch_size,):
+        raise ValueError(f"expected labels of shape ({batch_size},), got {tuple(numbers.shape)}")
+    if look and len(numbers):
+        lowest, highest = (int(extreme) for extreme in numbers.aminmax())
+        if not 0 <= lowest <= highest < n_classes:
+            raise ValueError(f"labels must lie in 0 … {n_classes - 1}, got {lowest} … {highest}")
+    return numbers
+
+
 def as_count(value: Any, name: str, at_least: int = 1) -> int:
     """A whole number of at least 1, or of another least number, as a Python int.
 

@@ -119,41 +119,6 @@ def as_levels(
     return numbers
 
 
-def as_labels(
-    labels: IntegersLike | None, config: Any, *, batch_size: int | torch.SymInt, look: bool = True
-) -> Int64[Tensor, " B"] | None:
-    """Labels exactly if the model has classes, and fitting.
-
-    Args:
-        labels: class of each image, or None.
-        config: a ``PixelCNNConfig``.
-        batch_size: B, how many images there are.
-        look: whether to look at the values, which has to wait for a GPU.
-
-    Raises:
-        ValueError: if labels are missing, superfluous, of another shape, or no classes.
-    """
-    if config.n_classes is None:
-        if labels is not None:
-            raise ValueError("the model has no classes (n_classes is None); leave the labels away")
-        return None
-    if labels is None:
-        raise ValueError(
-            f"the model is told each image's class: give labels 0 … {config.n_classes - 1}, "
-            f"of shape ({batch_size},)"
-        )
-    numbers = as_int64(labels, "labels")
-    if numbers.shape != (batch_size,):
-        raise ValueError(f"expected labels of shape ({batch_size},), got {tuple(numbers.shape)}")
-    if look and len(numbers):
-        lowest, highest = (int(extreme) for extreme in numbers.aminmax())
-        if not 0 <= lowest <= highest < config.n_classes:
-            raise ValueError(
-                f"labels must lie in 0 … {config.n_classes - 1}, got {lowest} … {highest}"
-            )
-    return numbers
-
-
 def on_cpu(tensor: Any) -> bool:
     """Whether looking at the values costs nothing: elsewhere one would wait for the device."""
     return not isinstance(tensor, Tensor) or tensor.device.type == "cpu"

@@ -15,6 +15,7 @@ from aigc_tutorial.evaluation.classifier import (
     random_affine,
     train_classifier,
 )
+from aigc_tutorial.evaluation.conditional import ClassReport, class_report
 from aigc_tutorial.evaluation.coverage import (
     ModeCoverage,
     class_shares,
@@ -51,6 +52,7 @@ from aigc_tutorial.evaluation.two_sample import (
 )
 
 __all__ = [
+    "ClassReport",
     "ClassifierTrainingConfig",
     "CopyReport",
     "DensityCoverage",
@@ -69,6 +71,7 @@ __all__ = [
     "TwoSampleConfig",
     "TwoSampleResult",
     "accuracy",
+    "class_report",
     "class_shares",
     "classifier_two_sample_test",
     "copy_report",

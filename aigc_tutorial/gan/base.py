@@ -3,18 +3,19 @@
 import math
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from aigc_tutorial.data.checks import Samples, as_float32, as_samples, require_image_range
-from aigc_tutorial.integers import as_count
+from aigc_tutorial.integers import IntegersLike, as_count, as_labels
 from aigc_tutorial.nn import Pretrained, evaluation_mode
 
 
 class Generator(Pretrained):
-    """Maps latent vectors z ~ N(0, I) to data.
+    """Maps latent vectors z ~ N(0, I) to data, of the class that is asked for if it has classes.
 
-    A subclass defines ``forward`` and a configuration with ``latent_dim`` and ``image_shape``.
+    A subclass defines ``forward(z)`` and a configuration with ``latent_dim`` and ``image_shape``.
+    If the configuration has an ``n_classes`` that is not None, it is ``forward(z, labels)``.
     """
 
     @property
@@ -26,6 +27,11 @@ class Generator(Pretrained):
     def image_shape(self) -> tuple[int, ...]:
         """Shape of one output: (C, H, W) for images."""
         return self.config.image_shape
+
+    @property
+    def n_classes(self) -> int | None:
+        """How many classes there are if it is told each sample's class, else None."""
+        return getattr(self.config, "n_classes", None)
 
     def sample_latent(
         self, n: int, *, rng: torch.Generator | None = None
@@ -46,12 +52,18 @@ class Generator(Pretrained):
 
     @torch.no_grad()
     def sample(
-        self, n: int, *, rng: torch.Generator | None = None, batch_size: int = 1000
+        self,
+        n: int,
+        labels: Int64[Tensor, " {n}"] | IntegersLike | None = None,
+        *,
+        rng: torch.Generator | None = None,
+        batch_size: int = 1000,
     ) -> Float[Tensor, "{n} ..."]:
         """Draw ``n`` samples in evaluation mode, without gradients; several threads may do so.
 
         Args:
             n: number of samples.
+            labels: class of each, for a generator with classes, and only for such.
             rng: source of randomness; with the same seed the same samples.
             batch_size: how many are computed at once, a matter of memory alone.
 
@@ -59,25 +71,37 @@ class Generator(Pretrained):
             Samples on the model's device; images lie in [-1, 1].
 
         Raises:
-            ValueError: if ``n`` or ``batch_size`` is below 1.
+            ValueError: if ``n`` or ``batch_size`` is below 1, or if labels are missing,
+                superfluous, not ``n``, or no classes.
         """
         as_count(batch_size, "batch_size")
         z = self.sample_latent(n, rng=rng)
+        classes = as_labels(labels, self.n_classes, batch_size=n)
+        parts = [z.split(batch_size)]
+        if classes is not None:
+            parts.append(classes.to(z.device).split(batch_size))
         with evaluation_mode(self):
-            return torch.cat([self(part) for part in z.split(batch_size)])
+            return torch.cat([self(*part) for part in zip(*parts, strict=True)])
 
 
 class Discriminator(Pretrained):
     """Maps data to one logit each; ``sigmoid(logit)`` is the probability of being real.
 
     For a Wasserstein loss the same number is a critic's score and no sigmoid is applied. A
-    subclass defines ``forward`` and a configuration with ``image_shape``.
+    subclass defines ``forward(x)`` and a configuration with ``image_shape``. If the configuration
+    has an ``n_classes`` that is not None, it is ``forward(x, labels)``, and the logit answers
+    whether ``x`` is a real sample of that class.
     """
 
     @property
     def image_shape(self) -> tuple[int, ...]:
         """Shape of one input: (C, H, W) for images."""
         return self.config.image_shape
+
+    @property
+    def n_classes(self) -> int | None:
+        """How many classes there are if it is told each sample's class, else None."""
+        return getattr(self.config, "n_classes", None)
 
 
 def check_image_shape(image_shape: tuple[int, ...]) -> int:
@@ -170,3 +194,27 @@ def training_rows(
     if bounded and samples[0].numel() > 2:
         require_image_range(samples, "the data")
     return samples.double() if torch.float64 in types else as_float32(samples, "the data")
+
+
+def training_labels(
+    labels: IntegersLike | None, n_rows: int, generator: Generator, discriminator: Discriminator
+) -> Int64[Tensor, " N"] | None:
+    """Take the classes of the real data, which both networks are told or neither.
+
+    Args:
+        labels: class of each real sample, or None.
+        n_rows: N, how many real samples there are.
+        generator: what is asked for samples of a class.
+        discriminator: what is told of which class a sample should be.
+
+    Raises:
+        ValueError: if the networks have not the same classes, or if labels are missing,
+            superfluous, not one a sample, or no classes.
+    """
+    if generator.n_classes != discriminator.n_classes:
+        raise ValueError(
+            "both networks must be told the same classes, got n_classes "
+            f"{generator.n_classes} for the generator and {discriminator.n_classes} for the "
+            "discriminator"
+        )
+    return as_labels(labels, generator.n_classes, batch_size=n_rows)

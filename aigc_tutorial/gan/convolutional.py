@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
@@ -15,6 +15,7 @@ from aigc_tutorial.gan.base import (
     check_images,
     check_latent,
 )
+from aigc_tutorial.integers import as_labels
 
 
 @dataclass(frozen=True)
@@ -25,17 +26,19 @@ class ConvGeneratorConfig(Config):
         latent_dim: Z, size of the latent vector.
         image_shape: (C, H, W) of one image; H and W are multiples of 4.
         channels: feature maps at a quarter of the size and at half of it.
+        n_classes: how many classes there are if it is asked for one of them, else None.
     """
 
     latent_dim: int = 64
     image_shape: tuple[int, ...] = (1, 28, 28)
     channels: tuple[int, int] = (64, 32)
+    n_classes: int | None = None
 
     def __post_init__(self) -> None:
         """Check every setting."""
         super().__post_init__()
         check_image_shape(self.image_shape)
-        self.require("latent_dim", "channels", at_least=1)
+        self.require("latent_dim", "channels", "n_classes", at_least=1)
 
 
 @dataclass(frozen=True)
@@ -46,17 +49,19 @@ class ConvDiscriminatorConfig(Config):
         image_shape: (C, H, W) of one image; H and W are multiples of 4.
         channels: feature maps after each of three convolutions with stride 2.
         spectral_norm: bound the Lipschitz constant of every layer (Miyato et al., 2018).
+        n_classes: how many classes there are if it is told each image's class, else None.
     """
 
     image_shape: tuple[int, ...] = (1, 28, 28)
     channels: tuple[int, int, int] = (32, 64, 128)
     spectral_norm: bool = False
+    n_classes: int | None = None
 
     def __post_init__(self) -> None:
         """Check every setting."""
         super().__post_init__()
         check_image_shape(self.image_shape)
-        self.require("channels", at_least=1)
+        self.require("channels", "n_classes", at_least=1)
 
 
 class ConvGenerator(Generator):
@@ -65,6 +70,8 @@ class ConvGenerator(Generator):
     A pixel shuffle (Shi et al., 2016, arXiv 1609.05158) turns four feature maps into one of twice
     the height and width. The convolution before it works at the small size, which
     keeps the generator cheap on a CPU.
+
+    With classes, a learned vector as long as the latent is joined to it: one for each class.
     """
 
     config_class = ConvGeneratorConfig
@@ -76,8 +83,12 @@ class ConvGenerator(Generator):
         n_channels, height, width = config.image_shape
         wide, narrow = config.channels
         quarter = (wide, height // 4, width // 4)
+        n_inputs = config.latent_dim
+        if config.n_classes is not None:
+            self.class_embedding = nn.Embedding(config.n_classes, config.latent_dim)
+            n_inputs += config.latent_dim
         self.layers = nn.Sequential(
-            nn.Linear(config.latent_dim, wide * quarter[1] * quarter[2]),
+            nn.Linear(n_inputs, wide * quarter[1] * quarter[2]),
             nn.Unflatten(1, quarter),
             nn.BatchNorm2d(wide),
             nn.ReLU(inplace=True),
@@ -95,14 +106,25 @@ class ConvGenerator(Generator):
         self.apply(_initialise)
         self.to(memory_format=torch.channels_last)
 
-    def forward(self, z: Float[Tensor, "B Z"]) -> Float[Tensor, "B C H W"]:
-        """Generate one image from each latent vector."""
+    def forward(
+        self, z: Float[Tensor, "B Z"], labels: Int64[Tensor, " B"] | None = None
+    ) -> Float[Tensor, "B C H W"]:
+        """Generate one image from each latent vector, of its class if there are classes."""
         check_latent(z, self.latent_dim)
+        classes = as_labels(labels, self.n_classes, batch_size=z.shape[0], look=False)
+        if classes is not None:
+            z = torch.cat([z, self.class_embedding(classes)], dim=1)
         return self.layers(z)
 
 
 class ConvDiscriminator(Discriminator):
-    """Three convolutions with stride 2 and LeakyReLU(0.2), then one logit."""
+    r"""Three convolutions with stride 2 and LeakyReLU(0.2), then one logit.
+
+    With classes, the features h(x) before the last layer are projected on a learned vector of the
+    class (Miyato & Koyama, 2018, arXiv 1802.05637), so that each class has a last layer of its own:
+
+    .. math:: a(x \mid c) = \langle w + e_c, h(x) \rangle + b
+    """
 
     config_class = ConvDiscriminatorConfig
     config: ConvDiscriminatorConfig
@@ -124,17 +146,30 @@ class ConvDiscriminator(Discriminator):
             nn.Flatten(),
             nn.Linear(n_features, 1),
         )
+        if config.n_classes is not None:
+            self.class_embedding = nn.Embedding(config.n_classes, n_features)
+            nn.init.normal_(self.class_embedding.weight, std=0.02)
         self.apply(_initialise)
         self.to(memory_format=torch.channels_last)
         if config.spectral_norm:
-            for layer in self.layers:
-                if isinstance(layer, nn.Conv2d | nn.Linear):
+            for layer in list(self.modules()):  # a list, since this makes new modules
+                if isinstance(layer, nn.Conv2d | nn.Linear | nn.Embedding):
                     spectral_norm(layer)
 
-    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, " B"]:
-        """Score each image with one logit, positive for "real"."""
+    def forward(
+        self, x: Float[Tensor, "B C H W"], labels: Int64[Tensor, " B"] | None = None
+    ) -> Float[Tensor, " B"]:
+        """Score each image with one logit, positive for "real", and of its class if it has one."""
         check_images(x, self.config.image_shape)
-        return self.layers(x.contiguous(memory_format=torch.channels_last)).squeeze(1)
+        classes = as_labels(labels, self.n_classes, batch_size=x.shape[0], look=False)
+        *body, last = self.layers
+        features = x.contiguous(memory_format=torch.channels_last)
+        for layer in body:
+            features = layer(features)
+        logits = last(features).squeeze(1)
+        if classes is None:
+            return logits
+        return logits + (self.class_embedding(classes) * features).sum(dim=1)
 
 
 def _check_multiple_of_4(image_shape: tuple[int, ...]) -> None:

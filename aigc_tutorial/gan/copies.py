@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int64, Shaped
 from torch import Tensor, nn
 
 from aigc_tutorial.gan.base import Discriminator, Generator, check_images, check_latent
@@ -29,7 +29,7 @@ from aigc_tutorial.gan.mlp import (
     MLPGenerator,
     MLPGeneratorConfig,
 )
-from aigc_tutorial.integers import as_count
+from aigc_tutorial.integers import IntegersLike, as_count, as_labels
 
 ConfigT = TypeVar("ConfigT", MLPGeneratorConfig, MLPDiscriminatorConfig)
 
@@ -119,13 +119,19 @@ class MLPGeneratorCopies(Generator):
         return rows.unflatten(1, self.config.image_shape)
 
     def sample(
-        self, n: int, *, rng: torch.Generator | None = None, batch_size: int = 1000
+        self,
+        n: int,
+        labels: Int64[Tensor, " {n}"] | IntegersLike | None = None,
+        *,
+        rng: torch.Generator | None = None,
+        batch_size: int = 1000,
     ) -> Float[Tensor, "{n} ..."]:
         """Draw ``n`` samples, row i from copy i mod S; see :meth:`Generator.sample`.
 
         Both numbers may be any: rows are computed in whole rounds of the copies, and those past
-        ``n`` are left out.
+        ``n`` are left out. There are no classes, so labels are refused.
         """
+        as_labels(labels, self.n_classes, batch_size=n)
         copies = self.config.n_copies
         whole, part = n + -n % copies, batch_size + -batch_size % copies
         return super().sample(whole, rng=rng, batch_size=part)[:n]

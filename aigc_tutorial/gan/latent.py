@@ -8,12 +8,12 @@ paths here stay on it.
 import math
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from aigc_tutorial.data.checks import require_finite
 from aigc_tutorial.gan.base import Generator
-from aigc_tutorial.integers import as_count
+from aigc_tutorial.integers import IntegersLike, as_count, as_labels
 from aigc_tutorial.nn import evaluation_mode
 
 
@@ -83,19 +83,54 @@ def slerp(
     return (((1 - t) * angle).sin() * z_from + (t * angle).sin() * z_to) / math.sin(angle)
 
 
+def truncate(z: Float[Tensor, "B Z"], psi: float) -> Float[Tensor, "B Z"]:
+    r"""Scale latents towards the centre: :math:`z \mapsto \psi z`, the truncation trick.
+
+    A generator has seen most latents of the middle, so with ψ < 1 its samples look cleaner and vary
+    less: precision is bought with recall. With ψ = 0 all are one image. Brock et al. (2019,
+    arXiv 1809.11096) draw again what falls outside a bound instead; Karras et al. (2019,
+    arXiv 1812.04948) scale as here, in a latent space of their own.
+
+    Args:
+        z: latents, draws of N(0, I).
+        psi: ψ, from 0 to 1; 1 leaves the latents alone.
+
+    Raises:
+        ValueError: if ψ lies elsewhere, or the latents are integers or not finite.
+    """
+    if not 0 <= psi <= 1:
+        raise ValueError(f"psi must lie between 0 (one image) and 1 (no truncation), got {psi}")
+    if not z.is_floating_point():
+        raise ValueError(
+            f"latents are floating point numbers, got {z.dtype}; convert them by .float()"
+        )
+    require_finite(z, "the latents")
+    return psi * z
+
+
 @torch.no_grad()
-def decode(model: Generator, z: Float[Tensor, "B Z"]) -> Float[Tensor, "B C H W"]:
+def decode(
+    model: Generator,
+    z: Float[Tensor, "B Z"],
+    labels: Int64[Tensor, " B"] | IntegersLike | None = None,
+) -> Float[Tensor, "B C H W"]:
     """Generate images from latents in evaluation mode, then restore the model's mode.
 
     Args:
         model: the generator.
         z: latents, on any device.
+        labels: class of each image, for a generator with classes, and only for such.
 
     Returns:
         Images in [-1, 1], on the CPU.
+
+    Raises:
+        ValueError: if labels are missing, superfluous, not one a latent, or no classes.
     """
+    classes = as_labels(labels, model.n_classes, batch_size=len(z))
+    told = () if classes is None else (classes.to(model.device),)
     with evaluation_mode(model):
-        return model(z.to(next(model.parameters()))).cpu()
+        return model(z.to(next(model.parameters())), *told).cpu()
 
 
 @torch.no_grad()

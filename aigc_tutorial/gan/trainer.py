@@ -1,23 +1,31 @@
 """Training a GAN: two updates that take turns, and the run around them."""
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from aigc_tutorial.config import Config, as_instance
 from aigc_tutorial.data import ShuffledBatches
+from aigc_tutorial.data.batches.rows import ShuffledTuples
 from aigc_tutorial.data.checks import Samples
-from aigc_tutorial.gan.base import Discriminator, Generator, check_copies, training_rows
+from aigc_tutorial.gan.base import (
+    Discriminator,
+    Generator,
+    check_copies,
+    training_labels,
+    training_rows,
+)
 from aigc_tutorial.gan.losses import RELATIVISTIC, AdversarialLoss
 from aigc_tutorial.gan.penalties import gradient_penalty, r1_penalty, r2_penalty
-from aigc_tutorial.integers import as_count
+from aigc_tutorial.integers import IntegersLike, as_count
 from aigc_tutorial.nn import (
     EMA,
     devices_restored,
@@ -110,6 +118,16 @@ class GANTrainer:
     """Both networks, their optimizers, and the two updates.
 
     The state is complete: saved and restored, training goes on with the same bits.
+
+    Args:
+        generator: maps latents to data.
+        discriminator: maps data to logits.
+        loss: the game that is played.
+        config: how it is played.
+        rng: draws latents and the penalties' random numbers.
+        engine: device and precision.
+        labels: class of each real sample of the data, for networks with classes, and only for such.
+            They tell :meth:`averaged_generator` how frequent the classes are.
     """
 
     def __init__(
@@ -121,8 +139,11 @@ class GANTrainer:
         config: GANTrainingConfig,
         rng: torch.Generator,
         engine: Engine,
+        labels: Int64[Tensor, " N"] | None = None,
     ) -> None:
         check_copies(generator, discriminator)
+        n_labels = 0 if labels is None else len(labels)
+        self.labels = training_labels(labels, n_labels, generator, discriminator)
         self.generator = engine.prepare(generator)
         self.discriminator = engine.prepare(discriminator)
         self.loss, self.config, self.rng, self.engine = loss, config, rng, engine
@@ -138,8 +159,16 @@ class GANTrainer:
         self._n_steps = 0
         self._n_not_averaged = 0  # images since the average last moved
 
-    def step(self, x_real: Float[Tensor, "B ..."], progress: float) -> dict[str, Tensor]:
+    def step(
+        self,
+        batch: Float[Tensor, "B ..."] | tuple[Float[Tensor, "B ..."], Int64[Tensor, " B"]],
+        progress: float,
+    ) -> dict[str, Tensor]:
         """Update the discriminator once or more, then the generator once.
+
+        The batch is of real samples, with their labels if the networks have classes. Generated
+        samples are asked for in the classes of the real ones, so that a relativistic loss compares
+        a digit with another one of its class.
 
         One batch of generated samples serves both: the discriminator sees it cut off from the
         generator (``detach``), and its graph is kept for the generator's turn. The logits of the
@@ -147,12 +176,13 @@ class GANTrainer:
         discriminator gave in its own turn.
         """
         self._set_learning_rates(progress)
-        for x_part in x_real.chunk(self.config.n_discriminator_updates):
+        x_real, labels = batch if isinstance(batch, tuple) else (batch, None)
+        for x_part, c in _parts(x_real, labels, self.config.n_discriminator_updates):
             z = self.generator.sample_latent(len(x_part), rng=self.rng)
             with self.engine.autocast():
-                x_fake = full_precision(self.generator(z))
-            scalars, logits_real = self._update_discriminator(x_part, x_fake.detach())
-        scalars |= self._update_generator(logits_real, x_fake)
+                x_fake = full_precision(told(self.generator, c)(z))
+            scalars, logits_real = self._update_discriminator(x_part, x_fake.detach(), c)
+        scalars |= self._update_generator(logits_real, x_fake, c)
         self._n_steps += 1
         self._n_not_averaged += len(x_real) * self.engine.n_processes
         if self._n_steps % self.config.ema_every == 0:
@@ -161,14 +191,17 @@ class GANTrainer:
         return scalars
 
     def _update_discriminator(
-        self, x_real: Tensor, x_fake: Tensor
+        self, x_real: Tensor, x_fake: Tensor, labels: Tensor | None = None
     ) -> tuple[dict[str, Tensor], Tensor]:
         with self.engine.autocast():
             # Real and generated samples in one pass: one large product instead of two small ones.
-            logits = full_precision(self.discriminator(torch.cat([x_real, x_fake])))
+            both = torch.cat([x_real, x_fake])
+            labels_of_both = None if labels is None else labels.repeat(2)
+            logits = full_precision(told(self.discriminator, labels_of_both)(both))
         logits_real, logits_fake = logits.chunk(2)
         loss = self.loss.discriminator(logits_real, logits_fake)
-        self.engine.minimise(loss + self._penalty(x_real, x_fake), self.optimizer_discriminator)
+        penalty = self._penalty(x_real, x_fake, labels)
+        self.engine.minimise(loss + penalty, self.optimizer_discriminator)
         scalars = {
             "loss_discriminator": loss.detach(),
             "probability_real": logits_real.detach().sigmoid().mean(),
@@ -176,11 +209,13 @@ class GANTrainer:
         }
         return scalars, logits_real.detach()
 
-    def _update_generator(self, logits_real: Tensor, x_fake: Tensor) -> dict[str, Tensor]:
+    def _update_generator(
+        self, logits_real: Tensor, x_fake: Tensor, labels: Tensor | None = None
+    ) -> dict[str, Tensor]:
         # Frozen, the discriminator passes gradients on to the samples and computes none of its own.
         with frozen(self.discriminator):
             with self.engine.autocast():
-                logits_fake = full_precision(self.discriminator(x_fake))
+                logits_fake = full_precision(told(self.discriminator, labels)(x_fake))
             if self.loss.relativistic:
                 loss = self.loss.generator(logits_real, logits_fake)
             else:
@@ -188,17 +223,18 @@ class GANTrainer:
             self.engine.minimise(loss, self.optimizer_generator)
         return {"loss_generator": loss.detach()}
 
-    def _penalty(self, x_real: Tensor, x_fake: Tensor) -> Tensor:
+    def _penalty(self, x_real: Tensor, x_fake: Tensor, labels: Tensor | None = None) -> Tensor:
         config, penalty = self.config, x_real.new_zeros(())
+        discriminator = told(self.discriminator, labels)
         if self._n_steps % config.penalty_every == 0:
             if config.r1_gamma:
                 weight = 0.5 * config.r1_gamma * config.penalty_every
-                penalty = penalty + weight * r1_penalty(self.discriminator, x_real)
+                penalty = penalty + weight * r1_penalty(discriminator, x_real)
             if config.r2_gamma:
                 weight = 0.5 * config.r2_gamma * config.penalty_every
-                penalty = penalty + weight * r2_penalty(self.discriminator, x_fake)
+                penalty = penalty + weight * r2_penalty(discriminator, x_fake)
         if config.gradient_penalty:
-            value = gradient_penalty(self.discriminator, x_real, x_fake, rng=self.rng)
+            value = gradient_penalty(discriminator, x_real, x_fake, rng=self.rng)
             penalty = penalty + config.gradient_penalty * value
         return penalty
 
@@ -219,7 +255,8 @@ class GANTrainer:
         The steps that ``ema_every`` has not let in yet are part of the average here.
 
         Batch normalisation needs statistics of the averaged network, which differ from those that
-        either network met in training: they are measured anew on ``n_latents`` latents. A layer
+        either network met in training: they are measured anew on ``n_latents`` latents, in classes
+        as frequent as in the data. A layer
         that is in evaluation mode in the trained generator keeps the statistics that it has.
         """
         ema = self.ema
@@ -233,14 +270,18 @@ class GANTrainer:
             averaged.requires_grad_(trained.requires_grad)
         for averaging, training in zip(generator.modules(), self.generator.modules(), strict=True):
             averaging.training = training.training
-        _measure_batch_norms(generator, n_latents)
+        _measure_batch_norms(generator, n_latents, self.labels)
         return generator.eval()
 
     def take_snapshot(self, n_images: int, n_samples: int = 64) -> None:
-        """Keep samples of the averaged generator, from the same latents each time."""
+        """Keep samples of the averaged generator, from the same latents each time.
+
+        Of a generator with classes they are of all classes in turn.
+        """
         latents = torch.Generator().manual_seed(1)
-        generator = self.averaged_generator(n_latents=1_000)
-        self.snapshots[n_images] = generator.sample(n_samples, rng=latents).cpu()
+        generator, n_classes = self.averaged_generator(n_latents=1_000), self.generator.n_classes
+        labels = None if n_classes is None else torch.arange(n_samples) % n_classes
+        self.snapshots[n_images] = generator.sample(n_samples, labels, rng=latents).cpu()
 
     def settings(self) -> dict[str, Any]:
         """What tells this training from another one, besides seed and data."""
@@ -293,25 +334,42 @@ class GANTrainer:
         }
 
 
+def told(network: nn.Module, labels: Tensor | None) -> Callable[[Tensor], Tensor]:
+    """A network as a function of its first argument alone: told the labels, if there are any."""
+    return network if labels is None else partial(network, labels=labels)
+
+
+def _parts(x: Tensor, labels: Tensor | None, n: int) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Up to ``n`` parts of equal size, each with its labels if there are any."""
+    parts = x.chunk(n)
+    return zip(parts, [None] * len(parts) if labels is None else labels.chunk(n), strict=True)
+
+
 @torch.no_grad()
-def _measure_batch_norms(generator: Generator, n_latents: int) -> None:
+def _measure_batch_norms(generator: Generator, n_latents: int, labels: Tensor | None) -> None:
     """Give the batch norms that are in training mode the statistics of what they meet now.
 
-    All else is in evaluation mode meanwhile, as where the generator will be used. What it draws
-    without a generator of its own moves nobody's random numbers.
+    Of the labels, which are those of all data, as many are drawn as there are latents. All else is
+    in evaluation mode meanwhile, as where the generator will be used. What it draws without a
+    generator of its own moves nobody's random numbers.
     """
     norms = [m for m in generator.modules() if isinstance(m, _BatchNorm) and m.training]
     if not norms:
         return
     momenta = [norm.momentum for norm in norms]
-    latents = generator.sample_latent(n_latents, rng=torch.Generator().manual_seed(0))
+    rng = torch.Generator().manual_seed(0)
+    latents = generator.sample_latent(n_latents, rng=rng)
+    if labels is not None:
+        drawn = torch.randint(len(labels), (n_latents,), generator=rng, device=rng.device)
+        labels = labels[drawn.to(labels.device)].to(latents.device)
     with evaluation_mode(generator), DefaultRandomness(generator.device).seeded(0):
         for norm in norms:
             norm.train()
             norm.reset_running_stats()
             norm.momentum = None  # the mean of all batches
-        for part in latents.chunk(-(-n_latents // 500)):  # of equal size: none is a single latent
-            generator(part)
+        # Of equal size: none is a single latent.
+        for part, c in _parts(latents, labels, -(-n_latents // 500)):
+            told(generator, c)(part)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
 
@@ -381,6 +439,7 @@ def train(
     generator: Generator,
     discriminator: Discriminator,
     rows: Samples,
+    labels: IntegersLike | None = None,
     *,
     loss: AdversarialLoss = RELATIVISTIC,
     config: GANTrainingConfig = GANTrainingConfig(),
@@ -405,6 +464,7 @@ def train(
         generator: maps latents to data.
         discriminator: maps data to logits.
         rows: all real data, one sample a row; images in [-1, 1].
+        labels: class of each, for networks with classes, and only for such.
         loss: the game that is played.
         config: how it is played.
         seed: of the order of the data, the latents and the penalties.
@@ -416,8 +476,9 @@ def train(
         engine: device and precision; by default the GPU where there is one.
 
     Raises:
-        ValueError: if the data do not fit the networks or hold NaN or infinity, or if a checkpoint
-            does not fit the run: its budget is another, say, on which the learning rates depended.
+        ValueError: if the data do not fit the networks or hold NaN or infinity, if labels are
+            missing, superfluous, not one a sample, or no classes, or if a checkpoint does not fit
+            the run: its budget is another, say, on which the learning rates depended.
         TypeError: if loss, config, engine or snapshots_at are something else.
     """
     as_instance(loss, AdversarialLoss, "loss", "gan.losses.HINGE is one, say")
@@ -425,6 +486,8 @@ def train(
         config, GANTrainingConfig, "config", "write GANTrainingConfig(n_images=60_000), say"
     )
     rows = training_rows(rows, generator, discriminator)
+    classes = training_labels(labels, len(rows), generator, discriminator)
+    data = (rows,) if classes is None else (rows, classes.to(rows.device))
     engine, seed = as_engine(engine), as_count(seed, "seed", at_least=0)
     when = _snapshot_times(snapshots_at)
     if when and not 0 <= when[0] <= when[-1] <= config.n_images:
@@ -444,6 +507,7 @@ def train(
             config=config,
             rng=torch.Generator().manual_seed(latent_seed),
             engine=engine,
+            labels=classes,
         )
         settings = None
         if checkpoint_folder is not None:
@@ -452,16 +516,18 @@ def train(
                 **settings_of_weights("generator", generator),
                 **settings_of_weights("discriminator", discriminator),
             }
-        batches = ShuffledBatches(
-            rows.to(engine.device),
-            config.batch_size * config.n_discriminator_updates,
-            rng=torch.Generator().manual_seed(data_seed),
+        batch_size = config.batch_size * config.n_discriminator_updates
+        order = torch.Generator().manual_seed(data_seed)
+        batches = (
+            ShuffledTuples(tuple(part.to(engine.device) for part in data), batch_size, rng=order)
+            if len(data) == 2
+            else ShuffledBatches(rows.to(engine.device), batch_size, rng=order)
         )
         result = run(
             trainer,
             batches,
             budget=config.n_images,
-            count=lambda batch: len(batch) * engine.n_processes,
+            count=lambda _: batch_size * engine.n_processes,
             at=dict.fromkeys(when, trainer.take_snapshot),
             tracker=tracker,
             checkpoint_folder=checkpoint_folder,

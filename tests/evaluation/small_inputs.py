@@ -61,6 +61,9 @@ OF_IMAGES: dict[str, Callable[[Any, DigitClassifier], Any]] = {
     "evaluate_digits": lambda x, network: evaluation.evaluate_digits(
         x, network, reference(network), n_subsets=2
     ).as_dict(),
+    "class_report": lambda x, network: (
+        evaluation.class_report(x, LABELS, network, reference(network)).frechets
+    ),
     "frechet_metric": lambda x, network: _metric(x, images(2), network),
     "train_classifier": lambda x, network: _trained(x, LABELS),
 }

@@ -382,9 +382,9 @@ def test_every_critic_update_sees_its_own_part_of_the_batch(rows, monkeypatch):
     player, seen = trainer(losses.WASSERSTEIN, config), []
     update = player._update_discriminator
 
-    def spy(x_real, x_fake):
+    def spy(x_real, x_fake, labels):
         seen.append((x_real, x_fake))
-        return update(x_real, x_fake)
+        return update(x_real, x_fake, labels)
 
     monkeypatch.setattr(player, "_update_discriminator", spy)
     player.step(rows[:48], 0.5)

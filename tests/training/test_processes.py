@@ -54,6 +54,14 @@ def test_two_halves_of_a_batch_make_the_step_of_the_whole(results, loss, penalty
     torch.testing.assert_close(first["scalars"], one["scalars"], rtol=1e-5, atol=1e-6)
 
 
+def test_labels_go_with_their_halves(results):
+    one = two_processes.conditional_step(Engine(device="cpu"))["gradients"]
+    for result in results:
+        torch.testing.assert_close(
+            result["conditional"]["gradients"], one, rtol=1e-4, atol=1e-6 * one.abs().max().item()
+        )
+
+
 @pytest.mark.parametrize("targets", N_PREDICTED)
 def test_every_token_weighs_the_same_wherever_it_is_predicted(results, targets):
     one = two_processes.ar_step(Engine(device="cpu"), targets)

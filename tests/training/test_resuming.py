@@ -16,8 +16,10 @@ from aigc_tutorial.gan import recipes as gan_recipes
 from tests.ar import small_models
 from tests.training.interrupted import InterruptedEngine
 
+N_CLASSES = 3
 IMAGES = torch.rand(48, 1, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
 TOKENS = torch.randint(small_models.V, (200,), generator=torch.Generator().manual_seed(0))
+LABELS = torch.arange(48) % N_CLASSES
 LEVELS = (IMAGES[:, 0] > 0).long()
 
 SMALL_NETWORKS = {
@@ -48,7 +50,8 @@ def gan_training(recipe: gan_recipes.Recipe) -> Callable[[Path, InterruptedEngin
     def train(folder: Path, engine: InterruptedEngine) -> Outcome:
         generator, discriminator = recipe.networks()
         result = gan.train(
-            generator, discriminator, IMAGES, loss=recipe.loss, config=recipe.training, seed=3,
+            generator, discriminator, IMAGES, None if generator.n_classes is None else LABELS,
+            loss=recipe.loss, config=recipe.training, seed=3,
             checkpoint_folder=folder, checkpoint_every=24, progress_bar=False, engine=engine,
         )  # fmt: skip
         networks = (result.generator, result.raw_generator, result.discriminator)
@@ -66,11 +69,11 @@ def small_gan(recipe: gan_recipes.Recipe, **changes: Any) -> gan_recipes.Recipe:
     training = dataclasses.replace(
         recipe.training, n_images=80, batch_size=8, warmup_images=8, penalty_every=2, **changes
     )
+    sizes = SMALL_NETWORKS[recipe.generator_class], SMALL_NETWORKS[recipe.discriminator_class]
+    if getattr(recipe.generator_config, "n_classes", None) is not None:
+        sizes = tuple(dataclasses.replace(size, n_classes=N_CLASSES) for size in sizes)
     return dataclasses.replace(
-        recipe,
-        generator_config=SMALL_NETWORKS[recipe.generator_class],
-        discriminator_config=SMALL_NETWORKS[recipe.discriminator_class],
-        training=training,
+        recipe, generator_config=sizes[0], discriminator_config=sizes[1], training=training
     )
 
 

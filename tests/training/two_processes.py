@@ -90,6 +90,33 @@ def gan_steps(engine: Engine, loss: str, penalty: str) -> dict[str, Tensor]:
     return result
 
 
+def conditional_step(engine: Engine) -> dict[str, Tensor]:
+    """One step with labels on this process's part of the batch, at a rate of 0; the gradients.
+
+    Batch normalisation is in evaluation mode: it would know its own part alone.
+    """
+    own = slice(engine.rank * N // engine.n_processes, (engine.rank + 1) * N // engine.n_processes)
+    torch.manual_seed(engine.rank)
+    shape, labels = (1, 8, 8), torch.arange(N) % 3
+    generator = gan.ConvGenerator(gan.ConvGeneratorConfig(4, shape, (4, 4), n_classes=3)).eval()
+    discriminator = gan.ConvDiscriminator(
+        gan.ConvDiscriminatorConfig(shape, (4, 4, 4), n_classes=3)
+    )
+    player = gan.GANTrainer(
+        generator,
+        discriminator,
+        loss=losses.RELATIVISTIC,
+        config=gan.GANTrainingConfig(batch_size=N, n_images=N, penalty_every=1, warmup_images=1),
+        rng=torch.Generator(),
+        engine=engine,
+        labels=labels,
+    )
+    latents, x_real = random(N, 4, seed=10)[own], random(N, *shape, seed=30)[own].tanh()
+    with patch.object(generator, "sample_latent", Mock(return_value=latents)):
+        player.step((x_real, labels[own]), 0.0)
+    return {"gradients": gradients(generator, discriminator)}
+
+
 LENGTHS = (9, 3, 8, 7, 2, 2, 3, 2)
 N_PREDICTED = {"all": 8 + 2 + 7 + 6 + 1 + 1 + 2 + 1, "first half": 8 + 2 + 7 + 6}
 
@@ -163,6 +190,7 @@ def main(folder: Path) -> None:
     for loss in LOSSES:
         for penalty in PENALTIES:
             results[f"{loss}, {penalty}"] = gan_steps(engine, loss, penalty)
+    results["conditional"] = conditional_step(engine)
     results["whole"] = whole_run(folder, "whole", engine)
     try:
         whole_run(folder, "parts", Interrupted(9))

@@ -17,10 +17,10 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from aigc_tutorial.ar.checks import as_labels, as_levels
+from aigc_tutorial.ar.checks import as_levels
 from aigc_tutorial.ar.generation.sampling import check_drawn, check_temperature, cooled
 from aigc_tutorial.ar.interface import PixelModel
-from aigc_tutorial.integers import IntegersLike, as_count
+from aigc_tutorial.integers import IntegersLike, as_count, as_labels
 from aigc_tutorial.nn.gated import gate
 from aigc_tutorial.nn.mode import evaluation_mode
 
@@ -281,7 +281,7 @@ def _start(
 ) -> tuple[Tensor, Tensor | None]:
     """Levels before the first pixel is drawn, zeros below the given rows; and the labels."""
     check_temperature(temperature)
-    classes = as_labels(labels, model.config, batch_size=n)
+    classes = as_labels(labels, model.config.n_classes, batch_size=n)
     classes = None if classes is None else classes.to(model.device)
     height, _ = model.image_size
     levels = torch.zeros(n, *model.image_size, dtype=torch.int64, device=model.device)

@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from aigc_tutorial.ar.checks import as_labels, as_levels, on_cpu
+from aigc_tutorial.ar.checks import as_levels, on_cpu
 from aigc_tutorial.ar.generation.pixels import SamplingMixin, choose_levels, draw_noise
 from aigc_tutorial.config import Config
-from aigc_tutorial.integers import IntegersLike
+from aigc_tutorial.integers import IntegersLike, as_labels
 from aigc_tutorial.nn.gated import gate
 from aigc_tutorial.nn.mode import evaluation_mode
 
@@ -110,7 +110,7 @@ class PixelCNN(SamplingMixin):
             labels: class of each image, for a model with classes, and only for such.
         """
         as_levels(levels, self.config, look=False)
-        as_labels(labels, self.config, batch_size=levels.shape[0], look=False)
+        as_labels(labels, self.config.n_classes, batch_size=levels.shape[0], look=False)
         return self.logits_of_inputs(self.encode(levels), labels)
 
     def logits_of_inputs(
@@ -145,7 +145,7 @@ class PixelCNN(SamplingMixin):
             ValueError: if the model could not take them, or would take them for something else.
         """
         rows = as_levels(levels, self.config, look=look)
-        classes = as_labels(labels, self.config, batch_size=len(rows), look=look)
+        classes = as_labels(labels, self.config.n_classes, batch_size=len(rows), look=look)
         return (rows,) if classes is None else (rows, classes)
 
     def nll(
@@ -189,7 +189,7 @@ class PixelCNN(SamplingMixin):
             ValueError: if labels do not fit, the temperature is negative, infinite or NaN, or the
                 model's logits are no distribution.
         """
-        labels = as_labels(labels, self.config, batch_size=n)
+        labels = as_labels(labels, self.config.n_classes, batch_size=n)
         noise = draw_noise(self, n, rng)
         levels = torch.zeros_like(noise, dtype=torch.int64)
         height, width = self.image_size

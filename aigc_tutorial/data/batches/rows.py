@@ -145,7 +145,7 @@ class ShuffledTuples:
                 f"expected tensors with equally many rows, got {[len(part) for part in rows]}"
             )
         self.rows = rows
-        numbers = torch.arange(len(rows[0]), device=rows[0].device)
+        numbers = torch.arange(len(rows[0])).to(rows[0].device)
         self._numbers = ShuffledBatches(numbers, batch_size, rng=rng)
 
     def __iter__(self) -> "ShuffledTuples":

@@ -38,6 +38,7 @@ class Run:
         unit: What ``n_seen`` counts.
         seconds: Its duration.
         device: What it ran on.
+        options: What the command line said besides name and seed.
     """
 
     recipe: Mapping[str, Any]
@@ -46,6 +47,7 @@ class Run:
     unit: str
     seconds: float
     device: str = "cpu"
+    options: str = ""
 
 
 def real_mnist() -> tuple[ImageDataset, ImageDataset]:
@@ -167,7 +169,8 @@ def write_entry(
         n_parameters=count_parameters(model),
         data=data,
         data_source=data_source,
-        command=f"python -m aigc_tutorial.zoo.training {name} --seed {run.seed}",
+        command=f"python -m aigc_tutorial.zoo.training {name} --seed {run.seed} "
+        f"{run.options}".rstrip(),
         recipe=dict(run.recipe),
         seed=run.seed,
         n_seen=run.n_seen,

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from aigc_tutorial.ar.checks import as_labels
 from aigc_tutorial.ar.models.pixelcnn import PixelCNN, PixelCNNConfig
+from aigc_tutorial.integers import as_labels
 from aigc_tutorial.nn import count_parameters
 
 SHAPE = (6, 5)
@@ -168,4 +168,4 @@ def test_wrong_inputs_are_refused():
         conditional.nll(levels, torch.tensor([0, 3]))
     # Called itself: the shape checks of the tests would refuse these labels first.
     with pytest.raises(ValueError, match=r"expected labels of shape \(2,\), got \(3,\)"):
-        as_labels(torch.tensor([0, 1, 2]), conditional.config, batch_size=2)
+        as_labels(torch.tensor([0, 1, 2]), conditional.config.n_classes, batch_size=2)

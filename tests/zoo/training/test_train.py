@@ -1,12 +1,22 @@
 """The command that trains the zoo, on a small scale."""
 
+import dataclasses
+
 import pytest
 import torch
 
 from aigc_tutorial import zoo
 from aigc_tutorial.data import ImageDataset, Source
-from aigc_tutorial.evaluation import ClassifierTrainingConfig, DigitReference, accuracy
+from aigc_tutorial.evaluation import (
+    ClassifierTrainingConfig,
+    DigitReference,
+    accuracy,
+    evaluate_digits,
+    predict,
+)
+from aigc_tutorial.gan import ConvDiscriminatorConfig, ConvGeneratorConfig, recipes
 from aigc_tutorial.zoo.training import classifier, making
+from aigc_tutorial.zoo.training import gan as training_of_gans
 from aigc_tutorial.zoo.training.__main__ import main
 
 SOURCE = Source("folder", "nowhere", "images made for a test")
@@ -47,6 +57,46 @@ def test_command_writes_an_entry_whose_card_is_true(small, tmp_path, capsys):
 
     reference = DigitReference.load(tmp_path / "mnist-classifier" / "reference.safetensors")
     assert torch.equal(reference.labels, small.labels)
+
+
+@pytest.mark.parametrize("is_large", [False, True])
+@pytest.mark.parametrize("n_classes", [None, 10])
+def test_a_gan_writes_an_entry_whose_card_is_true(n_classes, is_large, tmp_path, monkeypatch):
+    """Small networks and few images, told the classes or not, as on a CPU or as on a large GPU."""
+    monkeypatch.chdir(tmp_path)  # where checkpoints are kept
+    monkeypatch.setattr(training_of_gans, "real_mnist", lambda: (stripes(800, seed=0), None))
+    monkeypatch.setattr(training_of_gans, "N_SAMPLES", 700)
+    monkeypatch.setattr(training_of_gans, "_N_IMAGES", 512)
+    recipe = dataclasses.replace(
+        recipes.MNIST_CONV,
+        generator_config=ConvGeneratorConfig(channels=(4, 2), n_classes=n_classes),
+        discriminator_config=ConvDiscriminatorConfig(channels=(2, 4, 4), n_classes=n_classes),
+    )
+    training_of_gans.train_gan(recipe, "Draws", 64, 5, tmp_path / "zoo", is_large=is_large)
+
+    card = zoo.card("mnist-conv-gan", folder=tmp_path / "zoo")
+    generator = zoo.load("mnist-conv-gan", folder=tmp_path / "zoo")
+    assert (card.seed, card.n_seen) == (5, 512 if is_large else 64)
+    assert card.command.endswith("--seed 5 --large" if is_large else "--seed 5")
+    assert generator.config.channels == ((8, 4) if is_large else (4, 2))
+    assert card.recipe["training"]["batch_size"] == (256 if is_large else 32)
+    labels = None if n_classes is None else torch.arange(700) % 10
+    rng = torch.Generator().manual_seed(training_of_gans.SAMPLE_SEED)
+    samples = generator.sample(700, labels, rng=rng)
+    report = evaluate_digits(samples, zoo.load("mnist-classifier"), zoo.digit_reference())
+    assert card.metrics["frechet"].value == pytest.approx(report.frechet, rel=1e-3)
+    assert ("class_agreement" in card.metrics) == (n_classes is not None)
+    if labels is not None:
+        named = predict(zoo.load("mnist-classifier"), samples).labels
+        share = (named == labels).double().mean().item()
+        assert card.metrics["class_agreement"].value == pytest.approx(share, abs=1e-4)
+        assert card.metrics["frechet_within_classes"].n_samples == 700
+
+
+def test_large_is_for_the_gans(capsys):
+    with pytest.raises(SystemExit):
+        main(["mnist-conv-gan", "mnist-classifier", "--large"])
+    assert "not for mnist-classifier" in capsys.readouterr().err
 
 
 def test_unknown_entry_is_refused(capsys):
