@@ -69,9 +69,12 @@ def small_gan(recipe: gan_recipes.Recipe, **changes: Any) -> gan_recipes.Recipe:
     training = dataclasses.replace(
         recipe.training, n_images=80, batch_size=8, warmup_images=8, penalty_every=2, **changes
     )
-    sizes = SMALL_NETWORKS[recipe.generator_class], SMALL_NETWORKS[recipe.discriminator_class]
+    sizes: list[Any] = [
+        SMALL_NETWORKS[recipe.generator_class],
+        SMALL_NETWORKS[recipe.discriminator_class],
+    ]
     if getattr(recipe.generator_config, "n_classes", None) is not None:
-        sizes = tuple(dataclasses.replace(size, n_classes=N_CLASSES) for size in sizes)
+        sizes = [dataclasses.replace(size, n_classes=N_CLASSES) for size in sizes]
     return dataclasses.replace(
         recipe, generator_config=sizes[0], discriminator_config=sizes[1], training=training
     )

@@ -3,8 +3,7 @@
 The weights that come with the package were written by this command. The data themselves are needed:
 on what stands in for them offline the training stops with an error.
 
-On a large GPU, ``mnist-conv-gan mnist-conditional-gan --large`` trains wider networks on more
-images; both together are meant to take less than ten minutes there.
+On a large GPU, ``mnist-conv-gan --large`` trains wider networks on more images.
 """
 
 import argparse
