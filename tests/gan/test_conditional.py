@@ -2,7 +2,7 @@
 
 import dataclasses
 import inspect
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -56,7 +56,7 @@ class TestNetworks:
         discriminator, x = networks()[1], images(6)
         nn.init.normal_(discriminator.class_embedding.weight)
         labels = torch.tensor([0, 1, 2, 2, 1, 0])
-        h, last = discriminator.layers[:-1](x), discriminator.layers[-1]
+        h, last = discriminator.layers[:-1](x), cast(nn.Linear, discriminator.layers[-1])
         weights = last.weight + discriminator.class_embedding.weight[labels]
         expected = (weights * h).sum(1) + last.bias
         torch.testing.assert_close(discriminator(x, labels), expected)
@@ -179,7 +179,7 @@ class TestTraining:
 
     @pytest.mark.parametrize("name", ["r1_gamma", "r2_gamma", "gradient_penalty"])
     def test_penalties_are_of_the_logit_of_the_class(self, name):
-        settings = {"r1_gamma": 0.0, "penalty_every": 1, name: 0.6}
+        settings: dict[str, Any] = {"r1_gamma": 0.0, "penalty_every": 1, name: 0.6}
         player, x_real, x_fake = trainer(**settings), images(12), images(12, seed=1)
         labels = LABELS[:12]
 
@@ -200,7 +200,7 @@ class TestTraining:
     def test_the_averages_statistics_are_of_classes_as_frequent_as_in_the_data(self):
         """Of one class alone they are those of its images; of others they are not."""
         for labels in (torch.zeros(24).long(), torch.full((24,), 2)):
-            averaged = trainer(labels).averaged_generator(n_latents=1_000)
+            averaged: Any = trainer(labels).averaged_generator(n_latents=1_000)
             z = averaged.sample_latent(1_000, rng=seeded())
             embedded = averaged.class_embedding.weight[labels[0]].expand(1_000, -1)
             h = averaged.layers[:2](torch.cat([z, embedded], dim=1))
