@@ -98,7 +98,10 @@ def conditional_step(engine: Engine) -> dict[str, Tensor]:
     own = slice(engine.rank * N // engine.n_processes, (engine.rank + 1) * N // engine.n_processes)
     torch.manual_seed(engine.rank)
     shape, labels = (1, 8, 8), torch.arange(N) % 3
-    generator = gan.ConvGenerator(gan.ConvGeneratorConfig(4, shape, (4, 4), n_classes=3)).eval()
+    generator = gan.ConvGenerator(gan.ConvGeneratorConfig(4, shape, (4, 4), n_classes=3))
+    for module in generator.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eval()
     discriminator = gan.ConvDiscriminator(
         gan.ConvDiscriminatorConfig(shape, (4, 4, 4), n_classes=3)
     )
