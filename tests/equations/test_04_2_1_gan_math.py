@@ -347,6 +347,38 @@ def couplings(n: int) -> Tensor:
     return torch.tensor(list(itertools.permutations(range(n))))
 
 
+@pytest.mark.equation("gan-lost-modes")
+@pytest.mark.parametrize("n_covered", [1, 3, 7, 8])
+def test_the_price_of_lost_modes(n_covered):
+    r = n_covered / 8
+    p = torch.full((8,), 1 / 8, dtype=torch.float64)
+    q = torch.zeros(8, dtype=torch.float64)
+    q[:n_covered] = 1 / n_covered
+    middle = (p + q) / 2
+    jsd = 0.5 * sum(float(torch.special.xlogy(x, x / middle).sum()) for x in (p, q))
+    minimax = math.log(4) + r * math.log(r) - (1 + r) * math.log(1 + r)
+    assert 2 * jsd == pytest.approx(minimax, abs=1e-12)
+    assert minimax < math.log(4)
+    softer = 2 * float((middle * (middle / p).log()).sum())
+    non_saturating = (1 + r) * math.log(1 + r) - (1 + r) * math.log(r) - math.log(4)
+    assert softer == pytest.approx(non_saturating, abs=1e-12)
+    kl = float((p * (p / q).log()).sum())
+    assert kl == (0 if n_covered == 8 else math.inf)
+
+
+@pytest.mark.equation("gan-lost-modes")
+def test_the_first_lost_mode_is_cheaper_and_the_last_one_dearer_without_saturation():
+    def prices(r: float) -> tuple[float, float]:
+        minimax = math.log(4) + r * math.log(r) - (1 + r) * math.log(1 + r)
+        return minimax, (1 + r) * math.log(1 + r) - (1 + r) * math.log(r) - math.log(4)
+
+    assert prices(7 / 8) == pytest.approx((0.0908, 0.0427), abs=1e-4)
+    assert prices(1 / 8) == pytest.approx((0.994, 1.086), abs=1e-3)
+    minimax, non_saturating = prices(1e-30)
+    assert minimax == pytest.approx(math.log(4))
+    assert non_saturating == pytest.approx(30 * math.log(10) - math.log(4))
+
+
 @pytest.mark.equation("gan-w1", "gan-w1-sorted")
 @pytest.mark.parametrize("seed", range(4))
 def test_the_cheapest_plan_on_a_line_keeps_the_order(seed):

@@ -77,6 +77,14 @@ def test_small_steps_of_the_minimax_game_go_in_a_circle():
     assert abs(float(angle)) > math.pi / 4
 
 
+@pytest.mark.parametrize("strength", [1.0, 3.0])
+def test_a_strong_gradient_penalty_rests_at_a_wrong_place(strength):
+    game = DiracGAN(losses.WASSERSTEIN, gradient_penalty=strength)
+    orbit = game.orbit((1.0, 1.0), step_size=0.1, n_steps=600, alternating=True)
+    assert orbit[-1].tolist() == pytest.approx([2 * strength, 0], abs=1e-3)
+    assert float((orbit[-1] - orbit[-2]).norm()) < 1e-5
+
+
 def test_r1_leads_to_the_equilibrium_and_wgan_gp_does_not():
     def end(**penalty):
         game = DiracGAN(**penalty)
