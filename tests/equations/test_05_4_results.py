@@ -1,5 +1,6 @@
 """Both sides of every labelled equation of the page on results."""
 
+import itertools
 import math
 
 import pytest
@@ -93,6 +94,40 @@ def test_precision_and_recall_ball_by_ball() -> None:
     found = evaluation.precision_recall(x, y, k=k)
     assert found.precision == pytest.approx(precision)
     assert found.recall == pytest.approx(recall)
+
+
+@pytest.mark.equation("results-density-coverage")
+def test_density_and_coverage_ball_by_ball() -> None:
+    k, x, y = 5, normal(30, 2, seed=16), normal(25, 2, seed=17, shift=2.0)
+
+    def distance(a: Tensor, b: Tensor) -> float:
+        return float((a - b).norm())
+
+    # sorted()[0] is the distance 0 of a sample to itself.
+    radii = [sorted(distance(s, other) for other in x)[k] for s in x]
+    inside = [[distance(b, a) <= r for a, r in zip(x, radii, strict=True)] for b in y]
+    density = sum(sum(row) for row in inside) / (k * len(y))
+    coverage = sum(any(column) for column in zip(*inside, strict=True)) / len(x)
+    assert 0 < density < 1
+    assert 0 < coverage < 1
+    found = evaluation.density_coverage(x, y, k=k)
+    assert found.density == pytest.approx(density)
+    assert found.coverage == pytest.approx(coverage)
+
+
+@pytest.mark.equation("results-coverage-chance")
+@pytest.mark.parametrize(("n", "m", "k"), [(4, 3, 2), (3, 4, 1)])
+def test_coverage_of_one_distribution_over_all_orders_on_the_line(n: int, m: int, k: int) -> None:
+    """On the line, at places that no two distances share: every choice of the real ones counted."""
+    places = torch.tensor([2.0**i + i / 10 for i in range(n + m)], dtype=torch.float64)
+    values = []
+    for chosen in itertools.combinations(range(n + m), n):
+        is_real = torch.zeros(n + m, dtype=torch.bool)
+        is_real[list(chosen)] = True
+        found = evaluation.density_coverage(places[is_real, None], places[~is_real, None], k)
+        values.append(found.coverage)
+    formula = 1 - math.prod((n - i) / (n + m - i) for i in range(1, k + 1))
+    assert sum(values) / len(values) == pytest.approx(formula)
 
 
 @pytest.mark.equation("results-shares")
