@@ -156,3 +156,17 @@ def test_table_of_contents_lists_every_page() -> None:
     existing = {p.relative_to(ROOT / "book").with_suffix("").as_posix() for p in PAGES}
     existing |= {f"api/{p.stem}" for p in (ROOT / "book" / "api").glob("*.md")}
     assert listed == existing
+
+
+def test_pages_cite_all_that_the_list_of_references_holds_and_nothing_else() -> None:
+    references = (ROOT / "book/references.bib").read_text(encoding="utf-8")
+    held = re.findall(r"^@\w+\{(.+),$", references, re.MULTILINE)
+    texts = "\n".join(text_of(path) for path in PAGES)
+    texts += (ROOT / "book/errata.yml").read_text(encoding="utf-8")
+    cited = {
+        key.strip()
+        for keys in re.findall(r"\{cite(?::\w+)?\}`([^`]+)`", texts)
+        for key in keys.split(",")
+    }
+    assert len(set(held)) == len(held)
+    assert cited == set(held)
