@@ -196,8 +196,8 @@ def _run_cases(_rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     page=PAGE,
     level="research",
     cases=_run_cases,
-    hint="keep the best accuracy so far and its index; count the checks since it was beaten by "
-    "more than two standard errors, 2 * 0.5 / sqrt(n_test).",
+    hint="keep the index of the last improvement, and compare each accuracy with the one there; "
+    "only one that is lower by more than 2 * 0.5 / sqrt(n_test) takes its place.",
     remark="What remains is to take the generator of the index, which is not the last one.",
     mistakes=[
         Mistake(
