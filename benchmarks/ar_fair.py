@@ -9,9 +9,13 @@ documentation that every Python holds, so nothing has to be downloaded; it depen
 Python, which is recorded. Runs are compared at equal tokens, so several may share a machine.
 
 - ``networks-adamw``, ``networks-muon``: an RNN, a GRU and a Transformer of one size.
+- ``beginnings``: the Transformer with random weights in place of zeros, by either optimizer.
 - ``parts``: a small Transformer without each of its parts.
 - ``sizes``: three widths on up to 208,000 tokens, each token seen once.
 - ``repetition``: 208,000 tokens of training, on ever less text seen ever more often.
+
+The last two do not choose a rate. Less text is drawn from all over the text, since its beginning
+alone would be less *and* about other matters than what judges.
 
 Each part replaces its entry in ``benchmarks/results/ar_fair.json``, and all are written again as
 tables to ``ar_fair.md``, sizes and repetition as a picture too.
@@ -67,13 +71,28 @@ def with_rate(training: ar.ARTrainingConfig, rate: float) -> ar.ARTrainingConfig
     return dataclasses.replace(training, learning_rate_matrices=rate, learning_rate_others=others)
 
 
+def spread(tokens: Tensor, n_tokens: int, seed: int) -> Tensor:
+    """Windows (N, 65) from all over the text, in which ``n_tokens`` are predicted.
+
+    With one seed the smaller choice is a part of the larger.
+    """
+    n_windows = (len(tokens) - 1) // 64
+    order = torch.randperm(n_windows, generator=torch.Generator().manual_seed(seed))
+    starts = 64 * order[: n_tokens // 64]
+    return tokens[starts[:, None] + torch.arange(65)]
+
+
 def run(
     model_class: type[Any], config: Any, training: ar.ARTrainingConfig, seed: int, n_unique: int = 0
 ) -> tuple[float, float, int]:
-    """Losses on the text to choose by and to judge by, and the number of weights."""
+    """Losses on the text to choose by and to judge by, and the number of weights.
+
+    ``n_unique`` limits the text to as many tokens.
+    """
     _, tokens, choosing, judging = text()
     recipe = ar.recipes.Recipe("fair", model_class, config, training)
-    model = recipe.train(tokens[: n_unique or None], seed=seed, progress_bar=False).model
+    data = spread(tokens, n_unique, seed) if n_unique else tokens
+    model = recipe.train(data, seed=seed, progress_bar=False).model
     losses = [
         text_likelihood(model, part, context=64).nats_per_token for part in (choosing, judging)
     ]
@@ -138,6 +157,18 @@ def networks_by_muon(seeds: list[int]) -> Results:
     return networks(seeds, MUON, MUON_RATES)
 
 
+def beginnings(seeds: list[int]) -> Results:
+    """The Transformer of the networks with random weights where it has zeros."""
+    config = transformer(without=("zero initialisation",))
+    return compare(
+        {
+            "AdamW": (ar.AblatedTransformer, config, ADAMW, ADAMW_RATES),
+            "Muon": (ar.AblatedTransformer, config, MUON, MUON_RATES),
+        },
+        seeds,
+    )
+
+
 def parts(seeds: list[int]) -> Results:
     """A small Transformer without each of its parts, four rates each."""
     changes: dict[str, dict[str, Any]] = {
@@ -179,10 +210,7 @@ def sizes(seeds: list[int]) -> Results:
     for width in WIDTHS:
         for n_tokens in LENGTHS:
             training = dataclasses.replace(MUON, n_tokens=n_tokens)
-            runs = [
-                run(ar.Transformer, whole(width), training, seed, n_tokens + 2_000)
-                for seed in seeds
-            ]
+            runs = [run(ar.Transformer, whole(width), training, seed, n_tokens) for seed in seeds]
             row = {
                 "width": width,
                 "n_parameters": runs[0][2],
@@ -204,7 +232,7 @@ def repetition(seeds: list[int]) -> Results:
     rows = []
     for n_unique in LENGTHS[::-1]:
         training = dataclasses.replace(MUON, n_tokens=LENGTHS[-1])
-        runs = [run(ar.Transformer, whole(64), training, seed, n_unique + 2_000) for seed in seeds]
+        runs = [run(ar.Transformer, whole(64), training, seed, n_unique) for seed in seeds]
         row = {
             "n_unique": n_unique,
             "times": LENGTHS[-1] // n_unique,
@@ -230,6 +258,7 @@ def as_tables(results: Results) -> str:
     for part, title in (
         ("networks-adamw", "Networks of one size, AdamW"),
         ("networks-muon", "Networks of one size, Muon"),
+        ("beginnings", "The Transformer with random weights in place of zeros"),
         ("parts", "The Transformer without its parts"),
     ):
         if part not in results:
@@ -319,6 +348,7 @@ if __name__ == "__main__":
         {
             "networks-adamw": networks_by_adamw,
             "networks-muon": networks_by_muon,
+            "beginnings": beginnings,
             "parts": parts,
             "sizes": sizes,
             "repetition": repetition,

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
@@ -54,3 +55,14 @@ def test_adamw_moves_everything_at_the_rate_and_muon_its_matrices(fair):
     assert fair.with_rate(fair.MUON, 0.5) == dataclasses.replace(
         fair.MUON, learning_rate_matrices=0.5
     )
+
+
+def test_less_text_comes_from_all_over_it_and_is_a_part_of_more(fair):
+    text = torch.arange(64 * 100 + 1)
+    few, many = (fair.spread(text, n_tokens, seed=0) for n_tokens in (640, 3_200))
+    assert few.shape == (10, 65)
+    assert torch.equal(few, many[:10])
+    assert (few.diff(dim=1) == 1).all()  # each a piece of the text
+    assert len(many[:, 1:].unique()) == 3_200  # no token is predicted twice
+    assert few.max() - few.min() > len(text) // 2
+    assert not torch.equal(few, fair.spread(text, 640, seed=1))
