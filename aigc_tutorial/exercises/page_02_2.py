@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
@@ -220,3 +220,51 @@ def needs(edges: list[tuple[str, str]], node: str) -> list[str]:
         found |= new
         waiting += new
     return sorted(found - {node})
+
+
+def _codebooks(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    for n, n_codes, dim in ((40, 9, 3), (1, 5, 2), (30, 1, 4)):
+        # Codes of different lengths: the largest product is then not the smallest distance.
+        lengths = torch.linspace(0.2, 3, n_codes)[:, None]
+        yield (
+            torch.randn(n, dim, generator=rng),
+            lengths * torch.randn(n_codes, dim, generator=rng),
+        )
+
+
+@exercise(
+    "nearest-codes",
+    page=PAGE,
+    level="core",
+    cases=_codebooks,
+    hint="torch.cdist(features, codebook) has a row for each feature and a column for each code.",
+    remark="Of |y − e|² only |e|² − 2 y·e depends on the code, so one product of matrices finds "
+    "all nearest codes. This is how the package does it.",
+    mistakes=[
+        Mistake(
+            lambda features, codebook: (features @ codebook.T).argmax(1),
+            "this is the largest product. A long code has large products with much that is nearer "
+            "to others: subtract half its squared length.",
+        ),
+        Mistake(
+            lambda features, codebook: torch.cdist(features, codebook).argmin(0),
+            "this is the nearest feature of each code. The other way round.",
+        ),
+        Mistake(
+            lambda features, codebook: torch.cdist(features, codebook).argmax(1),
+            "these are the farthest codes.",
+        ),
+        Mistake(
+            lambda features, codebook: codebook[torch.cdist(features, codebook).argmin(1)],
+            "these are the codes' vectors. Their numbers are wanted.",
+        ),
+    ],
+)
+def nearest_codes(
+    features: Float[Tensor, "N D"], codebook: Float[Tensor, "K D"]
+) -> Int64[Tensor, " N"]:
+    """Number of the row of ``codebook`` (K, D) nearest to each row of ``features`` (N, D).
+
+    In the Euclidean distance; of equally near ones the first.
+    """
+    return torch.cdist(features, codebook).argmin(1)

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from aigc_tutorial.exercises.registry import Mistake, exercise
 
@@ -117,3 +119,50 @@ def replay_schedule(n_steps: int, share: float) -> list[bool]:
     0 and 1.
     """
     return [math.floor((step + 1) * share) > math.floor(step * share) for step in range(n_steps)]
+
+
+def _rewards(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
+    for size, beta in ((1.0, 1.0), (2.0, 0.3), (4_000.0, 2.0)):
+        log_base = torch.randn(6, generator=rng, dtype=torch.float64).log_softmax(0)
+        yield log_base, size * torch.randn(6, generator=rng, dtype=torch.float64), beta
+
+
+@exercise(
+    "best-policy",
+    page=PAGE,
+    level="core",
+    cases=_rewards,
+    hint="its logarithm is log_base + reward / beta, but for a constant; a softmax finds the "
+    "constant, and subtracts the largest first.",
+    remark="Raise the reward of one text by mistake, make beta small, and this text is all that "
+    "is said: a language model finds the errors of its reward model.",
+    mistakes=[
+        Mistake(
+            lambda log_base, reward, beta: (
+                log_base.exp() * (reward / beta).exp() / (log_base.exp() @ (reward / beta).exp())
+            ),
+            "the formula is right, and overflows where the reward is large. Stay with logarithms.",
+        ),
+        Mistake(
+            lambda log_base, reward, beta: (reward / beta).softmax(0),
+            "this forgets π₀: with a reward of zero the model must stay as it was.",
+        ),
+        Mistake(
+            lambda log_base, reward, beta: (log_base + beta * reward).softmax(0),
+            "a small beta is little weight for the divergence, and then the reward counts more.",
+        ),
+        Mistake(
+            lambda log_base, reward, beta: (log_base / beta + reward).softmax(0),
+            "divide the reward by beta, not the logarithm of π₀.",
+        ),
+    ],
+)
+def best_policy_probabilities(
+    log_base: Float[Tensor, " N"], reward: Float[Tensor, " N"], beta: float
+) -> Float[Tensor, " N"]:
+    """Probabilities that maximise the mean reward minus ``beta`` times KL(π‖π₀).
+
+    ``log_base`` (N,) is the logarithm of π₀, ``reward`` (N,) the reward of each of N texts. It must
+    be right when ``reward / beta`` is too large for exp.
+    """
+    return (log_base + reward / beta).softmax(0)

@@ -24,6 +24,15 @@ from aigc_tutorial.gan.mlp import (
     MLPGeneratorConfig,
 )
 from aigc_tutorial.gan.trainer import GANTrainer, GANTrainingConfig, GANTrainingResult, train
+from aigc_tutorial.gan.vqgan import (
+    Reconstruction,
+    VQAutoencoder,
+    VQAutoencoderConfig,
+    VQGANTrainer,
+    VQGANTrainingConfig,
+    VQGANTrainingResult,
+    train_vqgan,
+)
 
 __all__ = [
     "ConvDiscriminator",
@@ -44,10 +53,17 @@ __all__ = [
     "MLPGeneratorConfig",
     "MLPGeneratorCopies",
     "MLPGeneratorCopiesConfig",
+    "Reconstruction",
+    "VQAutoencoder",
+    "VQAutoencoderConfig",
+    "VQGANTrainer",
+    "VQGANTrainingConfig",
+    "VQGANTrainingResult",
     "join_copies",
     "losses",
     "penalties",
     "recipes",
     "split_copies",
     "train",
+    "train_vqgan",
 ]

@@ -157,13 +157,13 @@ def check_copies(generator: Generator, discriminator: Discriminator) -> None:
 
 
 def training_rows(
-    rows: Samples, generator: Generator, discriminator: Discriminator
+    rows: Samples, generator: Pretrained, discriminator: Discriminator
 ) -> Float[Tensor, " N ..."]:
     """Take the real data of a training, in the type of the networks' weights.
 
     Args:
         rows: all real data, one sample a row; images in [-1, 1].
-        generator: what will imitate them.
+        generator: what will imitate or reconstruct them; its configuration has an ``image_shape``.
         discriminator: what will judge them.
 
     Raises:
@@ -183,7 +183,7 @@ def training_rows(
         )
     shapes = {
         "the data": tuple(samples.shape[1:]),
-        "the generator": tuple(generator.image_shape),
+        "the generator": tuple(generator.config.image_shape),
         "the discriminator": tuple(discriminator.image_shape),
     }
     if len(set(shapes.values())) != 1:

@@ -15,6 +15,7 @@ from aigc_tutorial.nn.norm import rms_norm
 from aigc_tutorial.nn.position import RotaryPositions, rotate
 from aigc_tutorial.nn.precision import autocast_off, full_precision
 from aigc_tutorial.nn.pretrained import Pretrained, count_parameters
+from aigc_tutorial.nn.quantiser import Quantised, VectorQuantiser, straight_through
 from aigc_tutorial.nn.token_shift import TokenShift
 
 __all__ = [
@@ -22,8 +23,10 @@ __all__ = [
     "CausalSelfAttention",
     "KeyValueCache",
     "Pretrained",
+    "Quantised",
     "RotaryPositions",
     "TokenShift",
+    "VectorQuantiser",
     "attend",
     "attention_probabilities",
     "autocast_off",
@@ -38,4 +41,5 @@ __all__ = [
     "rms_norm",
     "rotate",
     "segment_mask",
+    "straight_through",
 ]

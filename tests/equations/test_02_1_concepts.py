@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.nn.functional import softplus
 
 from aigc_tutorial.data import MarkovChain, RecallTask, ring_chain
 from aigc_tutorial.nn.attention import attend
@@ -171,3 +172,18 @@ def test_alternating_steps_keep_a_quadratic_form(x, y, eta):
     a, b = after_one_step(x, y, eta, "alternating")
     before, after = x**2 - eta * x * y + y**2, a**2 - eta * a * b + b**2
     assert after == pytest.approx(before, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.equation("concepts-weak-spread")
+@pytest.mark.parametrize(("w", "b", "m", "s"), [(0.7, -0.2, -2.0, 1.0), (-1.5, 0.4, 1.5, 0.3)])
+def test_before_a_straight_line_spread_can_only_shrink(w, b, m, s):
+    log_s = torch.tensor(math.log(s), dtype=torch.float64, requires_grad=True)
+    z = torch.linspace(-12, 12, 200_001, dtype=torch.float64)
+    density = (-z.square() / 2).exp() / math.sqrt(2 * math.pi) * (z[1] - z[0])
+    logits = w * (m + log_s.exp() * z) + b
+    loss = (softplus(-logits) * density).sum()
+    (left,) = torch.autograd.grad(loss, log_s)
+    d = logits.detach().sigmoid()
+    right = w**2 * s**2 * (d * (1 - d) * density).sum()
+    assert left.item() == pytest.approx(right.item(), rel=1e-6)
+    assert left > 0

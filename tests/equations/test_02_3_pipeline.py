@@ -5,10 +5,13 @@ from itertools import product
 
 import pytest
 import torch
+from torch import Tensor
+from torch.nn.functional import softplus
 
 from aigc_tutorial import ar, data, tokenizers
 from aigc_tutorial.evaluation.likelihood import text_likelihood
-from aigc_tutorial.exercises.page_02_3 import powers_of_ten_lost
+from aigc_tutorial.exercises.page_02_3 import best_policy_probabilities, powers_of_ten_lost
+from aigc_tutorial.gan.losses import relativistic_discriminator_loss
 
 TEXT = "Monday night: light rain. " * 4
 
@@ -77,3 +80,87 @@ def test_the_schedule_keeps_its_share_at_every_step(n_steps, share):
     schedule = replay_schedule(n_steps, share)
     for n in range(n_steps + 1):
         assert sum(schedule[:n]) == math.floor(n * share)
+
+
+def policies(seed: int, n: int = 5) -> tuple[Tensor, Tensor, Tensor]:
+    """Logarithms of two distributions, and a reward."""
+    rng = torch.Generator().manual_seed(seed)
+    base, other, reward = 2 * torch.randn(3, n, generator=rng, dtype=torch.float64)
+    return base.log_softmax(0), other.log_softmax(0), reward
+
+
+@pytest.mark.equation("pipeline-score-function")
+@pytest.mark.parametrize("baseline", [0.0, 3.7])
+def test_the_mean_of_scores_times_values_is_the_gradient(baseline):
+    logits, _, values = policies(0)
+    logits = logits.clone().requires_grad_(True)
+    (left,) = torch.autograd.grad(logits.softmax(0) @ values, logits)
+    right = torch.zeros(5, dtype=torch.float64)
+    for k in range(5):
+        (score,) = torch.autograd.grad(logits.log_softmax(0)[k], logits)
+        right += logits.detach().softmax(0)[k] * (values[k] - baseline) * score
+    torch.testing.assert_close(left, right)
+
+
+@pytest.mark.equation("pipeline-gumbel")
+def test_the_maximum_with_gumbel_noise_is_a_draw():
+    """P(token k wins) by integration over its own noise: the others stay below it."""
+    logits, *_ = policies(1)
+    g = torch.linspace(-20, 40, 400_001, dtype=torch.float64)
+    density = (-g - (-g).exp()).exp() * (g[1] - g[0])
+    for k in range(5):
+        below = torch.ones_like(g)
+        for j in range(5):
+            if j != k:
+                below *= (-(-(g + logits[k] - logits[j])).exp()).exp()
+        assert (density * below).sum().item() == pytest.approx(logits[k].exp().item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("temperature", [0.01, 1.0])
+def test_a_cold_gumbel_softmax_is_nearly_the_draw(temperature):
+    logits, *_ = policies(2)
+    uniform = torch.rand(5_000, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    noisy = logits - (-uniform.log()).log()
+    hard = torch.nn.functional.one_hot(noisy.argmax(1), 5)
+    soft = (noisy / temperature).softmax(1)
+    distance = (soft - hard).abs().sum(1).mean().item()
+    assert distance < 0.05 if temperature == 0.01 else distance > 0.3
+
+
+def objective(log_policy: Tensor, log_base: Tensor, reward: Tensor, beta: float) -> float:
+    policy = log_policy.exp()
+    return float(policy @ reward - beta * policy @ (log_policy - log_base))
+
+
+@pytest.mark.equation("pipeline-kl-policy")
+@pytest.mark.parametrize("beta", [0.1, 1.0, 5.0])
+def test_the_objective_is_the_divergence_from_the_best_policy(beta):
+    base, policy, reward = policies(3)
+    z = (base.exp() * (reward / beta).exp()).sum()
+    best = base + reward / beta - z.log()
+    divergence = policy.exp() @ (policy - best)
+    right = beta * z.log() - beta * divergence
+    assert objective(policy, base, reward, beta) == pytest.approx(right.item(), rel=1e-9)
+    assert objective(best, base, reward, beta) == pytest.approx((beta * z.log()).item(), rel=1e-9)
+    torch.testing.assert_close(best_policy_probabilities(base, reward, beta), best.exp())
+
+
+@pytest.mark.equation("pipeline-dpo")
+@pytest.mark.parametrize("beta", [0.5, 2.0])
+def test_the_direct_loss_is_the_reward_models_and_least_at_the_best_policy(beta):
+    base, policy, reward = policies(4)
+    implied = beta * (policy - base)
+    by_formula = -(implied[0] - implied[1]).sigmoid().log()
+    torch.testing.assert_close(
+        by_formula, relativistic_discriminator_loss(implied[:1], implied[1:2])
+    )
+    prefers = (reward[:, None] - reward).sigmoid()
+
+    def loss(log_policy: Tensor) -> Tensor:
+        rewards = beta * (log_policy.log_softmax(0) - base)
+        return (prefers * softplus(rewards - rewards[:, None])).sum()
+
+    best = (base + reward / beta).log_softmax(0).requires_grad_(True)
+    (gradient,) = torch.autograd.grad(loss(best), best)
+    assert gradient.abs().max() < 1e-12
+    assert loss(policy) > loss(best) + 1e-3

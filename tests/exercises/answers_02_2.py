@@ -121,4 +121,20 @@ ANSWERS = {
             lambda edges, node: len(by_matrix(edges, node)),
         ],
     ),
+    "nearest-codes": Answers(
+        right=[
+            lambda y, e: (y[:, None] - e).square().sum(2).argmin(1),
+            lambda y, e: (e.square().sum(1) - 2 * y @ e.T).min(1).indices,
+            lambda y, e: np.linalg.norm(y.numpy()[:, None] - e.numpy(), axis=2).argmin(1),
+            lambda y, e: [int((row - e).norm(dim=1).argmin()) for row in y],
+        ],
+        wrong=[
+            lambda y, e: (y[:, None] - e).abs().sum(2).argmin(1),
+            lambda y, e: torch.nn.functional.normalize(e) @ y.T,
+            lambda y, e: (y @ torch.nn.functional.normalize(e).T).argmax(1),
+            lambda y, e: (e.square().sum(1) + 2 * y @ e.T).argmin(1),
+            lambda y, e: torch.cdist(y, e).argmin(1) + 1,
+            lambda y, e: torch.cdist(y, e).min(1).values,
+        ],
+    ),
 }

@@ -85,4 +85,20 @@ ANSWERS = {
             lambda n, share: [not old for old in running_sum(n, share)],
         ],
     ),
+    "best-policy": Answers(
+        right=[
+            lambda base, r, beta: (base + r / beta - (base + r / beta).logsumexp(0)).exp(),
+            lambda base, r, beta: (base + (r - r.max()) / beta).softmax(0).numpy(),
+            lambda base, r, beta: (base.exp().log() + r / beta).softmax(-1).tolist(),
+        ],
+        wrong=[
+            lambda base, r, beta: base + r / beta,
+            lambda base, r, beta: (base + r / beta).log_softmax(0),
+            lambda base, r, beta: (base - r / beta).softmax(0),
+            lambda base, r, beta: base.exp() * r.softmax(0),
+            lambda base, r, beta: (base + r).softmax(0),
+            lambda base, r, beta: torch.nn.functional.one_hot(r.argmax(), len(r)).double(),
+            lambda base, r, beta: (base.exp() + r / beta).softmax(0),
+        ],
+    ),
 }

@@ -107,6 +107,32 @@ def test_lower_precisions(precision, tmp_path):
     assert_resumes(gan_training(recipe), tmp_path, mixed_precision=precision)
 
 
+@pytest.mark.parametrize("adversarial_weight", [0.0, 0.1])
+def test_vqgan(adversarial_weight, tmp_path):
+    config = gan.VQGANTrainingConfig(
+        n_images=80,
+        batch_size=8,
+        warmup_images=8,
+        penalty_every=2,
+        adversarial_weight=adversarial_weight,
+    )
+
+    def train(folder: Path, engine: InterruptedEngine) -> Outcome:
+        torch.manual_seed(0)
+        sizes = gan.VQAutoencoderConfig((1, 8, 8), channels=(4, 6), n_codes=5, code_dim=3)
+        discriminator = gan.ConvDiscriminator(SMALL_NETWORKS[gan.ConvDiscriminator])
+        result = gan.train_vqgan(
+            gan.VQAutoencoder(sizes), discriminator, IMAGES, config=config, seed=3,
+            checkpoint_folder=folder, checkpoint_every=24, progress_bar=False, engine=engine,
+        )  # fmt: skip
+        weights = result.autoencoder.state_dict() | {
+            f"discriminator {name}": t for name, t in result.discriminator.state_dict().items()
+        }
+        return weights, list(result.history.rows())
+
+    assert_resumes(train, tmp_path)
+
+
 def ar_training(
     make: Callable[[], Any], data: Any, config: ARTrainingConfig
 ) -> Callable[[Path, InterruptedEngine], Outcome]:

@@ -1,0 +1,136 @@
+"""The autoencoder with a codebook, and its training with and without a discriminator."""
+
+import pytest
+import torch
+
+from aigc_tutorial import gan
+from aigc_tutorial.gan.losses import NON_SATURATING
+from aigc_tutorial.training import Engine
+
+SHAPE = (1, 8, 8)
+
+
+def networks() -> tuple[gan.VQAutoencoder, gan.ConvDiscriminator]:
+    torch.manual_seed(0)
+    sizes = gan.VQAutoencoderConfig(SHAPE, channels=(8, 16), n_codes=6, code_dim=3)
+    judge = gan.ConvDiscriminator(gan.ConvDiscriminatorConfig(SHAPE, (4, 6, 8)))
+    return gan.VQAutoencoder(sizes), judge
+
+
+def images(n: int = 64) -> torch.Tensor:
+    """Bars in one of four places: few bits are enough for them."""
+    x = -torch.ones(n, *SHAPE)
+    for i in range(n):
+        x[i, :, :, 2 * (i % 4) : 2 * (i % 4) + 2] = 1
+    return x
+
+
+def train(n_images: int = 3_000, seed: int = 0, **settings: float) -> gan.VQGANTrainingResult:
+    config = gan.VQGANTrainingConfig(
+        n_images=n_images, batch_size=16, warmup_images=100, penalty_every=2, **settings
+    )
+    return gan.train_vqgan(*networks(), images(), config=config, seed=seed, progress_bar=False)
+
+
+def test_codes_are_a_quarter_of_the_size_and_decode_to_what_forward_makes():
+    autoencoder, _ = networks()
+    x = images(5)
+    autoencoder.quantiser.update(
+        autoencoder.encoder(x).detach(), autoencoder(x).codes, rng=torch.Generator().manual_seed(0)
+    )
+    codes = autoencoder.encode(x, batch_size=2)
+    assert codes.shape == (5, *autoencoder.code_shape) == (5, 2, 2)
+    assert torch.equal(codes, autoencoder(x).codes)
+    torch.testing.assert_close(autoencoder.decode(codes, batch_size=3), autoencoder(x).images)
+
+
+def test_an_image_has_its_codes_whatever_else_is_in_the_batch():
+    autoencoder = train(160).autoencoder
+    x = images(8)
+    assert torch.equal(autoencoder.encode(x)[:1], autoencoder.encode(x[:1]))
+
+
+def test_training_lets_the_image_through_the_codes():
+    result = train()
+    x = images(4)
+    blank = (x + 1).square().mean()
+    assert (result.autoencoder(x).images - x).square().mean() < 0.1 * blank
+    assert len(result.autoencoder.encode(x).unique()) > 1
+
+
+def test_the_encoder_learns_through_the_codes():
+    """The gradient passes the quantiser: cut there, the encoder would stay as it was."""
+    result, (untrained, _) = train(160, commitment_weight=0.0), networks()
+    for name, weights in result.autoencoder.encoder.named_parameters():
+        assert not torch.equal(weights, dict(untrained.encoder.named_parameters())[name]), name
+
+
+def test_without_the_adversarial_loss_the_discriminator_is_left_alone():
+    result, (_, untrained) = train(160, adversarial_weight=0.0), networks()
+    for name, weights in result.discriminator.state_dict().items():
+        assert torch.equal(weights, untrained.state_dict()[name]), name
+    assert "loss_discriminator" not in result.history
+
+
+def test_with_it_both_networks_learn_from_each_other():
+    with_it, without = train(160), train(160, adversarial_weight=0.0)
+    for name, weights in with_it.discriminator.named_parameters():
+        assert not torch.equal(weights, dict(without.discriminator.named_parameters())[name])
+    pairs = zip(
+        with_it.autoencoder.decoder.parameters(),
+        without.autoencoder.decoder.parameters(),
+        strict=True,
+    )
+    assert all(not torch.equal(a, b) for a, b in pairs)
+
+
+def test_a_loss_that_compares_no_pairs_will_do():
+    config = gan.VQGANTrainingConfig(n_images=64, batch_size=16, warmup_images=10)
+    result = gan.train_vqgan(
+        *networks(), images(), loss=NON_SATURATING, config=config, progress_bar=False
+    )
+    assert result.history["loss_generator"][-1] > 0
+
+
+def test_the_seed_decides():
+    a, b, c = train(160), train(160), train(160, seed=1)
+    weights = [r.autoencoder.encoder[0].weight for r in (a, b, c)]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+def test_a_saved_autoencoder_has_its_codebook(tmp_path):
+    autoencoder = train(160).autoencoder
+    autoencoder.save_pretrained(tmp_path)
+    read = gan.VQAutoencoder.from_pretrained(tmp_path)
+    assert torch.equal(read.encode(images(4)), autoencoder.encode(images(4)))
+
+
+@pytest.mark.parametrize(
+    ("codes", "message"),
+    [
+        (torch.full((1, 2, 2), 6), "0 … 5, got 6"),
+        (torch.full((1, 2, 2), -1), "0 … 5, got -1"),
+        (torch.zeros(1, 3, 2, dtype=torch.int64), "expected codes"),
+    ],
+)
+def test_codes_that_are_none_are_refused(codes, message):
+    with pytest.raises(ValueError, match=message):
+        networks()[0].decode(codes)
+
+
+def test_images_of_another_size_or_range_are_refused():
+    with pytest.raises(ValueError, match="expected a batch of shape"):
+        networks()[0](torch.zeros(1, 1, 12, 12))
+    with pytest.raises(ValueError, match=r"\[-1, 1\]"):
+        gan.train_vqgan(*networks(), 3 * images(), progress_bar=False)
+    with pytest.raises(ValueError, match="multiples of 4"):
+        gan.VQAutoencoderConfig((1, 10, 8))
+
+
+def test_half_precision_is_refused():
+    with pytest.raises(ValueError, match="full precision"):
+        gan.train_vqgan(
+            *networks(), images(), progress_bar=False,
+            engine=Engine(device="cpu", mixed_precision="bf16"),
+        )  # fmt: skip

@@ -1,0 +1,125 @@
+"""Vector quantisation: nearest codes, the gradient that passes them, and the codebook's moves."""
+
+import pytest
+import torch
+
+from aigc_tutorial.nn import VectorQuantiser, straight_through
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def quantiser(n_codes: int = 5, dim: int = 3, **options: float) -> VectorQuantiser:
+    result = VectorQuantiser(n_codes, dim, **options)
+    result.codebook.copy_(torch.randn(n_codes, dim, generator=seeded(1)))
+    result.usage.fill_(1.0)
+    result.sums.copy_(result.codebook)
+    return result
+
+
+def features(batch: int = 4) -> torch.Tensor:
+    return torch.randn(batch, 3, 2, 2, generator=seeded(2))
+
+
+def test_each_vector_gets_the_nearest_code_and_no_other():
+    book, y = quantiser(), features()
+    out = book(y)
+    for b in range(4):
+        for i in range(2):
+            for j in range(2):
+                distances = (book.codebook - y[b, :, i, j]).norm(dim=1)
+                assert out.codes[b, i, j] == distances.argmin()
+                torch.testing.assert_close(
+                    out.vectors[b, :, i, j], book.codebook[distances.argmin()]
+                )
+    squares = (y - book.lookup(out.codes)).square().mean()
+    torch.testing.assert_close(out.commitment, squares)
+
+
+def test_the_gradient_of_the_vectors_is_that_of_the_identity():
+    y = features().requires_grad_(True)
+    weights = torch.randn(4, 3, 2, 2, generator=seeded(3))
+    out = quantiser()(y)
+    (gradient,) = torch.autograd.grad((weights * out.vectors).sum(), y)
+    torch.testing.assert_close(gradient, weights)
+    # Without the detour there is none: a rounded number does not move with what was rounded.
+    assert not quantiser().lookup(out.codes).requires_grad
+
+
+def test_the_commitment_pulls_features_to_their_codes():
+    y = features().requires_grad_(True)
+    book = quantiser()
+    out = book(y)
+    (gradient,) = torch.autograd.grad(out.commitment, y)
+    torch.testing.assert_close(gradient, 2 * (y - book.lookup(out.codes)).detach() / y.numel())
+
+
+def test_straight_through_takes_the_value_from_one_and_the_gradient_from_the_other():
+    soft = torch.tensor([0.2, 0.9], dtype=torch.float64, requires_grad=True)
+    hard = soft.round()
+    mixed = straight_through(soft, hard)
+    torch.testing.assert_close(mixed, hard)
+    (gradient,) = torch.autograd.grad((mixed * torch.tensor([3.0, 4.0])).sum(), soft)
+    assert gradient.tolist() == [3.0, 4.0]
+
+
+def test_a_code_moves_to_the_mean_of_what_chose_it():
+    """With decay 0 an update is one step of k-means."""
+    book, y = quantiser(decay=0.0, dead_below=0.0), features(50)
+    codes = book.nearest(y)
+    rows, chosen = y.permute(0, 2, 3, 1).reshape(-1, 3), codes.reshape(-1)
+    assert len(chosen.unique()) == 5
+    book.update(y, codes, rng=seeded())
+    for k in range(5):
+        torch.testing.assert_close(book.codebook[k], rows[chosen == k].mean(0))
+
+
+def test_the_average_forgets_at_its_rate():
+    book, y = quantiser(decay=0.9, dead_below=0.0), features()
+    before, usage = book.sums.clone(), book.usage.clone()
+    codes = book.nearest(y)
+    book.update(y, codes, rng=seeded())
+    rows = y.permute(0, 2, 3, 1).reshape(-1, 3)
+    for k in range(5):
+        mine = rows[codes.reshape(-1) == k]
+        torch.testing.assert_close(book.usage[k], 0.9 * usage[k] + 0.1 * len(mine))
+        torch.testing.assert_close(book.sums[k], 0.9 * before[k] + 0.1 * mine.sum(0))
+
+
+def test_a_dead_code_is_put_onto_a_feature_and_comes_to_life():
+    y = features(50)
+    book = quantiser(dead_below=0.5)
+    book.codebook[4] = 100.0  # nothing is near
+    book.usage[4] = 0.4
+    codes = book.nearest(y)
+    assert 4 not in codes
+    assert book.update(y, codes, rng=seeded()) == 1
+    rows = y.permute(0, 2, 3, 1).reshape(-1, 3)
+    assert (rows - book.codebook[4]).norm(dim=1).min() < 1e-5
+    assert 4 in book.nearest(y)
+
+
+def test_without_moving_it_a_dead_code_stays_dead():
+    y = features(50)
+    book = quantiser(dead_below=0.0)
+    book.codebook[4], book.sums[4] = 100.0, 100.0
+    for _ in range(20):
+        book.update(y, book.nearest(y), rng=seeded())
+    assert 4 not in book.nearest(y)
+
+
+def test_the_first_update_puts_all_codes_among_the_features():
+    y, book = features(50), VectorQuantiser(5, 3)
+    assert book.update(y, book(y).codes, rng=seeded()) >= 4
+    rows = y.permute(0, 2, 3, 1).reshape(-1, 3)
+    assert len(book.nearest(y).unique()) == 5
+    assert (torch.cdist(book.codebook, rows).amin(1) < rows.norm(dim=1).max()).all()
+
+
+@pytest.mark.parametrize(
+    "options", [{"n_codes": 0}, {"dim": 0}, {"decay": 1.0}, {"dead_below": -1.0}]
+)
+def test_impossible_settings_are_refused(options):
+    with pytest.raises(ValueError, match=r"codebook needs|decay must"):
+        VectorQuantiser(**({"n_codes": 4, "dim": 2} | options))
