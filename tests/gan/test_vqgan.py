@@ -1,5 +1,7 @@
 """The autoencoder with a codebook, and its training with and without a discriminator."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -25,7 +27,7 @@ def images(n: int = 64) -> torch.Tensor:
     return x
 
 
-def train(n_images: int = 3_000, seed: int = 0, **settings: float) -> gan.VQGANTrainingResult:
+def train(n_images: int = 3_000, seed: int = 0, **settings: Any) -> gan.VQGANTrainingResult:
     config = gan.VQGANTrainingConfig(
         n_images=n_images, batch_size=16, warmup_images=100, penalty_every=2, **settings
     )
@@ -94,7 +96,7 @@ def test_a_loss_that_compares_no_pairs_will_do():
 
 def test_the_seed_decides():
     a, b, c = train(160), train(160), train(160, seed=1)
-    weights = [r.autoencoder.encoder[0].weight for r in (a, b, c)]
+    weights = [next(r.autoencoder.encoder.parameters()) for r in (a, b, c)]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
 

@@ -117,10 +117,13 @@ def test_vqgan(adversarial_weight, tmp_path):
         adversarial_weight=adversarial_weight,
     )
 
+    small_discriminator = SMALL_NETWORKS[gan.ConvDiscriminator]
+    assert isinstance(small_discriminator, gan.ConvDiscriminatorConfig)
+
     def train(folder: Path, engine: InterruptedEngine) -> Outcome:
         torch.manual_seed(0)
         sizes = gan.VQAutoencoderConfig((1, 8, 8), channels=(4, 6), n_codes=5, code_dim=3)
-        discriminator = gan.ConvDiscriminator(SMALL_NETWORKS[gan.ConvDiscriminator])
+        discriminator = gan.ConvDiscriminator(small_discriminator)
         result = gan.train_vqgan(
             gan.VQAutoencoder(sizes), discriminator, IMAGES, config=config, seed=3,
             checkpoint_folder=folder, checkpoint_every=24, progress_bar=False, engine=engine,
