@@ -27,18 +27,23 @@ class ConvGeneratorConfig(Config):
         image_shape: (C, H, W) of one image; H and W are multiples of 4.
         channels: feature maps at a quarter of the size and at half of it.
         n_classes: how many classes there are if it is asked for one of them, else None.
+        class_scale: factor of a class's vector beside the latent. Where the two are of one size,
+            the shortest way to an image of the class leads past the latent, and training ends with
+            one image a class.
     """
 
     latent_dim: int = 64
     image_shape: tuple[int, ...] = (1, 28, 28)
     channels: tuple[int, int] = (64, 32)
     n_classes: int | None = None
+    class_scale: float = 0.05
 
     def __post_init__(self) -> None:
         """Check every setting."""
         super().__post_init__()
         check_image_shape(self.image_shape)
         self.require("latent_dim", "channels", "n_classes", at_least=1)
+        self.require("class_scale", above=0)
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,8 @@ class ConvGenerator(Generator):
     the height and width. The convolution before it works at the small size, which
     keeps the generator cheap on a CPU.
 
-    With classes, a learned vector as long as the latent is joined to it: one for each class.
+    With classes, a learned vector as long as the latent is joined to it: one for each class, and
+    small beside the latent.
     """
 
     config_class = ConvGeneratorConfig
@@ -113,7 +119,8 @@ class ConvGenerator(Generator):
         check_latent(z, self.latent_dim)
         classes = as_labels(labels, self.n_classes, batch_size=z.shape[0], look=False)
         if classes is not None:
-            z = torch.cat([z, self.class_embedding(classes)], dim=1)
+            of_class = self.config.class_scale * self.class_embedding(classes)
+            z = torch.cat([z, of_class], dim=1)
         return self.layers(z)
 
 

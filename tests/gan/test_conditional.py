@@ -202,7 +202,7 @@ class TestTraining:
         for labels in (torch.zeros(24).long(), torch.full((24,), 2)):
             averaged: Any = trainer(labels).averaged_generator(n_latents=1_000)
             z = averaged.sample_latent(1_000, rng=seeded())
-            embedded = averaged.class_embedding.weight[labels[0]].expand(1_000, -1)
+            embedded = 0.05 * averaged.class_embedding.weight[labels[0]].expand(1_000, -1)
             h = averaged.layers[:2](torch.cat([z, embedded], dim=1))
             norm = averaged.layers[2]
             torch.testing.assert_close(norm.running_mean, h.mean((0, 2, 3)), atol=1e-5, rtol=1e-3)
