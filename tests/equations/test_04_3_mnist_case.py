@@ -161,6 +161,7 @@ def test_a_class_adds_a_vector_of_its_own_to_the_last_layer():
     classes = torch.tensor([0, 1, 2, 2, 1, 0, 1])
     *body, last = discriminator.layers
     h = nn.Sequential(*body)(images)
+    assert isinstance(last, nn.Linear)
     w, b = last.weight[0], last.bias[0]
     by_hand = [
         (w + discriminator.class_embedding.weight[c]) @ h[i] + b for i, c in enumerate(classes)
