@@ -244,9 +244,10 @@ class TestTraining:
         rows = levels[labels].view(-1, 1, 1, 1) + 0.1 * torch.randn(600, *SHAPE, generator=seeded())
         config = dataclasses.replace(CONFIG, n_images=9_600, batch_size=32, flat_until=0.2)
         # The class is all there is to learn here, so its vector may be as large as the latent.
+        _, discriminator = networks()
         generator = gan.ConvGenerator(dataclasses.replace(GENERATOR, class_scale=1.0))
         result = gan.train(
-            generator, networks()[1], rows.clamp(-1, 1), labels, config=config, progress_bar=False
+            generator, discriminator, rows.clamp(-1, 1), labels, config=config, progress_bar=False
         )
         samples = result.generator.sample(300, torch.arange(300) % N_CLASSES, rng=seeded())
         means = samples.mean((1, 2, 3)).view(-1, N_CLASSES).mean(0)
