@@ -45,7 +45,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[book,chinese,test,track]'
 	@touch $@
 
-book: $(STAMP) ## Execute the notebooks and render the book to _build/html (about 15 minutes on two cores; under 1 minute when nothing changed)
+book: $(STAMP) ## Execute the notebooks and render the book to _build/html (about 20 minutes on two cores; under 1 minute when nothing changed)
 	@$(STRANGER) PYTHONPATH=book/_ext $(BIN)/python tools/build_book.py
 
 test: $(STAMP) ## Lint, types, floors, unit tests, notebooks, one with widgets also as on Colab, book, browser (up to 45 minutes; the summary comes last)

@@ -377,6 +377,26 @@ def require_same_length(a: Tensor, b: Tensor, name_a: str, name_b: str) -> None:
         raise ValueError(f"Got {len(a)} {name_a} and {len(b)} {name_b}; the numbers must be equal.")
 
 
+def as_feature_sets(
+    features_real: Samples, features_fake: Samples
+) -> tuple[Float[Tensor, " N F"], Float[Tensor, " M F"]]:
+    """Take the features of real and of generated samples, as wide as each other.
+
+    Args:
+        features_real: One vector of features a row (N, F), on any device.
+        features_fake: The same of the other set (M, F).
+
+    Raises:
+        ValueError: If a set is no (N, F) or empty, if the widths differ, or there is NaN.
+    """
+    real = as_samples(features_real, "features_real")
+    fake = as_samples(features_fake, "features_fake")
+    require_vectors(real, "features_real")
+    require_vectors(fake, "features_fake")
+    require_same_shape(real, fake, "features_real", "features_fake")
+    return real, fake
+
+
 def require_samples(values: Tensor, n_needed: int, name: str, reason: str) -> None:
     """Refuse too few samples.
 

@@ -7,18 +7,14 @@ generated sample (Naeem et al. 2020).
 
 from dataclasses import dataclass
 
-from aigc_tutorial.data.checks import (
-    Samples,
-    as_samples,
-    on_one_device,
-    require_same_shape,
-    require_samples,
-    require_vectors,
+from aigc_tutorial.data.checks import Samples, as_feature_sets, on_one_device, require_samples
+from aigc_tutorial.evaluation.distances import (
+    QUERIES_AT_A_TIME,
+    balls_around,
+    nearest,
+    neighbour_radii,
 )
-from aigc_tutorial.evaluation.distances import balls_around, nearest
-
-_ROWS_AT_A_TIME = 500
-"""Distances of so many samples to all of their set are in memory at once."""
+from aigc_tutorial.integers import as_count
 
 
 @dataclass(frozen=True)
@@ -61,19 +57,12 @@ def density_coverage(features_real: Samples, features_fake: Samples, k: int = 5)
         ValueError: If a real sample has no k-th neighbour (fewer than k + 1 samples), there is no
             generated sample, the widths differ, or there is NaN.
     """
-    if k < 1:
-        raise ValueError(f"k must be at least 1, got {k}.")
-    real = as_samples(features_real, "features_real")
-    fake = as_samples(features_fake, "features_fake")
-    for features, name in ((real, "features_real"), (fake, "features_fake")):
-        require_vectors(features, name)
+    k = as_count(k, "k")
+    real, fake = as_feature_sets(features_real, features_fake)
     require_samples(real, k + 1, "features_real", f"each needs {k} neighbours of its own set")
-    require_samples(fake, 1, "features_fake", "their share near real samples is counted")
-    require_same_shape(real, fake, "features_real", "features_fake")
     real, fake = on_one_device(real, fake)
-    # A sample's nearest is itself, so that its k-th neighbour comes as the (k + 1)-th.
-    radii = nearest(real, real, k + 1, _ROWS_AT_A_TIME)[0][:, -1]
-    to_fake = nearest(real, fake, 1, _ROWS_AT_A_TIME)[0][:, 0]
+    radii = neighbour_radii(real, k)
+    to_fake = nearest(real, fake, 1, QUERIES_AT_A_TIME)[0][:, 0]
     return DensityCoverage(
         density=balls_around(fake, real, radii).cpu().double().mean().item() / k,
         coverage=(to_fake <= radii).cpu().double().mean().item(),

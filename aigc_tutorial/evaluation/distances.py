@@ -16,6 +16,8 @@ from aigc_tutorial.nn import autocast_off
 
 _ROWS_AT_A_TIME = 2048
 """Blocks of so many rows by so many are compared at a time: 16 MiB, whatever N and M are."""
+QUERIES_AT_A_TIME = 500
+"""Distances of so many samples to all of their set are in memory at once, for the balls."""
 _PAIRS_AT_A_TIME = 16_384
 _SPARE_CANDIDATES = 16
 """So many more than k candidates: then the bound nearly always tells that the k are the nearest."""
@@ -128,6 +130,17 @@ def _nearest_by_differences(
     exact = torch.stack([comparison.exact(x, comparison.r[c]) for c in best_index.T], dim=1)
     exact, order = exact.sort(dim=1, stable=True)
     return exact, best_index.gather(1, order)
+
+
+def neighbour_radii(x: Float[Tensor, "N F"], k: int) -> Float[Tensor, " N"]:
+    """Distance of each row to its k-th nearest other row.
+
+    Args:
+        x: More than k rows, finite.
+        k: At least 1.
+    """
+    # A row's nearest is itself, so that its k-th neighbour comes as the (k + 1)-th.
+    return nearest(x, x, k + 1, QUERIES_AT_A_TIME)[0][:, -1]
 
 
 @autocast_off()

@@ -12,13 +12,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
-from aigc_tutorial.data.checks import (
-    Samples,
-    as_samples,
-    require_same_shape,
-    require_samples,
-    require_vectors,
-)
+from aigc_tutorial.data.checks import Samples, as_feature_sets, require_samples
 from aigc_tutorial.environment import require
 
 _ROWS_AT_A_TIME = 1024
@@ -75,7 +69,7 @@ def kernel_distance(
         raise ValueError(f"subset_size must be at least 2 for an unbiased sum, got {subset_size}.")
     if n_subsets < 1:
         raise ValueError(f"n_subsets must be at least 1, got {n_subsets}.")
-    real, fake = _two_sets(features_real, features_fake)
+    real, fake = as_feature_sets(features_real, features_fake)
     for features, name in ((real, "features_real"), (fake, "features_fake")):
         require_samples(features, subset_size, name, "that is one subset (subset_size)")
     kid = require("torchmetrics.image.kid", extra="book")
@@ -114,7 +108,7 @@ def squared_mmd(features_real: Samples, features_fake: Samples) -> Float64[Tenso
         ValueError: If a set has fewer than two samples, if the features have different widths, or
             if one of them is NaN or infinite.
     """
-    x, y = _two_sets(features_real, features_fake)
+    x, y = as_feature_sets(features_real, features_fake)
     require_samples(x, 2, "features_real", "pairs of different samples are averaged")
     require_samples(y, 2, "features_fake", "pairs of different samples are averaged")
     x, y = x.cpu(), y.cpu()
@@ -122,18 +116,6 @@ def squared_mmd(features_real: Samples, features_fake: Samples) -> Float64[Tenso
     within_x = (_sum_of_kernel(x, x) - _sum_over_own(x)) / (n * (n - 1))
     within_y = (_sum_of_kernel(y, y) - _sum_over_own(y)) / (m * (m - 1))
     return within_x + within_y - 2 * _sum_of_kernel(x, y) / (n * m)
-
-
-def _two_sets(
-    features_real: Samples, features_fake: Samples
-) -> tuple[Float[Tensor, " N F"], Float[Tensor, " M F"]]:
-    """Take two sets of features of one width."""
-    real = as_samples(features_real, "features_real")
-    fake = as_samples(features_fake, "features_fake")
-    require_vectors(real, "features_real")
-    require_vectors(fake, "features_fake")
-    require_same_shape(real, fake, "features_real", "features_fake")
-    return real, fake
 
 
 def _sum_of_kernel(x: Float[Tensor, " N F"], y: Float[Tensor, " M F"]) -> Float64[Tensor, ""]:

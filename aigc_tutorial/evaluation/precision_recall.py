@@ -11,18 +11,9 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from aigc_tutorial.data.checks import (
-    Samples,
-    as_samples,
-    on_one_device,
-    require_same_shape,
-    require_samples,
-    require_vectors,
-)
-from aigc_tutorial.evaluation.distances import in_a_ball, nearest
-
-_ROWS_AT_A_TIME = 500
-"""Distances of so many samples to all of their set are in memory at once."""
+from aigc_tutorial.data.checks import Samples, as_feature_sets, on_one_device, require_samples
+from aigc_tutorial.evaluation.distances import in_a_ball, neighbour_radii
+from aigc_tutorial.integers import as_count
 
 
 @dataclass(frozen=True)
@@ -58,14 +49,10 @@ def precision_recall(features_real: Samples, features_fake: Samples, k: int = 3)
         ValueError: If a set has no k-th neighbour (fewer than k + 1 samples), the widths differ,
             or there is NaN.
     """
-    if k < 1:
-        raise ValueError(f"k must be at least 1, got {k}.")
-    real = as_samples(features_real, "features_real")
-    fake = as_samples(features_fake, "features_fake")
+    k = as_count(k, "k")
+    real, fake = as_feature_sets(features_real, features_fake)
     for features, name in ((real, "features_real"), (fake, "features_fake")):
-        require_vectors(features, name)
         require_samples(features, k + 1, name, f"each needs {k} neighbours of its own set")
-    require_same_shape(real, fake, "features_real", "features_fake")
     real, fake = on_one_device(real, fake)
     return PrecisionRecall(
         precision=_share_inside(fake, real, k), recall=_share_inside(real, fake, k)
@@ -74,6 +61,5 @@ def precision_recall(features_real: Samples, features_fake: Samples, k: int = 3)
 
 def _share_inside(queries: Float[Tensor, " N F"], support: Float[Tensor, " M F"], k: int) -> float:
     """Share of the queries that lie in at least one ball of the support."""
-    # A sample's nearest is itself, so that its k-th neighbour comes as the (k + 1)-th.
-    distances, _ = nearest(support, support, k + 1, _ROWS_AT_A_TIME)
-    return in_a_ball(queries, support, distances[:, -1]).cpu().double().mean().item()
+    inside = in_a_ball(queries, support, neighbour_radii(support, k))
+    return inside.cpu().double().mean().item()

@@ -286,9 +286,7 @@ class GANTrainer:
     def settings(self) -> dict[str, Any]:
         """What tells this training from another one, besides seed and data."""
         return {
-            "loss": self.loss.name,
-            "loss of the generator": name_of(self.loss.generator),
-            "loss of the discriminator": name_of(self.loss.discriminator),
+            **settings_of_loss(self.loss),
             "precision": self.engine.mixed_precision,
             **settings_of("config", self.config),
             **settings_of_model("generator", self.generator),
@@ -332,6 +330,15 @@ class GANTrainer:
             "optimizer_discriminator": self.optimizer_discriminator,
             "ema": self.ema,
         }
+
+
+def settings_of_loss(loss: AdversarialLoss) -> dict[str, str]:
+    """What tells a loss from another one, of its name too."""
+    return {
+        "loss": loss.name,
+        "loss of the generator": name_of(loss.generator),
+        "loss of the discriminator": name_of(loss.discriminator),
+    }
 
 
 def told(network: nn.Module, labels: Tensor | None) -> Callable[[Tensor], Tensor]:

@@ -13,14 +13,15 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from aigc_tutorial.config import Config
+from aigc_tutorial.config import Config, as_instance
 from aigc_tutorial.data import ShuffledBatches
 from aigc_tutorial.data.checks import Samples
 from aigc_tutorial.gan.base import Discriminator, check_image_shape, check_images, training_rows
 from aigc_tutorial.gan.losses import RELATIVISTIC, AdversarialLoss
 from aigc_tutorial.gan.penalties import r1_penalty
-from aigc_tutorial.integers import as_count
-from aigc_tutorial.nn import Pretrained, devices_restored, evaluation_mode, frozen
+from aigc_tutorial.gan.trainer import settings_of_loss
+from aigc_tutorial.integers import IntegersLike, as_count, as_int64
+from aigc_tutorial.nn import Pretrained, devices_restored, evaluation_mode, frozen, gradients_on
 from aigc_tutorial.nn.quantiser import VectorQuantiser
 from aigc_tutorial.optim import JointOptimizer, warmup_flat_decay
 from aigc_tutorial.training import Engine, History, run
@@ -129,30 +130,39 @@ class VQAutoencoder(Pretrained):
     def encode(
         self, x: Float[Tensor, "B C H W"], *, batch_size: int = 1000
     ) -> Int64[Tensor, "B h w"]:
-        """Codes of images in [-1, 1]."""
+        """Codes of images in [-1, 1], which may be on any device; on the model's device.
+
+        Raises:
+            ValueError: if the images have another shape, or ``batch_size`` is below 1.
+        """
         check_images(x, self.image_shape)
+        parts = x.split(as_count(batch_size, "batch_size"))
         with evaluation_mode(self):
-            parts = [self.quantiser.nearest(self.encoder(part)) for part in x.split(batch_size)]
-        return torch.cat(parts)
+            codes = [self.quantiser.nearest(self.encoder(part.to(self.device))) for part in parts]
+        return torch.cat(codes)
 
     @torch.no_grad()
     def decode(
-        self, codes: Int64[Tensor, "B h w"], *, batch_size: int = 1000
+        self, codes: Int64[Tensor, "B h w"] | IntegersLike, *, batch_size: int = 1000
     ) -> Float[Tensor, "B C H W"]:
-        """Images of codes.
+        """Images of codes, which may be on any device; on the model's device.
 
         Raises:
-            ValueError: if a code is not in the codebook, or they are no grid of the right size.
+            ValueError: if a code is no whole number or not in the codebook, if they are no grid of
+                the right size, or ``batch_size`` is below 1.
         """
-        n_codes = self.config.n_codes
-        if tuple(codes.shape[1:]) != self.code_shape:
-            raise ValueError(f"expected codes (B, {self.code_shape}), got {tuple(codes.shape)}")
-        if codes.numel() and not 0 <= int(codes.min()) <= int(codes.max()) < n_codes:
+        numbers, n_codes = as_int64(codes, "codes"), self.config.n_codes
+        rows, columns = self.code_shape
+        if tuple(numbers.shape[1:]) != (rows, columns):
             raise ValueError(
-                f"codes must lie in 0 … {n_codes - 1}, got {int(codes.min())} to {int(codes.max())}"
+                f"expected codes of shape (B, {rows}, {columns}), got {tuple(numbers.shape)}"
             )
+        if len(numbers):
+            lowest, highest = (int(extreme) for extreme in numbers.aminmax())
+            if not 0 <= lowest <= highest < n_codes:
+                raise ValueError(f"codes must lie in 0 … {n_codes - 1}, got {lowest} to {highest}")
+        parts = numbers.to(self.device).split(as_count(batch_size, "batch_size"))
         with evaluation_mode(self):
-            parts = codes.split(batch_size)
             return torch.cat([self.decoder(self.quantiser.lookup(part)) for part in parts])
 
 
@@ -245,7 +255,8 @@ class VQGANTrainer:
         relativistic loss is the image that it was made from.
         """
         self._set_learning_rates(progress)
-        out = self.autoencoder(x_real)
+        with self.engine.autocast():  # refuses to train within a caller's
+            out = self.autoencoder(x_real)
         scalars: dict[str, Tensor] = {}
         adversarial = x_real.new_zeros(())
         if self.config.adversarial_weight:
@@ -300,7 +311,7 @@ class VQGANTrainer:
     def settings(self) -> dict[str, Any]:
         """What tells this training from another one, besides seed and data."""
         return {
-            "loss": self.loss.name,
+            **settings_of_loss(self.loss),
             **settings_of("config", self.config),
             **settings_of_model("autoencoder", self.autoencoder),
             **settings_of_model("discriminator", self.discriminator),
@@ -357,7 +368,7 @@ class VQGANTrainingResult:
     seconds: float
 
 
-@torch.enable_grad()  # whatever the caller has switched off for work of its own
+@gradients_on()
 def train_vqgan(
     autoencoder: VQAutoencoder,
     discriminator: Discriminator,
@@ -391,10 +402,21 @@ def train_vqgan(
             precision.
 
     Raises:
-        ValueError: if the data do not fit the networks or hold NaN or infinity, if a checkpoint
-            does not fit the run, or if the engine has several processes, whose codebooks would
-            part, or another precision.
+        ValueError: if the data do not fit the networks or hold NaN or infinity, if the
+            discriminator is told classes, if a checkpoint does not fit the run, or if the engine
+            has several processes, whose codebooks would part, or another precision.
+        TypeError: if loss, config or engine are something else.
+        RuntimeError: within a caller's ``torch.autocast``.
     """
+    as_instance(loss, AdversarialLoss, "loss", "gan.losses.HINGE is one, say")
+    as_instance(
+        config, VQGANTrainingConfig, "config", "write VQGANTrainingConfig(n_images=6_000), say"
+    )
+    if discriminator.n_classes is not None:
+        raise ValueError(
+            "an autoencoder is not asked for a class, so its discriminator can be told none: give "
+            f"one whose n_classes is None, got {discriminator.n_classes}"
+        )
     rows = training_rows(rows, autoencoder, discriminator)
     engine, seed = as_engine(engine), as_count(seed, "seed", at_least=0)
     if engine.n_processes > 1 or engine.mixed_precision != "no":

@@ -1,5 +1,7 @@
 """The autoencoder with a codebook, and its training with and without a discriminator."""
 
+import dataclasses
+import inspect
 from typing import Any
 
 import pytest
@@ -7,7 +9,9 @@ import torch
 
 from aigc_tutorial import gan
 from aigc_tutorial.gan.losses import NON_SATURATING
+from aigc_tutorial.gan.vqgan import VQGANTrainer
 from aigc_tutorial.training import Engine
+from tests import second_device
 
 SHAPE = (1, 8, 8)
 
@@ -114,6 +118,7 @@ def test_a_saved_autoencoder_has_its_codebook(tmp_path):
         (torch.full((1, 2, 2), 6), "0 … 5, got 6"),
         (torch.full((1, 2, 2), -1), "0 … 5, got -1"),
         (torch.zeros(1, 3, 2, dtype=torch.int64), "expected codes"),
+        (torch.zeros(1, 2, 2), "whole numbers"),
     ],
 )
 def test_codes_that_are_none_are_refused(codes, message):
@@ -128,6 +133,52 @@ def test_images_of_another_size_or_range_are_refused():
         gan.train_vqgan(*networks(), 3 * images(), progress_bar=False)
     with pytest.raises(ValueError, match="multiples of 4"):
         gan.VQAutoencoderConfig((1, 10, 8))
+
+
+def test_training_differentiates_whatever_the_caller_has_switched_off():
+    pair, rows = networks(), images()
+    config = gan.VQGANTrainingConfig(n_images=32, batch_size=16)
+    with torch.inference_mode():
+        assert gan.train_vqgan(*pair, rows, config=config, progress_bar=False).n_images == 32
+
+
+def test_training_within_a_callers_autocast_is_refused():
+    with torch.autocast("cpu", dtype=torch.bfloat16), pytest.raises(RuntimeError, match="leave"):
+        train(32)
+
+
+def test_what_is_no_loss_config_or_discriminator_without_classes_is_refused():
+    unchecked: Any = inspect.unwrap(gan.train_vqgan)  # as where no types are checked
+    with pytest.raises(TypeError, match="loss must be"):
+        unchecked(*networks(), images(), loss="hinge")
+    with pytest.raises(TypeError, match="of the class VQGANTrainingConfig"):
+        unchecked(*networks(), images(), config=gan.GANTrainingConfig())
+    told = gan.ConvDiscriminator(gan.ConvDiscriminatorConfig(SHAPE, (4, 6, 8), n_classes=3))
+    with pytest.raises(ValueError, match="n_classes is None, got 3"):
+        gan.train_vqgan(networks()[0], told, images())
+
+
+def test_a_run_with_another_loss_of_the_same_name_is_told_from_the_first():
+    def trainer(loss: gan.losses.AdversarialLoss) -> VQGANTrainer:
+        return VQGANTrainer(
+            *networks(),
+            loss=loss,
+            config=gan.VQGANTrainingConfig(),
+            rng=torch.Generator(),
+            engine=Engine(device="cpu"),
+        )
+
+    impostor = dataclasses.replace(NON_SATURATING, generator=lambda logits: logits.mean())
+    assert trainer(impostor).loss.name == trainer(NON_SATURATING).loss.name
+    assert trainer(impostor).settings() != trainer(NON_SATURATING).settings()
+
+
+def test_model_and_data_may_be_on_two_devices():
+    autoencoder = train(160).autoencoder
+    codes, x = autoencoder.encode(images(3)), autoencoder.decode(autoencoder.encode(images(3)))
+    there = autoencoder.to(second_device.DEVICE)
+    assert torch.equal(there.encode(images(3)).cpu(), codes)
+    torch.testing.assert_close(there.decode(codes).cpu(), x)
 
 
 def test_half_precision_is_refused():
