@@ -18,7 +18,7 @@ DIGITS  ?= 0-9
 STRANGER := env -u AIGC_TUTORIAL_DATA AIGC_TUTORIAL_OFFLINE=1 AIGC_TUTORIAL_CACHE="$(CURDIR)/.cache/stranger"
 
 .DEFAULT_GOAL := help
-.PHONY: help install book test lab serve format lint unit notebooks full colab widgets built budgets pictures mutants kills lock clean
+.PHONY: help install book test lab serve format lint unit notebooks full colab widgets built budgets pictures diagrams mutants kills lock clean
 
 help: ## Print this list
 	@echo "Usage: make TARGET"
@@ -100,6 +100,9 @@ budgets: $(STAMP) ## Measure each page's time and memory without and with the re
 
 pictures: $(STAMP) ## Draw the README's pictures from the zoo's weights to book/_static (1 minute)
 	@$(BIN)/python tools/make_pictures.py
+
+diagrams: $(STAMP) ## Draw the diagrams that have no drawing yet, with Chromium, to book/_diagrams (10 seconds)
+	@$(BIN)/python tools/draw_diagrams.py
 
 mutants: $(STAMP) ## Change a subpackage in small ways and see which the tests miss (an hour; PART=gan DIGITS=3 for a tenth of gan)
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[mutation]'

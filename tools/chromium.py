@@ -95,8 +95,6 @@ READY = """async () => {
   const later = (ms) => new Promise((done) => setTimeout(done, ms));
   await document.fonts.ready;
   const all = (selector) => [...document.querySelectorAll(selector)];
-  const drawn = () => all("pre.mermaid").every((diagram) => diagram.querySelector("svg"));
-  for (let i = 0; i < 250 && !drawn(); i++) await later(20);
   const n_views = all('script[type="application/vnd.jupyter.widget-view+json"]').length;
   const shown = () => all(".cell_output .jupyter-widgets").length >= n_views;
   for (let i = 0; i < 250 && !shown(); i++) await later(20);
@@ -142,7 +140,7 @@ def watch(page: "Page") -> Visit:
 
 
 def wait_until_drawn(page: "Page") -> None:
-    """Wait for fonts, diagrams and widgets."""
+    """Wait for fonts and widgets."""
     page.evaluate(READY)
 
 

@@ -6,8 +6,9 @@ import json
 import tarfile
 from pathlib import Path
 
+import draw_diagrams
 import pytest
-from aigc_book import budget, docstrings, equations, errata, execution_cache, javascript
+from aigc_book import budget, docstrings, equations, errata, execution_cache, javascript, mermaid
 from sphinx.ext.napoleon.docstring import GoogleDocstring
 
 MATHJAX = javascript.LIBRARIES[0]
@@ -96,7 +97,8 @@ def test_cached_library_needs_no_npm(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_lock_names_exact_versions_of_all_libraries() -> None:
     lock = json.loads(javascript.LOCK.read_text(encoding="utf-8"))
-    assert set(lock) == {library.package for library in javascript.LIBRARIES}
+    libraries = (*javascript.LIBRARIES, javascript.MERMAID)
+    assert set(lock) == {library.package for library in libraries}
     for entry in lock.values():
         assert set(entry) == {"version", "sha512"}
         assert len(entry["sha512"]) == 128
@@ -173,3 +175,14 @@ def test_a_budget_shows_both_conditions_where_they_differ() -> None:
     seconds = budget.in_both(both, lambda run: budget.duration(run["seconds"]))
     assert seconds == "40 s (50 s with the real data)"
     assert budget.in_both(both, lambda run: f"{run['peak_memory_mib']} MiB") == "900 MiB"
+
+
+def test_every_diagram_has_its_drawing_and_every_drawing_its_diagram() -> None:
+    """`make diagrams` draws what is lacking and removes what is not needed any more."""
+    wanted = {mermaid.drawing_of(code) for code in draw_diagrams.diagrams()}
+    assert set(mermaid.FOLDER.iterdir()) == wanted
+
+
+def test_a_fence_is_read_as_the_directive_gets_it() -> None:
+    text = "Before.\n\n```{mermaid}\n:alt: two boxes\n\nflowchart LR\n  a --> b\n```\n\nAfter."
+    assert list(mermaid.read_fence(text)) == ["flowchart LR\n  a --> b"]

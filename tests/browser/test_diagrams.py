@@ -1,14 +1,18 @@
-"""What Mermaid's own parser says of the document's diagrams, and of ours."""
+"""What Mermaid says of the document's diagrams and of ours, and how ours are seen."""
+
+import re
 
 import chromium
+import draw_diagrams
 import pytest
+from aigc_book import javascript, mermaid
+from colour_contrast import contrast
 from playwright.sync_api import Browser, Page
 
 from aigc_tutorial.pages.concepts import CONCEPTS, PIPELINE, ConceptMap
 
 pytestmark = [pytest.mark.browser, pytest.mark.built, pytest.mark.timeout(120)]
 
-PARSER = chromium.HTML / "_static" / "lib" / "mermaid" / "mermaid.min.js"
 PARSE = """async (source) => {
   try { await mermaid.parse(source); return ""; } catch (error) { return error.message; }
 }"""
@@ -18,7 +22,7 @@ PARSE = """async (source) => {
 def page(browser: Browser) -> Page:
     page = browser.new_page()
     page.goto("about:blank")
-    page.add_script_tag(path=PARSER)
+    page.add_script_tag(path=javascript.ensured(javascript.MERMAID) / "mermaid.min.js")
     return page
 
 
@@ -35,3 +39,63 @@ def test_the_documents_lines_do_not_parse_until_they_are_quoted(page: Page, line
 def test_our_diagrams_parse(page: Page, diagram: ConceptMap) -> None:
     assert page.evaluate(PARSE, diagram.mermaid()) == ""
     assert page.evaluate(PARSE, f'---\nalt: "{diagram.alt}"\n---\n{diagram.mermaid()}') == ""
+
+
+@pytest.mark.parametrize("code", sorted(set(draw_diagrams.diagrams())))
+def test_the_committed_drawing_is_what_mermaid_lays_out(page: Page, code: str) -> None:
+    """Fonts differ between machines, and with them lengths; words, boxes and arrows do not."""
+
+    def without_lengths(svg: str) -> list[str]:
+        return re.findall(r"<(\w+)[ />]|>([^<]+)<", svg)
+
+    drawn = mermaid.drawing_of(code).read_text(encoding="utf-8")
+    assert without_lengths(drawn) == without_lengths(draw_diagrams.drawn(page, code))
+
+
+WITH_DIAGRAMS = [
+    name
+    for name in chromium.book_pages()
+    if 'class="diagram"' in (chromium.HTML / name).read_text(encoding="utf-8")
+]
+# Sizes of letters as they are seen, of the drawing that is seen.
+SIZES = """() => [...document.querySelectorAll(".diagram svg")]
+  .filter((svg) => svg.getBoundingClientRect().width > 0)
+  .map((svg) => [14 * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width,
+                 svg.getBoundingClientRect().width / svg.parentElement.clientWidth])"""
+COLOURS = """() => [...document.querySelectorAll(".diagram text")].map((text) => {
+  const shape = text.parentElement.querySelector("rect, polygon");
+  return [getComputedStyle(text).fill, getComputedStyle(shape).fill];
+})"""
+
+
+def test_there_are_pages_with_diagrams() -> None:
+    assert len(WITH_DIAGRAMS) >= 10
+
+
+@pytest.mark.parametrize("name", WITH_DIAGRAMS)
+def test_diagrams_can_be_read_at_every_width_and_in_both_schemes(
+    browser: Browser, name: str
+) -> None:
+    page = browser.new_page()
+    page.goto((chromium.HTML / name).as_uri())
+    for size in (chromium.WIDE, chromium.PHONE):
+        page.set_viewport_size(size)
+        sizes = page.evaluate(SIZES)
+        assert len(sizes) == page.locator(".diagram").count()
+        assert all(letters >= 9.9 for letters, _ in sizes), sizes
+        if size is chromium.WIDE:
+            assert all(share <= 1.001 for _, share in sizes), sizes
+        for scheme in ("light", "dark"):
+            chromium.set_scheme(page, scheme)
+            pairs = page.evaluate(COLOURS)
+            assert pairs
+            assert all(contrast(*pair) >= 4.5 for pair in pairs), pairs
+    page.close()
+
+
+def test_a_diagram_needs_no_script(browser: Browser) -> None:
+    context = browser.new_context(java_script_enabled=False, viewport=chromium.PHONE)
+    page = context.new_page()
+    page.goto((chromium.HTML / WITH_DIAGRAMS[0]).as_uri())
+    assert page.locator(".diagram svg:visible").count() == page.locator(".diagram").count() > 0
+    context.close()

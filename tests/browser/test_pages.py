@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import chromium
 import pytest
+from colour_contrast import contrast, luminance
 from playwright.sync_api import Browser
 
 pytestmark = [pytest.mark.browser, pytest.mark.built, pytest.mark.timeout(120)]
@@ -13,7 +14,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.built, pytest.mark.timeout(120)]
 PAGES = chromium.book_pages()
 SOURCES = {name: (chromium.HTML / name).read_text(encoding="utf-8") for name in PAGES}
 WITH_FORMULAS = [name for name, text in SOURCES.items() if re.search(r'class="math[ "]', text)]
-WITH_DIAGRAMS = [name for name, text in SOURCES.items() if 'class="mermaid"' in text]
 WITH_WIDGETS = [name for name, text in SOURCES.items() if "jupyter.widget-view+json" in text]
 
 # From a slider's handle: the pictures and the text seen in the output that holds it, the slider
@@ -50,21 +50,6 @@ def visiting(
     return pytest.mark.parametrize("visit", parameters, indirect=True, scope="module", ids=ids)
 
 
-def luminance(colour: str) -> float:
-    """Return the relative luminance of an `rgb()` colour, 0 to 1 (WCAG 2)."""
-    values = [int(value) / 255 for value in re.findall(r"\d+", colour)[:3]]
-    red, green, blue = (
-        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in values
-    )
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def contrast(first: str, second: str) -> float:
-    """Return the contrast ratio of two colours, 1 to 21 (WCAG 2)."""
-    light, dark = sorted((luminance(first), luminance(second)), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
-
-
 def test_contrast_of_black_on_white() -> None:
     assert contrast("rgb(0, 0, 0)", "rgb(255, 255, 255)") == pytest.approx(21)
 
@@ -95,20 +80,6 @@ def test_formulas_are_typeset(visit: chromium.Visit) -> None:
     assert page.locator("mjx-container").count() >= n_formulas
     faults = page.locator("mjx-merror, [data-mjx-error]")
     assert faults.all_text_contents() == []
-
-
-@visiting(WITH_DIAGRAMS)
-def test_diagrams_are_drawn_and_follow_the_colour_scheme(visit: chromium.Visit) -> None:
-    page = visit.page
-    styles = []
-    for colours in ("dark", "light"):
-        chromium.set_scheme(page, colours)
-        page.wait_for_timeout(500)
-        assert page.locator("pre.mermaid svg").count() == page.locator("pre.mermaid").count()
-        assert page.locator("pre.mermaid .error-icon").count() == 0
-        css = page.locator("pre.mermaid svg style").first.text_content() or ""
-        styles.append(re.sub(r"#diagram-[\d-]+", "", css))
-    assert styles[0] != styles[1]
 
 
 @visiting(WITH_WIDGETS)

