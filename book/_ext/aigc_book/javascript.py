@@ -61,6 +61,7 @@ MERMAID = Library(
     folder="mermaid",
     keep=("package/dist/mermaid.min.js",),
     strip="package/dist",
+    in_book=False,
 )
 """Draws the diagrams when `make diagrams` is called; no page loads it."""
 LIBRARIES = (
