@@ -4,6 +4,7 @@
 - ``javascript``: MathJax and the widget manager, fetched once;
 - ``formulas``: TeX, typeset while the book is built;
 - ``page_scripts``: which scripts a page loads, and in which order;
+- ``page_assets``, ``pictures``, ``theme_files``: what is not used is not loaded, and nothing jumps;
 - ``docstrings``: what Napoleon would take apart in the reference pages;
 - ``mermaid``, ``budget``, ``errata``, ``equations``: what a page's author writes.
 
@@ -23,12 +24,15 @@ from . import (
     formulas,
     javascript,
     mermaid,
+    page_assets,
     page_scripts,
+    pictures,
+    theme_files,
 )
 
 PARTS = (
     execution_cache, javascript, formulas, page_scripts, docstrings,
-    mermaid, budget, errata, equations,
+    mermaid, budget, errata, equations, pictures, page_assets, theme_files,
 )  # fmt: skip
 
 

@@ -12,18 +12,15 @@ import contextlib
 import hashlib
 import html
 import json
-import os
 import re
 import subprocess
 import tempfile
 from collections.abc import Collection
 from functools import cache
-from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
 from docutils import nodes
-from fontTools import subset
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.errors import ExtensionError
@@ -32,6 +29,7 @@ from sphinx.util.math import get_node_equation_number
 from sphinx.writers.html5 import HTML5Translator
 
 from . import javascript
+from .fonts import subset_font, write_whole
 from .repository import CACHE
 
 LOGGER = logging.getLogger(__name__)
@@ -50,6 +48,9 @@ _LETTER = re.compile(r'<mjx-c class="(mjx-c[0-9A-F]+)(?: TEX-([A-Z0-9]+))?[^>]*>
 _RULE_OF_LETTER = re.compile(
     r"^mjx-c\.(mjx-c[0-9A-F]+)(?:\.TEX-([A-Z0-9]+)|:not\(\S+\))?(?:\[noic\])? \{"
 )
+# A bracket or an arrow that grows, put together from pieces.
+_GROWING = re.compile(r'<(mjx-stretchy-[vh]) class="(mjx-c[0-9A-F]+)')
+_RULE_OF_GROWING = re.compile(r"^(mjx-stretchy-[vh])\.(mjx-c[0-9A-F]+)\b")
 _FACE = re.compile(r"@font-face /\* MJX-(?:TEX-)?([A-Z0-9]+) \*/")
 # The usual font; one without width, which hides what another font would draw; and that of breaks.
 _USUAL = "N"
@@ -142,15 +143,6 @@ def cache_folder() -> Path:
     folder = CACHE / "formulas" / digest.hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file under another name first: a build that is killed leaves no half of it."""
-    data = content.encode() if isinstance(content, str) else content
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(data)
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
 
 
 def typeset(tex: str, display: bool = False) -> str:
@@ -253,49 +245,41 @@ def used_letters(pages: list[str]) -> tuple[set[tuple[str, str]], dict[str, str]
         pages: HTML of the pages.
 
     Returns:
-        Class and font of each letter; and for each font the letters drawn with it.
+        Class and font of each letter, class and element of each letter that grows; and for each
+        font the letters drawn with it.
     """
     classes = set()
     by_font = {font: {" "} for font in _FONTS_OF_ALL}
     for page in pages:
+        classes |= {(name, element) for element, name in _GROWING.findall(page)}
         for name, font, text in _LETTER.findall(page):
             classes.add((name, font or _USUAL))
             by_font.setdefault(font or _USUAL, set()).update(html.unescape(text))
     return classes, {font: "".join(sorted(letters)) for font, letters in by_font.items()}
 
 
-def reduce_style_sheet(css: str, classes: Collection[tuple[str, str]]) -> str:
+def reduce_style_sheet(css: str, classes: Collection[tuple[str, str]], fonts: set[str]) -> str:
     """Return MathJax's style sheet without the letters and fonts that no page uses.
 
     Args:
         css: The whole sheet.
-        classes: Class and font of each letter to keep.
+        classes: What ``used_letters`` found.
+        fonts: Fonts to keep.
     """
-    fonts = {font for _, font in classes} | set(_FONTS_OF_ALL)
     kept = []
     for rule in css.split("\n\n"):
         letter, face = _RULE_OF_LETTER.search(rule), _FACE.search(rule)
-        if (letter and (letter[1], letter[2] or _USUAL) not in classes) or (
-            face and face[1] not in fonts
-        ):
+        growing = _RULE_OF_GROWING.search(rule)
+        if letter and (letter[1], letter[2] or _USUAL) not in classes:
+            continue
+        if growing and (growing[2], growing[1]) not in classes:
+            continue
+        if face and face[1] not in fonts:
             continue
         if face:
             rule = rule.replace("src:", "font-display: swap; src:")
         kept.append(" ".join(rule.split()))
     return "\n".join(kept) + "\n"
-
-
-def subset_font(source: Path, letters: str) -> bytes:
-    """Return a font with some of its letters, as WOFF2."""
-    options = subset.Options(flavor="woff2", hinting=False, bidi_closure=False)
-    options.drop_tables += ["FFTM", "ltag"]
-    font = subset.load_font(str(source), options)
-    subsetter = subset.Subsetter(options)
-    subsetter.populate(text=letters)
-    subsetter.subset(font)
-    target = BytesIO()
-    subset.save_font(font, target, options)
-    return target.getvalue()
 
 
 def whole_style_sheet() -> str:
@@ -317,12 +301,11 @@ def write_assets(app: Sphinx, exception: Exception | None) -> None:
     stamp = target.with_name(".source")
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
     fonts = javascript.ensure_libraries()["mathjax-tex-font"] / "chtml" / "woff2"
     for font, letters in by_font.items():
         name = f"mjx-tex-{font.lower()}.woff2"
         write_whole(target.with_name(name), subset_font(fonts / name, letters))
-    write_whole(target, reduce_style_sheet(whole_style_sheet(), classes))
+    write_whole(target, reduce_style_sheet(whole_style_sheet(), classes, set(by_font)))
     write_whole(stamp, wanted)
 
 
