@@ -25,6 +25,8 @@ STARTED = {
     "pytest-timeout": ("pyproject.toml", "timeout = 300"),
     "pytest-xdist": ("Makefile", "pytest -n 2"),
     "ruff": ("Makefile", "$(BIN)/ruff"),
+    "sphinx-notfound-page": ("book/_ext/aigc_book/page_head.py", '"notfound.extension"'),
+    "sphinxext-opengraph": ("book/_ext/aigc_book/page_head.py", '"sphinxext.opengraph"'),
     "setuptools": ("pyproject.toml", "setuptools.build_meta"),
 }
 

@@ -3,6 +3,8 @@
 Writes to ``book/_static``, from fixed seeds, with nothing chosen by hand:
 
 - ``digits.png``: digits that ``mnist-conv-gan`` made;
+- ``card.png``: sixteen of them, for the cards by which messages show the book;
+- ``touch-icon.png``: the book's icon for a phone's first screen, as ``favicon.svg`` has it;
 - ``latent_walk.gif``: its way from one latent vector to the next, and back to the first;
 - ``pixel_by_pixel.gif``: the digits 0 to 9 as ``mnist-pixelcnn`` draws them;
 - ``texts.svg``: poems by ``tang-quatrains`` and a scene by ``shakespeare-characters``;
@@ -13,10 +15,11 @@ Run it again whenever one of these models was trained anew.
 
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from aigc_tutorial import ar, zoo
@@ -33,6 +36,8 @@ N_STOPS, N_FRAMES_BETWEEN = 4, 12
 MILLISECONDS = 90
 N_GREYS = 8  # of a moving picture; more make its file larger and look the same
 N_ROWS_DRAWN, PIXELS_A_FRAME = 2, 14
+N_ON_CARD = 16
+ICON_PIXELS = 180
 N_POEMS, N_LINES = 4, 9  # poems two by two, beside as many lines
 
 
@@ -90,6 +95,10 @@ def draw_gan() -> None:
     randomness = torch.Generator().manual_seed(SEED)
     digits = generator.sample(N_ROWS * N_COLUMNS, rng=randomness)
     save([tile(digits, N_COLUMNS, scale=2)], FOLDER / "digits.png")
+    on_card = tile(digits[:N_ON_CARD], int(N_ON_CARD**0.5), scale=4)
+    save(
+        [on_card.convert("RGB")], FOLDER / "card.png"
+    )  # grey alone would be drawn in false colours
 
     n_ways = N_ROWS_WALK * N_COLUMNS_WALK
     stops = generator.sample_latent(n_ways * N_STOPS, rng=randomness)
@@ -111,6 +120,23 @@ def draw_pixels() -> None:
         seen[:, n_drawn:] = -1 + 2 / (N_GREYS - 1)
         frames.append(tile(seen.view_as(images)[:, None], 10, scale=3))
     save(frames, FOLDER / "pixel_by_pixel.gif", last_ms=4_000)
+
+
+def draw_icon() -> None:
+    """The icon of ``favicon.svg`` in pixels, its corners left to the phone."""
+    icon = ElementTree.parse(FOLDER / "favicon.svg").getroot()
+    scale = ICON_PIXELS / float(icon.get("viewBox", "").split()[2])
+    ground, *blocks = icon.iter("{http://www.w3.org/2000/svg}rect")
+    picture = Image.new("RGB", (ICON_PIXELS, ICON_PIXELS), ground.get("fill", ""))
+    for block in blocks:
+        left, top, width, height = (
+            float(block.get(name, "0")) * scale for name in ("x", "y", "width", "height")
+        )
+        mask = Image.new("L", picture.size)
+        place = (round(left), round(top), round(left + width) - 1, round(top + height) - 1)
+        ImageDraw.Draw(mask).rectangle(place, fill=round(255 * float(block.get("opacity", "1"))))
+        picture.paste("white", mask=mask)
+    save([picture], FOLDER / "touch-icon.png")
 
 
 def write_texts() -> None:
@@ -167,6 +193,7 @@ def main() -> int:
     """Draw all pictures."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     draw_gan()
+    draw_icon()
     draw_pixels()
     write_texts()
     return 0

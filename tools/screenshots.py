@@ -22,8 +22,17 @@ from chromium import (
 STILL = "*, *::before, *::after { animation: none !important; transition: none !important; }"
 
 
+def plain_name(page: str) -> str:
+    """Return a page's name without folder and ending, and no other page's.
+
+    >>> plain_name("book/index.html"), plain_name("book/api/index.html")
+    ('index', 'api-index')
+    """
+    return page.removeprefix("book/").removesuffix(".html").replace("/", "-")
+
+
 def main() -> int:
-    """Write FOLDER/PAGE-SIZE-SCHEME.png for each page."""
+    """Write FOLDER/PAGE-SIZE-SCHEME.png for each page; a page of the reference is ``api-gan``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("pages", nargs="*", help="names without folder and ending; default: all")
@@ -33,7 +42,7 @@ def main() -> int:
         print(HOW_TO_GET, file=sys.stderr)
         return 1
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    wanted = [p for p in book_pages() if not arguments.pages or Path(p).stem in arguments.pages]
+    wanted = [p for p in book_pages() if not arguments.pages or plain_name(p) in arguments.pages]
     if not wanted:
         print(f"No such page in {HTML}; there are: {book_pages()}", file=sys.stderr)
         return 1
@@ -47,7 +56,7 @@ def main() -> int:
                     set_scheme(page, scheme)
                     wait_until_drawn(page)
                     page.evaluate("() => { document.activeElement?.blur(); scrollTo(0, 0); }")
-                    path = arguments.folder / f"{Path(name).stem}-{size}-{scheme}.png"
+                    path = arguments.folder / f"{plain_name(name)}-{size}-{scheme}.png"
                     page.screenshot(path=path, full_page=True)
                     print(path)
                 page.close()

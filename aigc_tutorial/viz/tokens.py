@@ -17,6 +17,7 @@ from aigc_tutorial.viz.style import BLUE, VERMILLION
 
 _WIDTH, _ROW, _LEFT, _RIGHT = 440, 19, 62, 70  # of a bar chart, in CSS pixels
 _LONGEST = 20  # label of a bar, in letters
+_THICKEST = 4  # line under a coloured token, in CSS pixels
 
 
 def token_label(tokenizer: Tokenizer, token: int) -> str:
@@ -132,6 +133,9 @@ def _shorten(label: str) -> str:
 def coloured(labels: Sequence[str], values: Sequence[float], *, largest: float) -> str:
     """HTML of a text whose tokens have the deeper a background the larger their value.
 
+    A line under each token, the thicker the larger, says the same without colour: in the dark, on
+    paper, and to those who do not tell the colours apart.
+
     Args:
         labels: text of each token; a line end stays one.
         values: a number from 0 for each token; NaN for no colour at all, with an outline.
@@ -143,8 +147,13 @@ def coloured(labels: Sequence[str], values: Sequence[float], *, largest: float) 
         if math.isnan(value):
             spans.append(f'<span style="outline:1px solid">{text}</span>')
             continue
-        alpha = min(1.0, max(0.0, value / largest)) * 0.6
-        look = f' style="background:rgba(230,120,20,{alpha:.2f})"' if alpha >= 0.01 else ""
+        part = min(1.0, max(0.0, value / largest))
+        look = (
+            f' style="background:rgba(230,120,20,{0.6 * part:.2f});'
+            f'border-bottom:{_THICKEST * part:.1f}px solid rgb(200,90,0)"'
+            if part >= 0.02
+            else ""
+        )
         spans.append(f"<span{look}>{text}</span>")
     return (
         '<div style="font-family:monospace;white-space:pre-wrap;line-height:1.6;'

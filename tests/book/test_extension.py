@@ -97,7 +97,7 @@ def test_cached_library_needs_no_npm(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_lock_names_exact_versions_of_all_libraries() -> None:
     lock = json.loads(javascript.LOCK.read_text(encoding="utf-8"))
-    libraries = (*javascript.LIBRARIES, javascript.MERMAID)
+    libraries = (*javascript.LIBRARIES, javascript.MERMAID, javascript.AXE)
     assert set(lock) == {library.package for library in libraries}
     for entry in lock.values():
         assert set(entry) == {"version", "sha512"}

@@ -5,8 +5,11 @@
 - ``formulas``: TeX, typeset while the book is built;
 - ``page_scripts``: which scripts a page loads, and in which order;
 - ``page_assets``, ``pictures``, ``theme_files``: what is not used is not loaded, and nothing jumps;
+- ``page_head``, ``markup``: a page's face elsewhere, and for those who do not see it;
+- ``search``: sections found by their words;
+- ``citations``: labels of works;
 - ``docstrings``: what Napoleon would take apart in the reference pages;
-- ``mermaid``, ``budget``, ``errata``, ``equations``: what a page's author writes.
+- ``mermaid``, ``budget``, ``reading_paths``, ``errata``, ``equations``: what an author writes.
 
 ``CONTRIBUTING.md``, "Writing a page", shows how to use each.
 """
@@ -17,22 +20,29 @@ from sphinx.application import Sphinx
 
 from . import (
     budget,
+    citations,
     docstrings,
     equations,
     errata,
     execution_cache,
     formulas,
     javascript,
+    markup,
     mermaid,
     page_assets,
+    page_head,
     page_scripts,
     pictures,
+    reading_paths,
+    search,
+    source_links,
     theme_files,
 )
 
 PARTS = (
-    execution_cache, javascript, formulas, page_scripts, docstrings,
-    mermaid, budget, errata, equations, pictures, page_assets, theme_files,
+    execution_cache, javascript, formulas, page_scripts, page_head, markup, search, citations,
+    docstrings, source_links, mermaid, budget, reading_paths, errata, equations, pictures,
+    page_assets, theme_files,
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
+from sphinx.writers.html5 import HTML5Translator
 
 from .repository import BOOK
 
@@ -88,9 +89,13 @@ class BudgetDirective(SphinxDirective):
         return [box(rows, measured(entry))]
 
 
-def box(rows: list[tuple[str, str]], note: str) -> nodes.container:
+class Budget(nodes.Admonition, nodes.container):
+    """A page's budget. As an admonition it stands beside the text: a description leaves it out."""
+
+
+def box(rows: list[tuple[str, str]], note: str) -> Budget:
     """Return the box's node: each row a name and a value, under them the note."""
-    container = nodes.container(classes=["budget"])
+    container = Budget(classes=["budget"])
     for name, value in rows:
         paragraph = nodes.paragraph("", "", classes=["budget-item"])
         paragraph += [nodes.strong("", name), nodes.Text(" "), nodes.inline("", value)]
@@ -100,6 +105,17 @@ def box(rows: list[tuple[str, str]], note: str) -> nodes.container:
     return container
 
 
+def visit_html(self: HTML5Translator, node: Budget) -> None:
+    """Open the box."""
+    self.visit_container(node)
+
+
+def depart_html(self: HTML5Translator, node: Budget) -> None:
+    """Close the box."""
+    self.depart_container(node)
+
+
 def setup(app: Sphinx) -> None:
-    """Register the directive."""
+    """Register the node and the directive."""
+    app.add_node(Budget, html=(visit_html, depart_html))
     app.add_directive("budget", BudgetDirective)

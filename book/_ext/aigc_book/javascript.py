@@ -56,6 +56,9 @@ class Library:
         )
 
 
+# Looks at the built book in the tests.
+AXE = Library(package="axe-core", folder="axe-core", keep=("package/axe.min.js",), strip="package")
+
 MERMAID = Library(
     package="mermaid",
     folder="mermaid",
