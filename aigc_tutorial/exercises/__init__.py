@@ -62,8 +62,8 @@ def check(name: str, answer: Any) -> None:
 
     Args:
         name: name of the exercise.
-        answer: the function that the reader wrote. If it returns None or ``...`` it counts as
-            not solved yet.
+        answer: the function that the reader wrote. A stub, None and ``...`` count as not solved
+            yet.
 
     Raises:
         ValueError: if there is no such exercise. A wrong answer raises nothing.

@@ -133,6 +133,7 @@ def _column_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
         labels = (torch.rand(n, generator=rng) < 0.5).float()
         noise = torch.randn(n, generator=rng)
         yield (2 * (labels - 0.5) + noise)[:, None], labels
+    yield torch.tensor([[0.0], [0.0], [0.0], [2.0]]), torch.tensor([1.0, 1.0, 0.0, 1.0])
 
 
 @exercise(
@@ -156,12 +157,16 @@ def _column_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
             lambda logits, labels: ((logits.squeeze(1) > 0.5) == labels.bool()).float().mean(),
             "these are logits: probability 1/2 is the logit 0.",
         ),
+        Mistake(
+            lambda logits, labels: ((logits.squeeze(1) >= 0) == labels.bool()).float().mean(),
+            "a logit of 0 is not positive, so it says generated.",
+        ),
     ],
 )
 def accuracy(logits: Float[Tensor, "B 1"], labels: Float[Tensor, " B"]) -> Float[Tensor, ""]:
     """Share of the logits (B, 1) that lie on the right side for their labels (B,).
 
-    A label is 1 for real and 0 for generated; a positive logit says real.
+    A label is 1 for real and 0 for generated; a positive logit says real, any other generated.
     """
     says_real = logits.squeeze(1) > 0
     return (says_real == labels.bool()).float().mean()
@@ -175,8 +180,11 @@ def _step_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
         yield weight, torch.optim.SGD([weight], lr=0.1), losses
 
 
-def _weight_after(arguments: tuple[Any, ...], result: Any) -> dict[str, Tensor]:
-    return {"the weight after the last step": arguments[0].detach().clone()}
+def _weight_after(arguments: tuple[Any, ...], result: Any) -> dict[str, Any]:
+    return {
+        "the weight after the last step": arguments[0].detach().clone(),
+        "the weight that you return": result,
+    }
 
 
 def _in_order(order: str) -> Callable[..., Any]:

@@ -153,7 +153,8 @@ def _copy_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     cases=_copy_cases,
     hint="torch.cdist gives all distances; take the minimum over the training images, for the "
     "generated and for the held-out ones.",
-    remark="Distances between pixels miss a copy that was shifted by one pixel. Try features.",
+    remark="Distances between pixels miss a copy that was moved. Undo the move before you search: "
+    "centre the ink of every image.",
     mistakes=[
         Mistake(
             lambda generated, training, held_out: (

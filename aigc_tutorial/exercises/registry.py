@@ -7,6 +7,7 @@ one of them is caught.
 """
 
 import ast
+import dis
 import inspect
 import math
 import textwrap
@@ -152,6 +153,17 @@ def is_blank(value: object) -> bool:
     return value is None or value is Ellipsis
 
 
+def _does_nothing(function: Callable[..., Any]) -> bool:
+    """Whether a function is still a stub, with a constant such as ``...`` for its body."""
+    if not inspect.isfunction(function):
+        return False
+    operations, of_a_stub = (
+        [instruction.opname for instruction in dis.get_instructions(f)]
+        for f in (function, lambda: ...)
+    )
+    return operations == of_a_stub
+
+
 def outcomes(task: Exercise, answer: Callable[..., Any]) -> Iterator[Any]:
     """Observed result of each case, or the exception that it raised.
 
@@ -180,7 +192,12 @@ def grade(task: Exercise, answer: Any) -> Grade:
     function = answer if callable(answer) else lambda *_: answer
     given = list(outcomes(task, function))
     if all(is_blank(outcome) for outcome in given):
-        return Grade("unsolved", f"{task.name}: not solved yet")
+        if _does_nothing(function):
+            return Grade("unsolved", f"{task.name}: not solved yet")
+        advice = "what it has computed must stand behind return at its end."
+        return Grade(
+            "wrong", f"{task.name}: not yet; your function returns nothing. Hint: {advice}"
+        )
     expected = list(outcomes(task, task.solution))
     wrong = _first_difference(given, expected)
     if wrong is None:

@@ -84,6 +84,14 @@ def sum_of_losses(weight, optimizer, losses):
     return weight
 
 
+def without_return(weight, optimizer, losses):
+    steps(weight, optimizer, losses, before=[clear])
+
+
+def zeros_after_all(weight, optimizer, losses):
+    return torch.zeros_like(steps(weight, optimizer, losses, before=[clear]))
+
+
 def last_loss_alone(weight, optimizer, losses):
     return steps(weight, optimizer, losses[-1:], before=[clear])
 
@@ -140,12 +148,12 @@ ANSWERS = {
             share_right,
             lambda a, y: ((a > 0).int().flatten() == y).double().mean(),
             lambda a, y: np.mean((a.numpy()[:, 0] > 0) == (y.numpy() == 1)),
-            lambda a, y: ((2 * y - 1) * a.view(-1) > 0).float().mean(),
             lambda a, y: 1 - (a.squeeze(1).sigmoid().round() - y).abs().mean(),
         ],
         wrong=[
             lambda a, y: share_right(-a, y),
             lambda a, y: share_right(a, y, threshold=0.5),
+            lambda a, y: ((2 * y - 1) * a.view(-1) > 0).float().mean(),
             lambda a, y: ((a > 0).float() - y).abs().mean(),
             lambda a, y: ((a[:, 0] > 0) == y.bool()).float(),
             lambda a, y: (a[:, 0] > 0).float().mean(),
@@ -156,8 +164,11 @@ ANSWERS = {
             by_hand,
             lambda *a: steps(*a, before=[clear]),
             lambda *a: steps(*a, after=[clear]),
+            lambda *a: steps(*a, before=[clear]).tolist(),
         ],
         wrong=[
+            without_return,
+            zeros_after_all,
             sum_of_losses,
             last_loss_alone,
             lambda *a: steps(*a, before=[clear], rounds=2),

@@ -181,6 +181,19 @@ def test_some_missing_results_are_wrong_not_unsolved():
     assert grade(task, lambda x: None).status == "unsolved"
 
 
+def forgets_to_return(x):
+    """Compute, and keep it."""
+    print(x + 1)
+
+
+@pytest.mark.parametrize("answer", [forgets_to_return, print, [].append])
+def test_who_only_forgets_to_return_has_written_something(answer):
+    task = plain_exercise(lambda x: x + 1, lambda generator: [(1,), (2,)])
+    result = grade(task, answer)
+    assert result.status == "wrong"
+    assert "returns nothing" in result.message
+
+
 def test_a_value_may_be_the_answer():
     task = plain_exercise(lambda: 2.5, lambda generator: [()])
     assert grade(task, 2.5).status == "solved"
