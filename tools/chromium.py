@@ -91,17 +91,6 @@ def book_pages() -> list[str]:
     return sorted(pages)
 
 
-READY = """async () => {
-  const later = (ms) => new Promise((done) => setTimeout(done, ms));
-  await document.fonts.ready;
-  const all = (selector) => [...document.querySelectorAll(selector)];
-  const n_views = all('script[type="application/vnd.jupyter.widget-view+json"]').length;
-  const shown = () => all(".cell_output .jupyter-widgets").length >= n_views;
-  for (let i = 0; i < 250 && !shown(); i++) await later(20);
-  await document.fonts.ready;
-}"""
-
-
 @dataclass
 class Visit:
     """An open page, and what happened since it began to load.
@@ -140,8 +129,8 @@ def watch(page: "Page") -> Visit:
 
 
 def wait_until_drawn(page: "Page") -> None:
-    """Wait for fonts and widgets."""
-    page.evaluate(READY)
+    """Wait for the fonts."""
+    page.evaluate("() => document.fonts.ready.then(() => null)")
 
 
 def set_scheme(page: "Page", scheme: str) -> None:

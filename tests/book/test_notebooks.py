@@ -12,6 +12,8 @@ import pytest
 import run_pages
 from aigc_book import budget, equations, errata
 
+from tests.explorer_calls import explorer_calls, shown_calls
+
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = clean_notebooks.notebooks()
 PAGES = sorted([*NOTEBOOKS, *(ROOT / "book").glob("*.md")])
@@ -74,6 +76,16 @@ def test_every_figure_has_a_description(path: Path) -> None:
             if len(alt) < 15:
                 without.append(cell.source[:80])
     assert without == [], "give these cells the metadata mystnb: {image: {alt: …}}"
+
+
+@EACH
+def test_every_explorer_is_shown(path: Path) -> None:
+    """An explorer that is neither the end of its cell nor displayed is on no page."""
+    for cell in read(path).cells:
+        if cell.cell_type == "code" and cell.id != colab_cell.CELL_ID:
+            code = ast.parse(cell.source)
+            lost = set(explorer_calls(code)) - set(shown_calls(code))
+            assert not lost, f"let {cell.id} end with its explorer, or `display` it"
 
 
 @EACH

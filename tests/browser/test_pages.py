@@ -14,19 +14,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.built, pytest.mark.timeout(120)]
 PAGES = chromium.book_pages()
 SOURCES = {name: (chromium.HTML / name).read_text(encoding="utf-8") for name in PAGES}
 WITH_FORMULAS = [name for name, text in SOURCES.items() if re.search(r'class="math[ "]', text)]
-WITH_WIDGETS = [name for name, text in SOURCES.items() if "jupyter.widget-view+json" in text]
 
-# From a slider's handle: the pictures and the text seen in the output that holds it, the slider
-# itself left out.
-WIDGET_STATE = """(handle) => {
-  const output = handle.closest(".cell_output");
-  const seen = (e) => e.offsetParent !== null && !e.closest(".widget-slider");
-  const pictures = [...output.querySelectorAll("img, canvas")].filter(seen)
-    .map((e) => e.src ?? e.toDataURL());
-  const texts = [...output.querySelectorAll(".widget-label, .widget-html-content, pre, p")]
-    .filter(seen).map((e) => e.textContent);
-  return JSON.stringify([pictures, texts]);
-}"""
 # Elements that reach beyond the given width and do not lie in a box that scrolls.
 TOO_WIDE = """(limit) => [...document.querySelectorAll(".bd-article *")].filter((e) => {
   if (e.getBoundingClientRect().right <= limit + 1) return false;
@@ -36,7 +24,7 @@ TOO_WIDE = """(limit) => [...document.querySelectorAll(".bd-article *")].filter(
   return true;
 }).map((e) => e.outerHTML.slice(0, 120))"""
 COLOURS = """() => [getComputedStyle(document.body).backgroundColor,
-  ...[...document.querySelectorAll(".bd-article p, .bd-article h1, .bd-article .widget-label")]
+  ...[...document.querySelectorAll(".bd-article :is(p, h1, label, legend, .explorer-play)")]
     .filter((e) => e.offsetParent && !e.closest(".equation-test, .admonition, .sd-card, .output"))
     .map((e) => getComputedStyle(e).color)]"""
 
@@ -80,24 +68,6 @@ def test_formulas_are_typeset(visit: chromium.Visit) -> None:
     assert page.locator("mjx-container").count() >= n_formulas
     faults = page.locator("mjx-merror, [data-mjx-error]")
     assert faults.all_text_contents() == []
-
-
-@visiting(WITH_WIDGETS)
-def test_a_slider_moved_by_keyboard_changes_what_is_seen(visit: chromium.Visit) -> None:
-    page = visit.page
-    handles = page.locator(".cell_output .noUi-handle:visible")
-    assert handles.count() > 0, "no slider of the page was drawn"
-    for handle in handles.all():
-        handle.scroll_into_view_if_needed()
-        before = handle.evaluate(WIDGET_STATE)
-        at_end = handle.get_attribute("aria-valuenow") == handle.get_attribute("aria-valuemax")
-        handle.focus()
-        for _ in range(3):
-            page.keyboard.press("ArrowLeft" if at_end else "ArrowRight")
-        page.wait_for_timeout(200)
-        assert handle.evaluate(WIDGET_STATE) != before, handle.evaluate(
-            "(e) => 'this slider changes nothing: ' + e.closest('.cell_output').textContent"
-        )
 
 
 @visiting(PAGES, schemes=["file"])

