@@ -1,6 +1,7 @@
 """Exercises of the overview of the algorithms."""
 
 import math
+import statistics
 from collections.abc import Iterator
 from typing import Any
 
@@ -84,7 +85,7 @@ def cost_of_bins(density: Float[Tensor, " N"], n_bins: int, width: float) -> flo
     """Nats by which the best model that is constant in each bin lies above the entropy.
 
     ``density`` is p at N equally spaced places of the line, as many in each of the ``n_bins`` bins
-    one after the other; a bin is ``width`` wide, and p integrates to 1.
+    one after the other; a bin is ``width`` wide, and p is positive and integrates to 1.
     """
     in_bins = density.reshape(n_bins, -1)
     best = in_bins.mean(dim=1, keepdim=True)
@@ -97,6 +98,7 @@ def _timings(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     yield lengths, [0.3 * n for n in lengths]
     yield lengths, [0.01 * n**2 for n in lengths]
     yield lengths, [5.0 for _ in lengths]
+    yield lengths, [1.0, 1.1, 1.5, 4.0]  # flat at first: only the two ends count
 
 
 @exercise(
@@ -110,6 +112,26 @@ def _timings(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
         Mistake(
             lambda lengths, seconds: (seconds[-1] - seconds[0]) / (lengths[-1] - lengths[0]),
             "that is the slope of the cost itself; take logarithms of both.",
+        ),
+        Mistake(
+            lambda lengths, seconds: (
+                math.log(seconds[1] / seconds[0]) / math.log(lengths[1] / lengths[0])
+            ),
+            "that is the slope from the first point to the second; take the first and the last.",
+        ),
+        Mistake(
+            lambda lengths, seconds: (
+                math.log(seconds[-1] / seconds[-2]) / math.log(lengths[-1] / lengths[-2])
+            ),
+            "that is the slope between the last two points; take the first and the last.",
+        ),
+        Mistake(
+            lambda lengths, seconds: (
+                statistics.linear_regression(
+                    [math.log(n) for n in lengths], [math.log(s) for s in seconds]
+                ).slope
+            ),
+            "that is the line of least squares through all points; take the first and the last.",
         ),
     ],
 )

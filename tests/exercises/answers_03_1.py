@@ -82,14 +82,14 @@ ANSWERS = {
     ),
     "growth-exponent": Answers(
         right=[
-            lambda n, s: np.polyfit(np.log(n), np.log(s), 1)[0],
             lambda n, s: math.log2(s[-1] / s[0]) / math.log2(n[-1] / n[0]),
             lambda n, s: (
                 torch.tensor([s[-1], s[0]]).log().diff() / torch.tensor([n[-1], n[0]]).log().diff()
             ),
-            lambda n, s: np.log(s[1] / s[0]) / np.log(n[1] / n[0]),
         ],
         wrong=[
+            lambda n, s: np.polyfit(np.log(n), np.log(s), 1)[0],
+            lambda n, s: np.log(s[1] / s[0]) / np.log(n[1] / n[0]),
             lambda n, s: math.log(n[-1] / n[0]) / math.log(s[-1] / s[0] + 1e-9),
             lambda n, s: math.log(s[-1]) / math.log(n[-1]),
             lambda n, s: np.polyfit(n, np.log(s), 1)[0],
