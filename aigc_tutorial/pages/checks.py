@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import SupportsFloat
 
-from aigc_tutorial.pages.display import Shown, format_number, literal, shorten, show
+from aigc_tutorial.pages.display import Shown, format_number, literal, shorten, show, typeset_number
 
 
 def _check_band(low: float, high: float) -> None:
@@ -15,7 +15,7 @@ def _check_band(low: float, high: float) -> None:
 
 def _bound(value: float) -> str:
     """An end of a band with the digits that it was given, up to six: 0.9999 is not 1."""
-    return f"{value:.6g}" if abs(value) < 999.5 else format_number(value)
+    return typeset_number(f"{value:.6g}") if abs(value) < 999.5 else format_number(value)
 
 
 def _band(low: float, high: float, unit: str) -> str:
@@ -27,6 +27,13 @@ def _band(low: float, high: float, unit: str) -> str:
     if low == high:
         return f"{_bound(low)}{after}"
     return f"{_bound(low)} to {_bound(high)}{after}"
+
+
+def _measured(value: float, low: float, high: float) -> str:
+    """A value with the digits that its band makes sensible: what is tiny beside it is about 0."""
+    width = high - low
+    tiny = math.isfinite(width) and 0 < abs(value) < min(1e-4, 0.01 * width)
+    return "≈ 0" if tiny and low <= 0 <= high else format_number(value)
 
 
 def expect(value: SupportsFloat, low: float, high: float, what: str, unit: str = "") -> None:
@@ -67,7 +74,7 @@ def expect_band(
         raise ValueError(f"there is no value of {what} to compare with its band")
     band = _band(low, high, unit)
     after = f" {unit}" if unit else ""
-    measured = ", ".join(format_number(number) for number in numbers) + after
+    measured = ", ".join(_measured(number, low, high) for number in numbers) + after
     if len(numbers) > 1:
         measured += f" ({len(numbers)} runs)"
     outside = [number for number in numbers if not low <= number <= high]

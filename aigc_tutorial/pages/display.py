@@ -6,6 +6,10 @@ import textwrap
 from dataclasses import dataclass
 
 _TERMINAL_CODE = re.compile(r"\x1b\[[0-9;]*m")
+_NUMBER = re.compile(
+    r"(?<![\w.)\]])(?P<sign>[+−-]?)(?P<digits>\d[\d,]*(?:\.\d+)?|inf\b)(?:e(?P<exponent>[+-]?\d+))?"
+)
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass(frozen=True)
@@ -40,12 +44,34 @@ def show(what: Shown) -> None:
 def format_number(value: float) -> str:
     """Three significant digits without an exponent for usual sizes.
 
-    >>> format_number(52.123), format_number(0.01234), format_number(12345.6)
-    ('52.1', '0.0123', '12,346')
+    >>> format_number(52.123), format_number(-0.01234), format_number(12345.6)
+    ('52.1', '−0.0123', '12,346')
     """
     if math.isfinite(value) and abs(value) >= 999.5:
-        return f"{value:,.0f}"
-    return f"{value:.3g}"
+        return typeset_number(f"{value:,.0f}")
+    return typeset_number(f"{value:.3g}")
+
+
+def typeset_number(text: str) -> str:
+    """A number that Python wrote, or several of them, as print sets it.
+
+    The minus is one, a power of ten is written as such, and a zero has no sign.
+
+    >>> typeset_number("-0.50"), typeset_number("-0.00"), typeset_number("-7.97e-08")
+    ('−0.50', '0.00', '−7.97 × 10⁻⁸')
+    """
+    return _NUMBER.sub(_typeset_one, text)
+
+
+def _typeset_one(number: re.Match[str]) -> str:
+    sign, digits, exponent = number["sign"], number["digits"], number["exponent"]
+    if not re.search("[1-9i]", digits):  # the i is that of "inf"
+        return digits if exponent is None else "0"
+    sign = sign.replace("-", "−")
+    if exponent is None or int(exponent) == 0:  # 1.5e+00 is 1.5
+        return f"{sign}{digits}"
+    power = "10" + str(int(exponent)).translate(_SUPERSCRIPT)
+    return f"{sign}{power}" if digits == "1" else f"{sign}{digits} × {power}"
 
 
 def literal(text: str) -> str:

@@ -1,14 +1,21 @@
 """Measured results as a table."""
 
 import html
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from torch import Tensor
 
-from aigc_tutorial.pages.display import Shown, format_number, show
+from aigc_tutorial.pages.display import Shown, format_number, show, typeset_number
 
 _PADDING = "0.2em 0.8em"
+# Text that is read as a number: one or several, with what belongs to them.
+_UNITS = r"%|s|ms|min|h|MB|MiB|GB|nats?|bits?|points?|cents?|times|i"
+_NUMBERS = re.compile(
+    rf"(?:(?:about |≈ ?|± ?|< ?|> ?|\()*[+−-]?(?:\d[\d.,]*(?:e[+-]?\d+)?|inf)"
+    rf"(?: ?(?:{_UNITS})(?!\w))?(?: of \d[\d,]*)?[)]?(?:,? +|/| ?[±×] ?|$))+|–|"
+)
 
 
 def _as_python(value: object) -> object:
@@ -22,10 +29,18 @@ def _cell(value: object, formats: str | None) -> str:
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "–"}[value]
     if isinstance(value, int):
-        return f"{value:{formats}}" if formats else f"{value:,}"
+        return typeset_number(f"{value:{formats}}" if formats else f"{value:,}")
     if isinstance(value, float):
-        return f"{value:{formats}}" if formats else format_number(value)
-    return str(value)
+        return typeset_number(f"{value:{formats}}") if formats else format_number(value)
+    text = str(value)
+    return typeset_number(text) if _is_numeric(value) else text
+
+
+def _is_numeric(value: object) -> bool:
+    """Whether a cell is read as a number, and stands to the right."""
+    if isinstance(value, int | float) or value is None:
+        return True
+    return isinstance(value, str) and _NUMBERS.fullmatch(value) is not None
 
 
 def table(
@@ -35,7 +50,7 @@ def table(
     caption: str | None = None,
     formats: Mapping[str, str] | None = None,
 ) -> None:
-    """Show measured results as a table, numbers set to the right.
+    """Show measured results as a table, numbers set to the right, also those that come as text.
 
     Args:
         rows: mappings from column to value, or sequences in the order of ``columns``.
@@ -77,10 +92,7 @@ def table(
         [_cell(v, specifications.get(name)) for name, v in zip(columns, row, strict=True)]
         for row in values
     ]
-    numeric = [
-        all(isinstance(row[i], int | float) or row[i] is None for row in values)
-        for i in range(len(columns))
-    ]
+    numeric = [all(_is_numeric(row[i]) for row in values) for i in range(len(columns))]
     show(
         Shown(
             plain=_plain_table(columns, text, numeric, caption),

@@ -13,7 +13,7 @@ import torch
 from aigc_tutorial import pages
 from aigc_tutorial.gan import penalties
 from aigc_tutorial.pages import checks, source, tables
-from aigc_tutorial.pages.display import Shown, format_number, literal
+from aigc_tutorial.pages.display import Shown, format_number, literal, typeset_number
 from aigc_tutorial.pages.source import listing
 
 
@@ -126,8 +126,59 @@ def test_senseless_bands_are_refused():
 def test_numbers_are_short():
     numbers = (52.123, 0.012345, 12345.6, 0.0, 999.9, -1234.0)
     assert [format_number(n) for n in numbers] == [
-        "52.1", "0.0123", "12,346", "0", "1,000", "-1,234",
+        "52.1", "0.0123", "12,346", "0", "1,000", "−1,234",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("written", "set_in_print"),
+    [
+        ("-0.50", "−0.50"),
+        ("-0.00", "0.00"),
+        ("-0.0%", "0.0%"),
+        ("0.00e+00", "0"),
+        ("-7.97e-08", "−7.97 × 10⁻⁸"),
+        ("1e-12", "10⁻¹²"),
+        ("2.36e+00", "2.36"),
+        ("-inf", "−inf"),
+        ("-0.100 +0.490 i, -0.000 -0.5 i", "−0.100 +0.490 i, 0.000 −0.5 i"),
+        ("2024-03-07", "2024-03-07"),
+    ],
+)
+def test_numbers_are_set_as_in_print(written, set_in_print):
+    assert typeset_number(written) == set_in_print
+
+
+def test_a_result_far_below_its_band_is_about_zero(shown):
+    pages.expect(-7.97e-08, -1e-4, 1e-4, "less log V", "nats")
+    assert shown[0].plain == "✓ less log V ≈ 0 nats, expected −0.0001 to 0.0001 nats"
+    pages.expect_band([0, 1.33e-15], 0, 1e-12, "off")
+    assert shown[1].plain == "✓ off 0, ≈ 0 (2 runs), expected 0 to 10⁻¹²"
+    pages.expect(3.34e-06, 0, 1e-4, "difference")
+    assert shown[2].plain == "✓ difference 3.34 × 10⁻⁶, expected 0 to 0.0001"
+
+
+def test_a_result_is_never_about_zero_where_zero_is_outside_or_the_band_is_open(shown):
+    pages.expect(2e-9, 1e-9, 1, "positive")
+    pages.expect(2e-9, 0, math.inf, "positive")
+    pages.expect(0.00128, -0.02, 1, "a loss that is not rounding")
+    assert [line.plain.split(",")[0] for line in shown] == [
+        "✓ positive 2 × 10⁻⁹",
+        "✓ positive 2 × 10⁻⁹",
+        "✓ a loss that is not rounding 0.00128",
+    ]
+
+
+def test_numbers_that_come_as_text_stand_to_the_right(shown):
+    rows = [
+        ("1.04, -0.95", "8.0 of 8", "12 s", "4 beams", -0.001),
+        ("-0.100 +0.490 i", "–", "≈ 0", "5.2", 2.0),
+    ]
+    pages.table(rows, ["ends", "modes", "time", "name", "r"], formats={"r": ".2f"})
+    html = shown[0].html
+    for text in ("1.04, −0.95", "8.0 of 8", "12 s", "≈ 0", "−0.100 +0.490 i", "0.00"):
+        assert re.search(f"text-align: right[^>]*>{re.escape(text)}</td>", html), text
+    assert re.search("text-align: left[^>]*>4 beams</td>", html)
 
 
 def test_table_escapes_and_aligns(shown):

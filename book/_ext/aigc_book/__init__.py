@@ -9,6 +9,8 @@
 - ``search``: sections found by their words;
 - ``citations``: labels of works;
 - ``explorers``: widgets and films as plain HTML, which one small script moves;
+- ``page_order``, ``cell_code``, ``folds``: results first, the code behind them folded;
+- ``printed_warnings``: a data set's substitute told in a sentence, any other warning an error;
 - ``docstrings``: what Napoleon would take apart in the reference pages;
 - ``mermaid``, ``budget``, ``reading_paths``, ``errata``, ``equations``: what an author writes.
 
@@ -27,14 +29,17 @@ from . import (
     errata,
     execution_cache,
     explorers,
+    folds,
     formulas,
     javascript,
     markup,
     mermaid,
     page_assets,
     page_head,
+    page_order,
     page_scripts,
     pictures,
+    printed_warnings,
     reading_paths,
     search,
     source_links,
@@ -45,6 +50,7 @@ PARTS = (
     execution_cache, javascript, formulas, page_scripts, page_head, markup, search, citations,
     explorers, docstrings, source_links, mermaid, budget, reading_paths, errata, equations,
     pictures, page_assets, theme_files,
+    folds, page_order, printed_warnings,
 )  # fmt: skip
 
 
