@@ -5,8 +5,11 @@
 window.bookMarks = (() => {
   const LEFT_OUT = "script, style, button, input, select, textarea, svg, math, mjx-container, .headerlink";
 
-  // Where the words stand in a text: [start, end] each. A word is found at the beginning of a longer
-  // one, and with or without accents; one space in it stands for whatever is no letter.
+  // How a word may go on: one word by any letters, two letters or several words not at all.
+  const ending = (word) =>
+    word.length < 3 || word.includes(" ") ? "s?(?![\\p{L}\\p{N}])" : "[\\p{L}\\p{N}]*";
+
+  // Where the words stand in a text: [start, end] each. Words are found with or without accents; a space in it stands for whatever is no letter.
   function find(text, words) {
     if (!words.length) return [];
     let plain = "";
@@ -16,8 +19,8 @@ window.bookMarks = (() => {
       for (let i = 0; i < letters.length; i++) places.push([index, index + segment.length]);
       plain += letters;
     }
-    const either = words.map((word) => word.replaceAll(" ", "[^\\p{L}\\p{N}]+")).join("|");
-    const pattern = new RegExp(`(?<![\\p{L}\\p{N}])(?:${either})[\\p{L}\\p{N}]*`, "gu");
+    const either = words.map((word) => word.replaceAll(" ", "[^\\p{L}\\p{N}]+") + ending(word)).join("|");
+    const pattern = new RegExp(`(?<![\\p{L}\\p{N}])(?:${either})`, "gu");
     return [...plain.matchAll(pattern)].map((match) => [
       places[match.index][0],
       places[match.index + match[0].length - 1][1],
@@ -77,5 +80,5 @@ window.bookMarks = (() => {
     bring(mark(article, words));
     addEventListener("keydown", (event) => event.key === "Escape" && unmark());
   }
-  return { find, mark };
+  return { find, mark, ending };
 })();

@@ -17,8 +17,9 @@ window.bookSearch = (() => {
 
   const singular = (word) => (/[^s]s$/.test(word) && word.length > 4 ? word.slice(0, -1) : word);
 
-  // A term is letters, digits and spaces, so it is safe in an expression.
-  const beginning = (term) => new RegExp(`(?<![\\p{L}\\p{N}])${term}`, "gu");
+  // A term is letters, digits and spaces, so it is safe in an expression. A word is found at the
+  // beginning of longer ones; two letters, or several words, are found as they are.
+  const beginning = (term) => new RegExp(`(?<![\\p{L}\\p{N}])${term}${bookMarks.ending(term)}`, "gu");
   const count = (pattern, text) => (text.match(pattern) ?? []).length;
 
   // What each term may stand for: itself, and the words that mean the same.
@@ -73,7 +74,7 @@ window.bookSearch = (() => {
     const groups = alternatives(query, index.synonyms).map((group) =>
       group.map((term) => ({
         pattern: beginning(term),
-        exact: new RegExp(`${beginning(term).source}s?(?![\\p{L}\\p{N}])`, "gu"),
+        exact: new RegExp(`(?<![\\p{L}\\p{N}])${term}s?(?![\\p{L}\\p{N}])`, "gu"),
       })),
     );
     if (!groups.length) return [];

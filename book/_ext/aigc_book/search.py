@@ -26,7 +26,16 @@ PAGE_SCRIPT = "search-marks.js"
 CHAPTER, FRONT, REFERENCE, BIBLIOGRAPHY = range(4)
 # What is no text of a section: outputs, formulas as TeX, what is never shown.
 LEFT_OUT = (nodes.raw, nodes.math, nodes.math_block, nodes.Invisible, nodes.image)
-BLOCKS = (nodes.paragraph, nodes.literal_block, nodes.entry, nodes.term, addnodes.desc_signature)
+BLOCKS = (
+    nodes.paragraph,
+    nodes.literal_block,
+    nodes.entry,
+    nodes.term,
+    nodes.field_name,
+    addnodes.desc_sig_element,
+    addnodes.desc_parameter,
+    addnodes.desc_signature,
+)
 
 
 def kind_of(docname: str, root: str) -> int:
@@ -85,7 +94,7 @@ def sections(doctree: nodes.document) -> list[dict[str, str]]:
             if current >= 0:
                 texts[current][field].append(str(node))
             return
-        if isinstance(node, nodes.literal_block):
+        if isinstance(node, nodes.literal_block | addnodes.desc_signature):
             field = "code"
         for child in node.children:
             if not isinstance(child, nodes.title):
