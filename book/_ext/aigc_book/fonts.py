@@ -1,5 +1,10 @@
-"""Fonts with the letters that the book uses, and no others."""
+"""Fonts with the letters that the book uses, and no others.
 
+They are so small that they stand in the style sheet itself: there when the page is first drawn, so
+that nothing moves when they come.
+"""
+
+import base64
 import hashlib
 import os
 import tempfile
@@ -45,3 +50,8 @@ def subset_font(source: Path, letters: str, cache: Path = CACHE / "fonts") -> by
     subset.save_font(font, target, options)
     write_whole(kept, target.getvalue())
     return target.getvalue()
+
+
+def embedded(font: bytes) -> str:
+    """Return a WOFF2 font as the address that a style sheet can hold."""
+    return f"data:font/woff2;base64,{base64.b64encode(font).decode()}"

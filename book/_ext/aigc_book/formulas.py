@@ -4,7 +4,7 @@ r"""Formulas, typeset by MathJax when the book is built: a page loads letters, n
 and beside it the formula in MathML, which screen readers speak. One Node process typesets whatever
 was not typeset before; results lie in ``.cache/formulas``, in a folder named by the versions.
 
-The style sheet and the fonts hold what the built pages use, and nothing else.
+The style sheet, with the fonts in it, holds what the built pages use, and nothing else.
 """
 
 import atexit
@@ -15,7 +15,7 @@ import json
 import re
 import subprocess
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
@@ -29,7 +29,7 @@ from sphinx.util.math import get_node_equation_number
 from sphinx.writers.html5 import HTML5Translator
 
 from . import javascript
-from .fonts import subset_font, write_whole
+from .fonts import embedded, subset_font, write_whole
 from .repository import CACHE
 
 LOGGER = logging.getLogger(__name__)
@@ -258,13 +258,15 @@ def used_letters(pages: list[str]) -> tuple[set[tuple[str, str]], dict[str, str]
     return classes, {font: "".join(sorted(letters)) for font, letters in by_font.items()}
 
 
-def reduce_style_sheet(css: str, classes: Collection[tuple[str, str]], fonts: set[str]) -> str:
+def reduce_style_sheet(
+    css: str, classes: Collection[tuple[str, str]], fonts: Mapping[str, str]
+) -> str:
     """Return MathJax's style sheet without the letters and fonts that no page uses.
 
     Args:
         css: The whole sheet.
         classes: What ``used_letters`` found.
-        fonts: Fonts to keep.
+        fonts: Fonts to keep, with their addresses.
     """
     kept = []
     for rule in css.split("\n\n"):
@@ -277,7 +279,7 @@ def reduce_style_sheet(css: str, classes: Collection[tuple[str, str]], fonts: se
         if face and face[1] not in fonts:
             continue
         if face:
-            rule = rule.replace("src:", "font-display: swap; src:")
+            rule = re.sub(r'url\("[^"]*"\)', f'url("{fonts[face[1]]}")', rule)
         kept.append(" ".join(rule.split()))
     return "\n".join(kept) + "\n"
 
@@ -291,7 +293,7 @@ def whole_style_sheet() -> str:
 
 
 def write_assets(app: Sphinx, exception: Exception | None) -> None:
-    """Write the style sheet and the fonts that the built pages use, unless they are there."""
+    """Write the style sheet of what the built pages use, fonts in it, unless it is there."""
     if exception is not None or app.builder.format != "html":
         return
     pages = [p.read_text(encoding="utf-8") for p in sorted(Path(app.outdir).rglob("*.html"))]
@@ -301,11 +303,12 @@ def write_assets(app: Sphinx, exception: Exception | None) -> None:
     stamp = target.with_name(".source")
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
         return
-    fonts = javascript.ensure_libraries()["mathjax-tex-font"] / "chtml" / "woff2"
-    for font, letters in by_font.items():
-        name = f"mjx-tex-{font.lower()}.woff2"
-        write_whole(target.with_name(name), subset_font(fonts / name, letters))
-    write_whole(target, reduce_style_sheet(whole_style_sheet(), classes, set(by_font)))
+    folder = javascript.ensure_libraries()["mathjax-tex-font"] / "chtml" / "woff2"
+    fonts = {
+        font: embedded(subset_font(folder / f"mjx-tex-{font.lower()}.woff2", letters))
+        for font, letters in by_font.items()
+    }
+    write_whole(target, reduce_style_sheet(whole_style_sheet(), classes, fonts))
     write_whole(stamp, wanted)
 
 

@@ -2,7 +2,7 @@
 
 The theme ships all icons of FontAwesome: 65 kB of style sheet, 300 kB of fonts, and a script of
 543 kB that ``book/_templates/static/webpack-macros.html`` leaves out. After the build the style
-sheet loses the rules of icons that no page shows, and the fonts their letters.
+sheet loses the rules of icons that no page shows, and takes in fonts that have the others.
 """
 
 import re
@@ -10,15 +10,16 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
-from .fonts import subset_font, write_whole
+from .fonts import embedded, subset_font, write_whole
 
 SHEET = "styles/pydata-sphinx-theme.css"
 FONTS = "vendor/fontawesome/webfonts"
 # What the built book must not hold: what no page asks for.
-UNUSED = ("scripts/fontawesome.js", "scripts/*.map", "styles/*.map", f"{FONTS}/*.ttf")
+UNUSED = ("scripts/fontawesome.js*", "scripts/*.map", "styles/*.map", f"{FONTS}/*")
 _CLASSES = re.compile(r'class="([^"]*\bfa-[^"]*)"')
 _RULE = re.compile(r'((?:\.fa-[\w-]+:before,?)+)\{content:"[^"]*"\}')
 _TRUETYPE = re.compile(r',url\([^)]*\.ttf\) ?format\("truetype"\)')
+_FONT = re.compile(r"url\(\.\./vendor/fontawesome/webfonts/([\w-]+\.woff2)\)")
 _ESCAPED = re.compile(r"\\([ef][0-9a-f]{3})\b")
 _PRIVATE = re.compile("[\ue000-\uf8ff]")
 
@@ -55,16 +56,19 @@ def reduce_files(app: Sphinx, exception: Exception | None) -> None:
     if exception is not None or app.builder.format != "html":
         return
     static = Path(app.outdir, "_static")
-    for pattern in UNUSED:
-        for path in static.glob(pattern):
-            path.unlink()
     pages = [path.read_text(encoding="utf-8") for path in Path(app.outdir).rglob("*.html")]
     sheet = static / SHEET
     css = reduce_style_sheet(sheet.read_text(encoding="utf-8"), used_icons(pages))
-    write_whole(sheet, css)
-    sheets = "".join(path.read_text(encoding="utf-8") for path in static.glob("**/*.css"))
-    for font in (static / FONTS).glob("*.woff2"):
-        write_whole(font, subset_font(font, letters_of_icons(sheets)))
+    others = [p.read_text(encoding="utf-8") for p in static.glob("**/*.css") if p != sheet]
+    letters = letters_of_icons("".join([css, *others]))
+
+    def embed(match: re.Match[str]) -> str:
+        return f"url({embedded(subset_font(static / FONTS / match[1], letters))})"
+
+    write_whole(sheet, _FONT.sub(embed, css))
+    for pattern in UNUSED:
+        for path in static.glob(pattern):
+            path.unlink()
 
 
 def setup(app: Sphinx) -> None:

@@ -1,0 +1,72 @@
+"""What stands in the files of the built book: pictures with a size, icons that their font has."""
+
+import base64
+import io
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from aigc_book import theme_files
+from fontTools.ttLib import TTFont
+
+pytestmark = pytest.mark.built
+
+HTML = Path(__file__).resolve().parents[2] / "_build" / "html"
+PAGES = sorted(path.relative_to(HTML).as_posix() for path in HTML.glob("book/**/*.html"))
+
+
+class Pictures(HTMLParser):
+    """Collects the attributes of a page's pictures, but for the theme's own."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[dict[str, str | None]] = []
+        self.feed((HTML / page).read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "img" and not str(dict(attrs).get("src")).endswith("logo_colab.png"):
+            self.found.append(dict(attrs))
+
+
+def test_the_book_is_built() -> None:
+    assert "book/index.html" in PAGES, "there is no built book; run `make book` first"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pictures_keep_their_place_and_come_when_they_are_near(page: str) -> None:
+    pictures = [p for p in Pictures(page).found if not str(p.get("src")).endswith(".svg")]
+    unsized = [p for p in pictures if not ({"width", "height"} <= set(p) or "style" in p)]
+    assert unsized == []
+    assert [p for p in pictures[1:] if p.get("loading") not in ("lazy", "eager")] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_formulas_are_typeset_and_mathjax_is_not_loaded(page: str) -> None:
+    text = (HTML / page).read_text(encoding="utf-8")
+    n_formulas = len(re.findall(r'<(?:span|div) class="(?:amsmath )?math[ "]', text))
+    assert text.count("<mjx-container") >= n_formulas
+    assert not re.search(r"<script[^>]*mathjax|window\.MathJax|MathJax\.Hub", text, re.IGNORECASE)
+    sheet = "_static/lib/formulas/mathjax.css" in text
+    assert sheet == ("<mjx-container" in text)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_scripts_wait_for_the_text(page: str) -> None:
+    text = (HTML / page).read_text(encoding="utf-8")
+    waiting = re.findall(r"<script[^>]*\bsrc=[^>]*>", text)
+    assert waiting
+    assert [tag for tag in waiting if not re.search(r"\b(?:defer|async)\b", tag)] == []
+    assert "fontawesome.js" not in text
+
+
+def test_fonts_have_the_icons_that_are_shown_and_few_others() -> None:
+    css = (HTML / "_static" / theme_files.SHEET).read_text(encoding="utf-8")
+    rules = re.findall(r'\.fa-[\w-]+:before\{content:"\\(\w+)"\}', css)
+    shown = {chr(int(code, 16)) for code in rules}
+    assert len(shown) >= 10
+    fonts = [base64.b64decode(data) for data in re.findall(r"data:font/woff2;base64,([^)]+)", css)]
+    assert max(len(font) for font in fonts) < 5000
+    drawn = {chr(code) for font in fonts for code in TTFont(io.BytesIO(font)).getBestCmap()}
+    assert shown <= drawn
+    assert not list(HTML.glob("_static/scripts/fontawesome*"))

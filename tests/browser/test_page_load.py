@@ -1,0 +1,45 @@
+"""What a page loads before the reader touches anything, and whether it stays where it is."""
+
+import chromium
+import page_load
+import pytest
+from playwright.sync_api import Browser
+
+pytestmark = [pytest.mark.browser, pytest.mark.built, pytest.mark.timeout(120)]
+
+N_KILOBYTES = 1000
+SHIFT = 0.05  # the screen moves by a twentieth: nobody loses their line
+PAGES = chromium.book_pages()
+
+# For each button of the page's head: how many icons are seen in it.
+ICONS = """() => [...document.querySelectorAll(".bd-header-article :is(button, a.btn)")]
+  .filter((button) => button.offsetParent !== null)
+  .map((button) => [
+    button.getAttribute("aria-label") ?? button.textContent.trim(),
+    [...button.querySelectorAll("[class*=fa-], svg")].filter((e) => e.getClientRects().length)
+      .length,
+  ])"""
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_light_and_does_not_jump(
+    browser: Browser, addresses: dict[str, str], name: str
+) -> None:
+    anchor = page_load.last_anchor(chromium.HTML / name)
+    load = page_load.load(browser, f"{addresses['http']}/{name}#{anchor}")
+    assert load.total < N_KILOBYTES, load.kilobytes
+    assert load.shift < SHIFT
+
+
+def test_every_button_has_one_icon(browser: Browser, addresses: dict[str, str]) -> None:
+    page = browser.new_page(viewport=chromium.WIDE)
+    page.goto(f"{addresses['file']}/book/04_1_models.html")
+    icons = page.evaluate(ICONS)
+    fonts = page.evaluate(
+        """async () => { await document.fonts.ready;
+          return [...document.fonts].filter((f) => f.status === "loaded").map((f) => f.family); }"""
+    )
+    page.close()
+    assert len(icons) >= 4
+    assert [icon for icon in icons if icon[1] != 1] == []
+    assert {"Font Awesome 6 Free", "Font Awesome 6 Brands"} <= {f.strip('"') for f in fonts}
