@@ -208,7 +208,7 @@ def _upstream(edges: list[tuple[str, str]], node: str) -> set[str]:
     ],
 )
 def needs(edges: list[tuple[str, str]], node: str) -> list[str]:
-    """All nodes from which arrows lead to ``node``, directly or through others, sorted.
+    """All other nodes from which arrows lead to ``node``, directly or through others, sorted.
 
     ``edges`` are pairs (from, to), and may go round in circles.
     """
@@ -230,6 +230,8 @@ def _codebooks(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
             torch.randn(n, dim, generator=rng),
             lengths * torch.randn(n_codes, dim, generator=rng),
         )
+    square = torch.tensor([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0], [2.0, 2.0]])
+    yield torch.tensor([[1.0, 1.0], [2.0, 1.0], [1.0, 3.0]]), square  # two or four are as near
 
 
 @exercise(
@@ -257,6 +259,12 @@ def _codebooks(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
         Mistake(
             lambda features, codebook: codebook[torch.cdist(features, codebook).argmin(1)],
             "these are the codes' vectors. Their numbers are wanted.",
+        ),
+        Mistake(
+            lambda features, codebook: (
+                len(codebook) - 1 - torch.cdist(features, codebook).flip(1).argmin(1)
+            ),
+            "of equally near codes take the first.",
         ),
     ],
 )
