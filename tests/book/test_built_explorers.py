@@ -45,7 +45,9 @@ def test_every_explorer_that_is_made_is_on_the_page(path: Path) -> None:
 @EACH
 def test_no_widgets_are_left(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    found = re.findall(r"jupyter\.widget-\w+|html-manager|embed(?:-amd)?\.js|data:image/\w+", text)
+    found = re.findall(
+        r"jupyter\.widget-\w+|html-manager|embed(?:-amd)?\.js|data:(?:image|audio)/\w+", text
+    )
     assert found == []
 
 

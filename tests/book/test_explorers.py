@@ -10,7 +10,7 @@ from typing import Any
 import ipywidgets as ipw
 import pytest
 import torch
-from aigc_book import explorer_html, explorer_parts, explorers
+from aigc_book import explorer_html, explorer_parts, explorers, sounds
 from bs4 import BeautifulSoup, Tag
 from docutils import nodes
 from docutils.utils import new_document
@@ -244,8 +244,13 @@ def test_a_gif_becomes_a_film(tmp_path: Path) -> None:
         explorers.film(path, "a", "Step", start=5, autoplay=False)
 
 
-def test_a_picture_that_is_no_data_stays_as_it_is() -> None:
-    data = base64.b64encode(b"x").decode()
-    assert f"data:audio/wav;base64,{data}" in str(
-        page_of(linked(f'<audio src="data:audio/wav;base64,{data}"></audio>', "b"))
-    )
+def test_a_sound_is_a_file_that_waits_until_it_is_played(tmp_path: Path) -> None:
+    data = base64.b64encode(b"sound").decode()
+    player = f'<audio controls preload="metadata" src="data:audio/wav;base64,{data}"></audio>'
+    body = sounds.as_files(f"<p>{player}{player}</p>", "../_images", tmp_path)
+    (file,) = tmp_path.iterdir()
+    assert file.read_bytes() == b"sound"
+    players = BeautifulSoup(body, "html.parser").find_all("audio")
+    assert [player.attrs for player in players] == 2 * [
+        {"controls": "", "src": f"../_images/{file.name}", "preload": "none"}
+    ]

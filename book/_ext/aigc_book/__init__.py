@@ -4,7 +4,8 @@
 - ``javascript``: MathJax, fetched once;
 - ``formulas``: TeX, typeset while the book is built;
 - ``page_scripts``: which scripts a page loads, and in which order;
-- ``page_assets``, ``pictures``, ``theme_files``: what is not used is not loaded, and nothing jumps;
+- ``page_assets``, ``pictures``, ``sounds``, ``theme_files``: what is not used is not loaded, and
+  nothing jumps;
 - ``page_head``, ``markup``: a page's face elsewhere, and for those who do not see it;
 - ``search``: sections found by their words;
 - ``citations``: labels of works;
@@ -42,6 +43,7 @@ from . import (
     printed_warnings,
     reading_paths,
     search,
+    sounds,
     source_links,
     theme_files,
 )
@@ -49,7 +51,7 @@ from . import (
 PARTS = (
     execution_cache, javascript, formulas, page_scripts, page_head, markup, search, citations,
     explorers, docstrings, source_links, mermaid, budget, reading_paths, errata, equations,
-    pictures, page_assets, theme_files,
+    pictures, sounds, page_assets, theme_files,
     folds, page_order, printed_warnings,
 )  # fmt: skip
 

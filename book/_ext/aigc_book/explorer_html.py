@@ -51,7 +51,7 @@ def write(explorer: Explorer, identity: str) -> Written:
     start = _attribute(json.dumps(dict(explorer.states), separators=(",", ":")))
     autoplay = " data-autoplay" if explorer.autoplay else ""
     text = (
-        f'<figure class="explorer" role="group" aria-label="{_attribute(name_of(explorer))}" '
+        f'<figure class="explorer" aria-label="{_attribute(name_of(explorer))}" '
         f'data-start="{start}"{autoplay}>\n{body}'
         f'<figcaption class="explorer-still">{html.escape(still(explorer))}</figcaption>\n'
         "</figure>\n"
