@@ -83,7 +83,8 @@ def copying_statistic(generated: Float64[Tensor, " N"], unseen: Float64[Tensor, 
     """How often a generated sample lies nearer to the training data than an unseen real one.
 
     Both hold distances to the nearest training example. The answer is the share of all N x M pairs
-    in which the generated distance is the smaller one. It is 1/2 when both are distributed alike.
+    in which the generated distance is the smaller one; of equal ones each counts one half. It is
+    1/2 when both are distributed alike.
     """
     difference = unseen[None] - generated[:, None]
     return float((difference.sign() / 2 + 0.5).mean())
