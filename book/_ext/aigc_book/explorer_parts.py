@@ -255,8 +255,8 @@ class _Reader:
         if kind == "SelectionSliderModel":
             return self._slider(identity, 0, state["_options_labels"])
         if kind == "ToggleButtonsModel":
-            labels = tuple(state["_options_labels"])
-            return Choice(self._state(identity), state.get("description", ""), labels)
+            options = tuple(state["_options_labels"])
+            return Choice(self._state(identity), state.get("description", ""), options)
         raise ExplorerError(
             f"it holds a {kind.removesuffix('Model')}, which does nothing without a kernel; hide "
             "it until a kernel listens, or take a part of aigc_tutorial.viz.widgets.frames"

@@ -61,7 +61,7 @@ def replace_widgets(app: Sphinx, doctree: nodes.document) -> None:
             explorer = read(view["model_id"], widgets)
         except ExplorerError as error:
             raise ExplorerError(f"{page}, {cell_of(raw)}: {error}") from error
-        raw.replace_self(make_node(explorer, doctree))
+        raw.parent.replace(raw, make_node(explorer, doctree))
 
 
 def is_widget_view(node: nodes.Node) -> bool:
