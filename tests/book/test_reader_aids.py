@@ -95,6 +95,7 @@ def test_a_work_without_authors_is_named_by_its_title() -> None:
     [
         ('<th class="head"><p></p></th>', '<td class="head"></td>'),
         ("<th></th>", "<td></td>"),
+        ('<th scope="col" style="a: b"></th>', '<td style="a: b"></td>'),
         ("<th>loss</th>", "<th>loss</th>"),
         ('<summary aria-label="Toggle hidden content">', "<summary>"),
         (

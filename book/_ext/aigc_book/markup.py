@@ -24,6 +24,11 @@ def _lines_of_signature(match: re.Match[str]) -> str:
     return f'<span class="sig-lines">\n{lines}</span>'
 
 
+def _plain_cell(match: re.Match[str]) -> str:
+    attributes = re.sub(r' scope="[^"]*"', "", match[1])  # a header's alone
+    return f"<td{attributes}></td>"
+
+
 RULES = (
     # The theme's side bar lies outside of every landmark.
     _rule(
@@ -45,7 +50,7 @@ RULES = (
         r'<dl>\n((?:<dd><em class="sig-param">(?:(?!</?dl>).)*?</dd>\n)+)</dl>', _lines_of_signature
     ),
     # Tables of data frames and of Markdown: a corner without words heads nothing.
-    _rule(r"<th\b([^>]*)>(?:\s|<p>\s*</p>)*</th>", r"<td\1></td>"),
+    _rule(r"<th\b([^>]*)>(?:\s|<p>\s*</p>)*</th>", _plain_cell),
 )
 
 
