@@ -160,7 +160,7 @@ def write_index(app: Sphinx, exception: Exception | None) -> None:
 def leave_sphinx_search(app: Sphinx) -> None:
     """Do without Sphinx's index: ours takes its place, and no page has to load it."""
     if app.builder.format == "html":
-        app.builder.search = False
+        app.builder.search = False  # type: ignore[attr-defined]
 
 
 def search_page(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
