@@ -70,6 +70,30 @@ def test_taught_code_stays_where_it_was() -> None:
     assert cell.pformat() == before
 
 
+VIEW = ("application/vnd.jupyter.widget-view+json", "a film")
+
+
+def test_a_promised_film_stands_under_its_promise() -> None:
+    helper, film = make_cell("def f():\n    pass", []), make_cell("show(f)", [shown(*VIEW)])
+    after = make_cell("def g():\n    pass", [])
+    page = make_page(nodes.paragraph("", "Press play."), helper, film, after)
+    page_order.in_reading_order(None, page)  # type: ignore[arg-type]
+    _, paragraph, *cells = page[0]
+    assert paragraph.astext() == "Press play."
+    assert cells == [film, helper, after]
+    (fold,) = helper.findall(Fold)
+    assert fold["title"] == "The code of f"
+    assert list(after.findall(Fold)) == []
+
+
+def test_without_a_promise_cells_keep_their_order() -> None:
+    helper, film = make_cell("def f():\n    pass", []), make_cell("show(f)", [shown(*VIEW)])
+    page = make_page(nodes.paragraph("", "It moves."), helper, film)
+    page_order.in_reading_order(None, page)  # type: ignore[arg-type]
+    assert list(page.findall(page_order.is_cell)) == [helper, film]
+    assert list(helper.findall(Fold)) == []
+
+
 def test_a_solution_stands_without_the_call_that_shows_it() -> None:
     cell = make_cell('exercises.show_solution("f")', [shown("text/markdown", "def f(x): …")])
     page_order.put_in_order(cell)

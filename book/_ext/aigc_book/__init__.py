@@ -12,6 +12,7 @@
 - ``explorers``: widgets and films as plain HTML, which one small script moves;
 - ``page_order``, ``cell_code``, ``folds``: results first, the code behind them folded;
 - ``printed_warnings``: a data set's substitute told in a sentence, any other warning an error;
+- ``predict``: questions that answer in the page;
 - ``docstrings``: what Napoleon would take apart in the reference pages;
 - ``mermaid``, ``budget``, ``reading_paths``, ``errata``, ``equations``: what an author writes.
 
@@ -40,6 +41,7 @@ from . import (
     page_order,
     page_scripts,
     pictures,
+    predict,
     printed_warnings,
     reading_paths,
     search,
@@ -52,7 +54,7 @@ PARTS = (
     execution_cache, javascript, formulas, page_scripts, page_head, markup, search, citations,
     explorers, docstrings, source_links, mermaid, budget, reading_paths, errata, equations,
     pictures, sounds, page_assets, theme_files,
-    folds, page_order, printed_warnings,
+    folds, page_order, printed_warnings, predict,
 )  # fmt: skip
 
 

@@ -56,6 +56,8 @@ def place(
     tags: Collection[str] = (),
     metadata: Mapping[str, Any] | None = None,
     text_before: str = "",
+    *,
+    helps: bool = False,
 ) -> Place:
     """Return where a cell's code stands.
 
@@ -65,6 +67,7 @@ def place(
         tags: The cell's tags.
         metadata: The cell's metadata.
         text_before: The paragraph above the cell.
+        helps: Whether the code makes what a film needs that stands above it.
 
     Raises:
         ValueError: ``aigc: {code: …}`` is not a text.
@@ -82,7 +85,7 @@ def place(
     announced = _ANNOUNCED.search(text_before.strip()) is not None
     if wish is None and (announced or _calls(statements, "exercises", "check")):
         return STAYS
-    title = wish or _title(source, statements, outputs, "hide-input" in tags)
+    title = wish or _title(source, statements, outputs, helps or "hide-input" in tags)
     return STAYS if title is None else Place(title)
 
 

@@ -7,7 +7,7 @@ cell's code belongs.
 
 import re
 from collections.abc import Iterator
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import Any
 
 from docutils import nodes
@@ -19,13 +19,37 @@ from .cell_code import Output, place
 from .folds import Fold
 
 LOGGER = logging.getLogger(__name__)
+PROMISE = re.compile(r"\b(?:press play|move the slider)\b", re.IGNORECASE)
 CHECK = re.compile(r"✓ .+, expected .+", re.DOTALL)
 
 
 def in_reading_order(app: Sphinx, doctree: nodes.document) -> None:
     """Put every cell of a page in the order in which it is read."""
+    helpers = [
+        helper
+        for paragraph in list(doctree.findall(nodes.paragraph))
+        if PROMISE.search(paragraph.astext())
+        for helper in keep_promise(paragraph)
+    ]
     for cell in list(doctree.findall(is_cell)):
-        put_in_order(cell)
+        put_in_order(cell, helps=cell in helpers)
+
+
+def keep_promise(paragraph: nodes.paragraph) -> list[nodes.container]:
+    """Put what moves right under the paragraph that says "Press play"; return what it needs.
+
+    A page's first film is preceded by imports and helpers, without a word between them.
+    """
+    siblings = paragraph.parent.children
+    start = siblings.index(paragraph) + 1
+    cells = list(takewhile(is_cell, siblings[start:]))
+    films = (c for c in cells if Output.EXPLORER in kinds_of(part(c, "cell_code_output")))
+    film = next(films, None)
+    if film is None:
+        return []
+    paragraph.parent.remove(film)
+    paragraph.parent.insert(start, film)
+    return cells[: cells.index(film)]
 
 
 def is_cell(node: nodes.Node) -> bool:
@@ -33,8 +57,13 @@ def is_cell(node: nodes.Node) -> bool:
     return isinstance(node, nodes.container) and node.get("nb_element") == "cell_code"
 
 
-def put_in_order(cell: nodes.container) -> None:
-    """Fold a cell's checks, and its code where something is shown, and put what is shown first."""
+def put_in_order(cell: nodes.container, *, helps: bool = False) -> None:
+    """Fold a cell's checks, and its code where something is shown, and put what is shown first.
+
+    Args:
+        cell: The cell.
+        helps: Whether it makes what a film above it needs; then its code is folded.
+    """
     code, output = part(cell, "cell_code_source"), part(cell, "cell_code_output")
     kinds = set(kinds_of(output))
     if output is not None:
@@ -44,7 +73,12 @@ def put_in_order(cell: nodes.container) -> None:
     source = code.astext()
     try:
         where = place(
-            source, kinds, tags_of(cell), cell.get("cell_metadata"), text_before=text_before(cell)
+            source,
+            kinds,
+            tags_of(cell),
+            cell.get("cell_metadata"),
+            text_before=text_before(cell),
+            helps=helps,
         )
     except ValueError as error:
         LOGGER.warning("cell %s: %s", cell.get("cell_index"), error, location=cell)
