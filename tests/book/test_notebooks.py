@@ -2,6 +2,7 @@
 
 import ast
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 import run_pages
 from aigc_book import budget, equations, errata
 
+from aigc_tutorial import exercises
 from tests.explorer_calls import explorer_calls, shown_calls
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,6 +22,8 @@ PAGES = sorted([*NOTEBOOKS, *(ROOT / "book").glob("*.md")])
 EACH = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 # What draws a figure. `pages.expect`, `pages.table` and the like write text.
 DRAWS = re.compile(r"plt\.show\(\)|\.savefig\(|display\(fig")
+EXERCISE = re.compile(r"^\*\*(\d+)\. [^*\n]+\*\* \(([\w-]+)\)", re.MULTILINE)
+CHECKED = re.compile(r'exercises\.check\(\s*"([^"]+)"')
 LABEL = re.compile(r"^\$\$\s*\(([\w:-]+)\)", re.MULTILINE)
 ERRATA = re.compile(r"^```\{errata\}\s+(.+)$|\{ref\}`(?:[^`]*<)?erratum-(e\d+)>?`", re.MULTILINE)
 
@@ -112,6 +116,24 @@ def test_code_is_python(path: Path) -> None:
     for cell in read(path).cells:
         if cell.cell_type == "code" and cell.id != colab_cell.CELL_ID:
             ast.parse(cell.source)
+
+
+@EACH
+def test_exercises_are_numbered_in_one_way(path: Path) -> None:
+    """**1. Title** (level), from 1 on, with the level that the exercise is declared with."""
+    cells = read(path).cells
+    number, names = 0, []
+    for cell, after in pairwise(cells):
+        asked = EXERCISE.findall(cell.source) if cell.cell_type == "markdown" else []
+        for found, level in asked:
+            number += 1
+            assert int(found) == number
+            assert level in {"warm-up", "core", "research", "open"}
+        if checked := CHECKED.search(after.source if after.cell_type == "code" else ""):
+            assert asked, f"{checked[1]} has no line such as **1. Title** (core)"
+            assert asked[-1][1] == exercises.find(checked[1]).level
+            names.append(checked[1])
+    assert sorted(names) == sorted(exercises.names(path.stem))
 
 
 def test_every_equation_has_a_test_and_every_test_an_equation() -> None:
