@@ -121,7 +121,7 @@ def visit_choice(self: HTML5Translator, node: Choice) -> None:
     name, right = escape(node["question"]), " data-right" if node["right"] else ""
     self.body.append(
         f'<label class="predict-choice"{right}><input type="radio" name="{name}" '
-        f'value="{node["number"]}" autocomplete="off"><span>'
+        f'value="{node["number"]}" autocomplete="off"><span>{node["number"]}. '
     )
     for child in node.children:  # a paragraph has no place in a label
         if isinstance(child, nodes.paragraph):
