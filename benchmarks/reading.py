@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("part", help="name of this measurement in the record")
     parser.add_argument("--book", type=Path, default=ROOT / "_build" / "html")
     parser.add_argument("pages", nargs="*", help="such as book/04_1_models.html; default: all")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     pages = sorted(
         p.relative_to(options.book).as_posix() for p in options.book.glob("book/**/*.html")
     )
