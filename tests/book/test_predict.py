@@ -7,7 +7,7 @@ from aigc_book import predict
 from aigc_book.folds import Fold
 from docutils import nodes
 from docutils.core import publish_doctree
-from myst_parser.docutils_ import Parser
+from myst_parser.parsers.docutils_ import Parser
 
 QUESTION = """\
 Before.

@@ -31,7 +31,7 @@ def in_reading_order(app: Sphinx, doctree: nodes.document) -> None:
         if PROMISE.search(paragraph.astext())
         for helper in keep_promise(paragraph)
     ]
-    for cell in list(doctree.findall(is_cell)):
+    for cell in [node for node in doctree.findall(nodes.container) if is_cell(node)]:
         put_in_order(cell, helps=cell in helpers)
 
 
