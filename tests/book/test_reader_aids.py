@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 from aigc_book import budget, citations, markup, reading_paths, search, source_links
 from docutils import nodes
+from docutils.utils import new_document
 from pybtex.database import Entry, Person
 
 
@@ -14,7 +15,7 @@ def section(anchor: str, title: str, *children: nodes.Node) -> nodes.section:
 
 
 def document(*children: nodes.Node) -> nodes.document:
-    whole = nodes.document(None, None)
+    whole = new_document("a test")
     whole += list(children)
     return whole
 

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import chromium
 import pytest
 from aigc_book import javascript
-from colour_contrast import contrast
 from playwright.sync_api import Browser, Page
+
+from tests.colour_contrast import contrast
 
 pytestmark = [pytest.mark.browser, pytest.mark.built, pytest.mark.timeout(180)]
 

@@ -6,10 +6,10 @@ import chromium
 import draw_diagrams
 import pytest
 from aigc_book import javascript, mermaid
-from colour_contrast import contrast
 from playwright.sync_api import Browser, Page
 
 from aigc_tutorial.pages.concepts import CONCEPTS, PIPELINE, ConceptMap
+from tests.colour_contrast import contrast
 
 pytestmark = [pytest.mark.browser, pytest.mark.built, pytest.mark.timeout(120)]
 

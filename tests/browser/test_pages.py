@@ -6,8 +6,9 @@ from urllib.parse import urlsplit
 
 import chromium
 import pytest
-from colour_contrast import contrast, luminance
 from playwright.sync_api import Browser
+
+from tests.colour_contrast import contrast, luminance
 
 pytestmark = [pytest.mark.browser, pytest.mark.built, pytest.mark.timeout(120)]
 

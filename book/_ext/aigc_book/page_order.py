@@ -8,7 +8,7 @@ cell's code belongs.
 import re
 from collections.abc import Iterator
 from itertools import groupby, takewhile
-from typing import Any
+from typing import Any, TypeGuard
 
 from docutils import nodes
 from myst_nb.core.render import WIDGET_VIEW_MIMETYPE
@@ -52,7 +52,7 @@ def keep_promise(paragraph: nodes.paragraph) -> list[nodes.container]:
     return cells[: cells.index(film)]
 
 
-def is_cell(node: nodes.Node) -> bool:
+def is_cell(node: nodes.Node) -> TypeGuard[nodes.container]:
     """Return whether a node is a notebook's code cell."""
     return isinstance(node, nodes.container) and node.get("nb_element") == "cell_code"
 
