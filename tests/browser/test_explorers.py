@@ -23,7 +23,7 @@ WITH_EXPLORERS = [
     for name, text in SOURCES.items()
     if re.search(r'class="explorer"|jupyter\.widget-view\+json', text)
 ]
-WITH_FILMS = [name for name in WITH_EXPLORERS if ".webp" in SOURCES[name]]
+WITH_FILMS = [name for name in WITH_EXPLORERS if "_images/explorer-" in SOURCES[name]]
 EACH = pytest.mark.parametrize("name", WITH_EXPLORERS)
 BY_EACH_WAY = pytest.mark.parametrize("scheme", ["file", "http"])
 # What is seen of an explorer besides its controls.
@@ -147,7 +147,7 @@ def test_frames_are_loaded_when_the_reader_comes(
         assert len(set(filter(PICTURES.search, visit.requests))) <= len(shown)
         film = page.locator("figure.explorer:has(img)").first
         n_frames = film.locator(".explorer-view").count()
-        film.get_by_role("slider").first.focus()
+        film.locator("input:visible").first.focus()
         page.wait_for_load_state("networkidle")
         assert len(set(filter(PICTURES.search, visit.requests))) > n_frames // 2
 

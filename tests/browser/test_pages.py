@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 
 import chromium
 import pytest
-from playwright.sync_api import Browser
 
 from tests.colour_contrast import contrast, luminance
 
@@ -92,16 +91,6 @@ def test_text_is_readable_in_both_colour_schemes(visit: chromium.Visit, colours:
     assert (luminance(background) < 0.2) == (colours == "dark")
     assert texts, "the page has no text"
     assert min(contrast(text, background) for text in texts) >= 4.5
-
-
-@pytest.mark.parametrize("scheme", ["file", "http"])
-def test_search_finds_generator(browser: Browser, addresses: dict[str, str], scheme: str) -> None:
-    page = browser.new_page()
-    page.goto(f"{addresses[scheme]}/search.html?q=generator")
-    page.wait_for_selector("#search-results ul.search li a", timeout=20_000)
-    n_results = page.locator("#search-results ul.search > li").count()
-    page.close()
-    assert n_results > 0
 
 
 @visiting(["book/index.html"], schemes=["file"])
