@@ -45,10 +45,10 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[book,chinese,test,track]'
 	@touch $@
 
-book: $(STAMP) ## Execute the notebooks and render the book to _build/html (about 20 minutes on two cores; under 1 minute when nothing changed)
+book: $(STAMP) ## Execute the notebooks and render the book to _build/html (about 18 minutes on two cores; under 1 minute when nothing changed)
 	@$(STRANGER) PYTHONPATH=book/_ext $(BIN)/python tools/build_book.py
 
-test: $(STAMP) ## Lint, types, floors, unit tests, notebooks, one with widgets also as on Colab, book, browser (up to 45 minutes; the summary comes last)
+test: $(STAMP) ## Lint, types, floors, unit tests, notebooks, one with widgets also as on Colab, book, browser (about an hour; the summary comes last)
 	@$(BIN)/python tools/run_stages.py lint unit notebooks widgets book built
 
 lint: $(STAMP) ## Check format, lint, types and the floors between subpackages (1 minute)
@@ -61,7 +61,7 @@ unit: $(STAMP) ## Run the unit tests (8 minutes on two cores); PYTEST_ARGS="-k n
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not built and not browser and not network" \
 	  --durations=10 $(PYTEST_ARGS)
 
-notebooks: $(STAMP) ## Run every notebook cell by cell within 4 GB, on the real data where AIGC_TUTORIAL_DATA is set (10 minutes)
+notebooks: $(STAMP) ## Run every notebook cell by cell within 4 GB, on the real data where AIGC_TUTORIAL_DATA is set (14 minutes)
 	@$(if $(AIGC_TUTORIAL_DATA),AIGC_TUTORIAL_OFFLINE=1,$(STRANGER)) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope \
 	  -p notebook_report -p no:cacheprovider --override-ini testpaths=book --override-ini timeout=0 \
 	  --nbval-lax --nbval-current-env --nbval-cell-timeout=900 book $(PYTEST_ARGS)
@@ -75,7 +75,7 @@ colab: $(STAMP) ## Run the pages with Colab's own versions of the packages (10 m
 widgets: ## Run one page with widgets as `make colab` does, which takes PAGES=widgets for all of them (2 minutes)
 	@$(MAKE) --no-print-directory colab PAGES=04_2_2_ar_math
 
-built: $(STAMP) ## Test the built book, also in Chromium (2 minutes)
+built: $(STAMP) ## Test the built book, also in Chromium (15 minutes)
 	@test -f $(HTML) || { echo "There is no built book. Run: make book"; exit 1; }
 	@$(BIN)/python -m pytest -n 2 -m "built or browser" tests/book tests/browser $(PYTEST_ARGS)
 
