@@ -98,15 +98,15 @@ def as_tables(results: dict[str, Any]) -> str:
         "Written by `benchmarks/mutants.py`, which `make mutants` calls. A change is killed when a",
         "test fails on it or runs out of time. The README beside says why the survivors stay.",
         "",
-        "| part | files | tests | digits | tried | killed | survived | no test | date |",
-        "|:--|:--|:--|:--|--:|--:|--:|--:|:--|",
+        "| files | tests | digits | tried | killed | survived | no test | date |",
+        "|:--|:--|:--|--:|--:|--:|--:|:--|",
     ]
-    for part, r in sorted(results.items()):
+    for files, r in sorted(results.items()):
         counts = Counter(r["counts"])
         killed = counts["killed"] + counts["timeout"]
         survived, untested = counts["survived"], counts["no tests"]
         lines.append(
-            f"| {part} | `{r['files']}` | `{' '.join(r['tests'])}` | {r['digits']} "
+            f"| `{files}` | `{' '.join(r['tests'])}` | {r['digits']} "
             f"| {sum(counts.values())} | {killed} | {survived} | {untested} | {r['date']} |"
         )
     lines += ["", "The survivors:", ""]
@@ -127,7 +127,6 @@ def main() -> None:
     started = time.perf_counter()
     found = outcomes(options.part, options.files, tests, options.digits)
     result = {
-        "files": options.files,
         "tests": tests,
         "digits": options.digits,
         "counts": dict(Counter(found.values())),
@@ -135,7 +134,7 @@ def main() -> None:
         "date": datetime.date.today().isoformat(),
         "minutes": round((time.perf_counter() - started) / 60, 1),
     }
-    results = recorded(RESULTS) | {options.part: result}
+    results = recorded(RESULTS) | {f"{options.part}/{options.files}": result}
     with replace_file(RESULTS) as temporary:
         temporary.write_text(json.dumps(results, indent=2) + "\n")
     with replace_file(RESULTS.with_suffix(".md")) as temporary:

@@ -23,12 +23,15 @@ from aigc_tutorial.training.checkpoint import (
 # No subnormal floats: the engine's tests switch them off for the whole process.
 floats = st.floats(-1e9, 1e9, allow_subnormal=False)
 leaves = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text() | floats
-trees = st.recursive(
-    leaves,
-    lambda inner: st.lists(inner) | st.lists(inner).map(tuple)
-    | st.dictionaries(st.integers() | st.text(), inner),
-    max_leaves=12,
-)  # fmt: skip
+
+
+def holding(inner: st.SearchStrategy) -> st.SearchStrategy:
+    keys = st.integers() | st.text()
+    rows = st.lists(inner, max_size=4)
+    return inner | rows | rows.map(tuple) | st.dictionaries(keys, inner, max_size=4)
+
+
+trees = holding(holding(holding(leaves)))
 
 
 @given(value=trees)
