@@ -9,6 +9,7 @@ may have moved between the two: only recipes and what pages call is called.
 import argparse
 import dataclasses
 import datetime
+import inspect
 import json
 import os
 import statistics
@@ -34,6 +35,12 @@ def random_images(*shape: int) -> torch.Tensor:
 def random_numbers(n: int, *shape: int) -> torch.Tensor:
     """Tokens or levels 0 … n - 1."""
     return torch.randint(n, shape, generator=torch.Generator().manual_seed(0))
+
+
+def seeded(function: Callable[..., Any]) -> dict[str, torch.Generator]:
+    """A generator for ``function``, by the name that its tree gives to that argument."""
+    name = "rng" if "rng" in inspect.signature(function).parameters else "generator"
+    return {name: torch.Generator().manual_seed(0)}
 
 
 def gan_steps(name: str, n_steps: int) -> float:
@@ -79,7 +86,7 @@ def decoding(n_tokens: int) -> float:
         model,
         random_numbers(65, 8),
         max_new_tokens=n_tokens,
-        rng=torch.Generator().manual_seed(0),
+        **seeded(ar.generate),
     )
     return (time.perf_counter() - started) / n_tokens
 
@@ -91,7 +98,7 @@ def pixel_sampler(n_images: int) -> float:
     torch.manual_seed(0)
     model = ar.PixelCNN().eval()
     started = time.perf_counter()
-    model.sample(n_images, rng=torch.Generator().manual_seed(0))
+    model.sample(n_images, **seeded(model.sample))
     return (time.perf_counter() - started) / n_images
 
 
