@@ -159,8 +159,10 @@ def choose_levels(
     boundaries = probabilities.cumsum(dim=1)[:, :-1]
     levels = (noise.unsqueeze(1) >= boundaries).sum(dim=1)
     chosen = probabilities.gather(1, levels.unsqueeze(1)).squeeze(1)
+    if (chosen > 0).all():  # almost always, and one look is all that it costs
+        return levels
     check_drawn(chosen, logits, lowest=-1)
-    return levels if chosen.all() else _last_possible(probabilities, levels)
+    return _last_possible(probabilities, levels)
 
 
 def _last_possible(probabilities: Tensor, levels: Tensor) -> Tensor:
