@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from aigc_tutorial.config import Config, as_instance
 from aigc_tutorial.data import ShuffledBatches
-from aigc_tutorial.data.checks import Samples
+from aigc_tutorial.data.checks import Samples, as_images
 from aigc_tutorial.gan.base import Discriminator, check_image_shape, check_images, training_rows
 from aigc_tutorial.gan.losses import RELATIVISTIC, AdversarialLoss
 from aigc_tutorial.gan.penalties import r1_penalty
@@ -127,18 +127,19 @@ class VQAutoencoder(Pretrained):
         return Reconstruction(images, features, quantised.codes, quantised.commitment)
 
     @torch.no_grad()
-    def encode(
-        self, x: Float[Tensor, "B C H W"], *, batch_size: int = 1000
-    ) -> Int64[Tensor, "B h w"]:
+    def encode(self, images: Samples, *, batch_size: int = 1000) -> Int64[Tensor, "B h w"]:
         """Codes of images in [-1, 1], which may be on any device; on the model's device.
 
         Raises:
-            ValueError: if the images have another shape, or ``batch_size`` is below 1.
+            TypeError: if they are no tensor, NumPy array, list or data set of images.
+            ValueError: if the images have another shape, are not finite or lie in another range, or
+                ``batch_size`` is below 1.
         """
+        x = as_images(images)
         check_images(x, self.image_shape)
-        parts = x.split(as_count(batch_size, "batch_size"))
+        parts, weights = x.split(as_count(batch_size, "batch_size")), next(self.parameters())
         with evaluation_mode(self):
-            codes = [self.quantiser.nearest(self.encoder(part.to(self.device))) for part in parts]
+            codes = [self.quantiser.nearest(self.encoder(part.to(weights))) for part in parts]
         return torch.cat(codes)
 
     @torch.no_grad()
@@ -167,12 +168,13 @@ class VQAutoencoder(Pretrained):
 
 
 def _normalised(channels: int) -> tuple[nn.Module, nn.Module]:
-    """Normalise each image's features by themselves, in groups of eight, then ReLU.
+    """Normalise each image's features by themselves, in groups of eight or more, then ReLU.
 
     Without, the first codes, which are small, leave the decoder blind, and it learns to paint the
     background. Batch normalisation would make an image's codes depend on its batch.
     """
-    return nn.GroupNorm(max(1, channels // 8), channels), nn.ReLU(inplace=True)
+    n_groups = next(n for n in range(max(1, channels // 8), 0, -1) if channels % n == 0)
+    return nn.GroupNorm(n_groups, channels), nn.ReLU(inplace=True)
 
 
 @dataclass(frozen=True)
@@ -310,10 +312,13 @@ class VQGANTrainer:
 
     def settings(self) -> dict[str, Any]:
         """What tells this training from another one, besides seed and data."""
+        quantiser = self.autoencoder.quantiser
         return {
             **settings_of_loss(self.loss),
             **settings_of("config", self.config),
             **settings_of_model("autoencoder", self.autoencoder),
+            "quantiser's decay": quantiser.decay,
+            "quantiser's dead_below": quantiser.dead_below,
             **settings_of_model("discriminator", self.discriminator),
         }
 
@@ -429,8 +434,8 @@ def train_vqgan(
         drawn = torch.randint(2**62, (2,), generator=seeds, device=seeds.device)
         data_seed, code_seed = drawn.tolist()
         trainer = VQGANTrainer(
-            autoencoder.train(),
-            discriminator.train(),
+            autoencoder,
+            discriminator,
             loss=loss,
             config=config,
             rng=torch.Generator().manual_seed(code_seed),

@@ -1,5 +1,6 @@
 """Vector quantisation: a grid of vectors becomes a grid of whole numbers, and can still learn."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +20,11 @@ def straight_through(
     al., 2013, arXiv 1308.3432).
     """
     return soft + (hard - soft).detach()
+
+
+# A count below this is of a code that nothing chose for thousands of batches, or ever: a quotient of
+# two such numbers is rounded badly, and of two zeros it is none.
+_NO_COUNT = 1e-30
 
 
 @dataclass(frozen=True)
@@ -49,8 +55,9 @@ class VectorQuantiser(nn.Module):
               e_k = m_k / N_k
 
     A code that few features choose is dead: nothing would ever move it. It is put onto a feature of
-    the batch at hand, and so is every code at the first update, so that the codebook begins among
-    the features.
+    the batch at hand, and so are the codes at the first update, so that the codebook begins among
+    the features. Where a batch has fewer features than there are codes, few is measured by the
+    features that there are for each.
 
     Attributes:
         codebook: (K, D), the vectors e.
@@ -70,7 +77,9 @@ class VectorQuantiser(nn.Module):
             n_codes: K.
             dim: D, the features at one place.
             decay: γ; an average over about 1 / (1 - γ) batches.
-            dead_below: a code that fewer features of a batch choose, on that average, is moved.
+            dead_below: a code that fewer features of a batch choose, on that average, is moved; of
+                less than one feature for each code, fewer than this share. With 0 none is moved:
+                what was not chosen yet stays where it is.
 
         Raises:
             ValueError: if a number is out of its range.
@@ -78,9 +87,9 @@ class VectorQuantiser(nn.Module):
         super().__init__()
         if n_codes < 1 or dim < 1:
             raise ValueError(f"a codebook needs codes and features, got {n_codes} of {dim}")
-        if not 0 <= decay < 1 or dead_below < 0:
+        if not 0 <= decay < 1 or not 0 <= dead_below < math.inf:
             raise ValueError(
-                "decay must lie in [0, 1) and dead_below must be at least 0, got "
+                "decay must lie in [0, 1) and dead_below must be at least 0 and finite, got "
                 f"{decay} and {dead_below}"
             )
         self.decay, self.dead_below = decay, dead_below
@@ -120,7 +129,7 @@ class VectorQuantiser(nn.Module):
         Args:
             features: of one batch.
             codes: which they chose.
-            rng: chooses the features for dead codes, on the CPU.
+            rng: chooses the features for dead codes.
 
         Returns:
             How many codes were dead.
@@ -131,11 +140,14 @@ class VectorQuantiser(nn.Module):
         sums = torch.zeros_like(self.sums).index_add_(0, chosen, rows.to(self.sums))
         self.usage.lerp_(counts, 1 - self.decay)
         self.sums.lerp_(sums, 1 - self.decay)
-        dead = (self.usage < self.dead_below).nonzero()[:, 0]
-        places = torch.randint(len(rows), (len(dead),), generator=rng).to(rows.device)
+        fair_share = len(rows) / len(self.usage)
+        dead = (self.usage < self.dead_below * min(1.0, fair_share)).nonzero()[:, 0]
+        drawn = torch.randint(len(rows), (len(dead),), generator=rng, device=rng.device)
+        places = drawn.to(rows.device)
         # One that was moved counts as chosen by its share of the batch, so that it gets a trial.
-        share = max(self.dead_below, len(rows) / len(self.usage))
+        share = max(self.dead_below, fair_share)
         self.usage[dead] = share
         self.sums[dead] = share * rows[places].to(self.sums)
-        self.codebook.copy_(self.sums / self.usage[:, None])
+        means = self.sums / self.usage[:, None]
+        self.codebook.copy_(torch.where(self.usage[:, None] > _NO_COUNT, means, self.codebook))
         return len(dead)

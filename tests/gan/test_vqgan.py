@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from aigc_tutorial import gan
+from aigc_tutorial.data import ImageDataset, Source
 from aigc_tutorial.gan.losses import NON_SATURATING
 from aigc_tutorial.gan.vqgan import VQGANTrainer
 from aigc_tutorial.training import Engine
@@ -179,6 +181,73 @@ def test_model_and_data_may_be_on_two_devices():
     there = autoencoder.to(second_device.DEVICE)
     assert torch.equal(there.encode(images(3)).cpu(), codes)
     torch.testing.assert_close(there.decode(codes).cpu(), x)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ((images(4) + 1) / 2, r"\[-1, 1\].*2 \* images - 1"),
+        ((127.5 * (images(4) + 1)).to(torch.uint8), "pixels_to_images"),
+        (torch.where(images(4) > 0, torch.nan, images(4)), "NaN or infinite"),
+        (images(4)[:, 0], r"shape \(N, C, H, W\)"),
+    ],
+)
+def test_images_that_have_no_codes_are_refused(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        networks()[0].encode(wrong)
+
+
+def test_images_of_every_kind_and_precision_have_the_same_codes():
+    autoencoder, x = train(160).autoencoder, images(4)
+    codes = autoencoder.encode(x)
+    dataset = ImageDataset(x, torch.zeros(4).long(), Source("embedded", "here", "made up"))
+    for same in (x.numpy(), x.double(), x.half(), dataset):
+        assert torch.equal(autoencoder.encode(same), codes)
+    for precise in (autoencoder.double(), autoencoder.bfloat16()):
+        codes = precise.encode(x)
+        assert precise.decode(codes).dtype == next(precise.parameters()).dtype
+
+
+@pytest.mark.parametrize("channels", [(8, 12), (28, 56), (30, 60), (50, 100), (17, 31)])
+def test_any_number_of_channels_will_do(channels):
+    autoencoder = gan.VQAutoencoder(gan.VQAutoencoderConfig(SHAPE, channels=channels))
+    assert autoencoder(images(2)).images.shape == (2, *SHAPE)
+
+
+def test_parts_that_the_caller_put_into_evaluation_mode_stay_in_it():
+    class WithDropout(gan.ConvDiscriminator):
+        def __init__(self, config: gan.ConvDiscriminatorConfig) -> None:
+            super().__init__(config)
+            self.dropout = nn.Dropout(0.5)
+            self.modes: set[bool] = set()
+
+        def forward(self, x, labels=None):
+            self.modes.add(self.dropout.training)
+            return super().forward(self.dropout(x), labels)
+
+    autoencoder, plain = networks()
+    discriminator = WithDropout(plain.config)
+    discriminator.dropout.eval()
+    config = gan.VQGANTrainingConfig(n_images=32, batch_size=16)
+    gan.train_vqgan(autoencoder, discriminator, images(), config=config, progress_bar=False)
+    assert discriminator.modes == {False}
+
+
+@pytest.mark.parametrize("name", ["decay", "dead_below"])
+def test_how_the_codebook_moves_is_part_of_a_run(name, tmp_path):
+    def start(value: float | None) -> gan.VQGANTrainingResult:
+        autoencoder, discriminator = networks()
+        if value is not None:
+            setattr(autoencoder.quantiser, name, value)
+        config = gan.VQGANTrainingConfig(n_images=32, batch_size=16)
+        return gan.train_vqgan(
+            autoencoder, discriminator, images(), config=config, checkpoint_folder=tmp_path,
+            progress_bar=False,
+        )  # fmt: skip
+
+    start(None)
+    with pytest.raises(ValueError, match=f"its quantiser's {name} is .* is wanted"):
+        start(0.1)
 
 
 def test_half_precision_is_refused():

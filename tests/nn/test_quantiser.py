@@ -117,8 +117,57 @@ def test_the_first_update_puts_all_codes_among_the_features():
     assert (torch.cdist(book.codebook, rows).amin(1) < rows.norm(dim=1).max()).all()
 
 
+@pytest.mark.parametrize("decay", [0.0, 0.97])
+def test_a_code_that_was_never_chosen_stays_where_it_is(decay):
+    """Its mean is that of no features, 0 / 0; the nearest code would be NaN everywhere."""
+    y, book = features(50), VectorQuantiser(5, 3, decay=decay, dead_below=0.0)
+    book.codebook.copy_(torch.randn(5, 3, generator=seeded(1)))
+    book.codebook[4] = 100.0
+    book.update(y, book.nearest(y), rng=seeded())
+    assert torch.equal(book.codebook[4], torch.full((3,), 100.0))
+    assert 4 not in book.nearest(y)
+    assert book.codebook.isfinite().all()
+
+
+def test_a_code_that_nothing_chooses_any_more_does_not_fade_into_rounding():
+    y, book = features(50), quantiser(dead_below=0.0, decay=0.5)
+    book.codebook[4], book.sums[4] = 100.0, 100.0
+    for _ in range(200):
+        book.update(y, book.nearest(y), rng=seeded())
+    torch.testing.assert_close(book.codebook[4], torch.full((3,), 100.0))
+
+
+@pytest.mark.parametrize("n_codes", [64, 128, 512])
+def test_most_codes_keep_their_places_however_few_features_a_batch_has(n_codes):
+    """As many clusters as codes, and batches of 128 places: a code is moved where it is of no use.
+
+    Were death the same number of features for all, those codes would die that a batch cannot reach.
+    """
+    rng = seeded(4)
+    centres = torch.randn(n_codes, 3, generator=rng)
+
+    def batch() -> torch.Tensor:
+        chosen = torch.randint(n_codes, (128,), generator=rng)
+        return centres[chosen].T.reshape(1, 3, 128, 1)
+
+    book = VectorQuantiser(n_codes, 3)
+    n_dead = []
+    for _ in range(120):
+        y = batch()
+        n_dead.append(book.update(y, book.nearest(y), rng=rng))
+    assert sum(n_dead[-20:]) / 20 < 0.05 * n_codes
+
+
 @pytest.mark.parametrize(
-    "options", [{"n_codes": 0}, {"dim": 0}, {"decay": 1.0}, {"dead_below": -1.0}]
+    "options",
+    [
+        {"n_codes": 0},
+        {"dim": 0},
+        {"decay": 1.0},
+        {"dead_below": -1.0},
+        {"dead_below": float("nan")},
+        {"dead_below": float("inf")},
+    ],
 )
 def test_impossible_settings_are_refused(options):
     with pytest.raises(ValueError, match=r"codebook needs|decay must"):
