@@ -22,8 +22,8 @@ def straight_through(
     return soft + (hard - soft).detach()
 
 
-# A count below this is of a code that nothing chose for thousands of batches, or ever: a quotient of
-# two such numbers is rounded badly, and of two zeros it is none.
+# A count below this is of a code that nothing chose for thousands of batches, or ever: a quotient
+# of two such numbers is rounded badly, and of two zeros it is none.
 _NO_COUNT = 1e-30
 
 
