@@ -33,6 +33,7 @@ SUMS_NAME = "SHA256SUMS"
 MODELS: dict[str, type[Pretrained]] = {
     "english-bytes": Transformer,
     "mnist-classifier": DigitClassifier,
+    "mnist-conditional-gan": ConvGenerator,
     "mnist-conv-gan": ConvGenerator,
     "mnist-mlp-gan": MLPGenerator,
     "mnist-pixelcnn": PixelCNN,

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from aigc_tutorial.cpu import tune_cpu
-from aigc_tutorial.gan.recipes import MNIST_CONV, MNIST_MLP
+from aigc_tutorial.gan.recipes import MNIST_CONDITIONAL, MNIST_CONV, MNIST_MLP
 from aigc_tutorial.zoo.entries import WEIGHTS_FOLDER, names
 from aigc_tutorial.zoo.training.classifier import train_mnist_classifier
 from aigc_tutorial.zoo.training.gan import train_gan
@@ -26,6 +26,9 @@ from aigc_tutorial.zoo.training.text import train_english, train_shakespeare
 TRAINERS: dict[str, Callable[..., Path]] = {
     "english-bytes": train_english,
     "mnist-classifier": train_mnist_classifier,
+    "mnist-conditional-gan": partial(
+        train_gan, MNIST_CONDITIONAL, "Draws the handwritten digit that is asked for", 400_000
+    ),
     "mnist-conv-gan": partial(
         train_gan, MNIST_CONV, "Draws handwritten digits: the convolutional GAN", 1_500_000
     ),
