@@ -72,6 +72,17 @@ def test_the_current_folder_can_be_saved_into(tmp_path, monkeypatch):
     Tiny.from_pretrained(".")
 
 
+def test_the_home_folder_is_meant_by_a_tilde(tmp_path, monkeypatch):
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    model = Tiny()
+    model.save_pretrained("~/model")
+    assert os.listdir(tmp_path / "here") == []
+    assert torch.equal(Tiny.from_pretrained("~/model").layer.bias, model.layer.bias)
+
+
 def test_a_file_in_the_way_is_refused_and_stays(tmp_path):
     (tmp_path / "model").write_text("mine")
     with pytest.raises(NotADirectoryError, match="model is a file"):
