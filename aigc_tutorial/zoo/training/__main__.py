@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from aigc_tutorial.cpu import tune_cpu
+from aigc_tutorial.files import writable_folder
 from aigc_tutorial.gan.recipes import MNIST_CONDITIONAL, MNIST_CONV, MNIST_MLP
 from aigc_tutorial.zoo.entries import WEIGHTS_FOLDER, names
 from aigc_tutorial.zoo.training.classifier import train_mnist_classifier
@@ -47,6 +48,9 @@ def main(arguments: list[str] | None = None) -> None:
 
     Args:
         arguments: Command line; by default that of the process.
+
+    Raises:
+        OSError: If the folder cannot be written, before anything is trained.
     """
     parser = argparse.ArgumentParser(
         prog="python -m aigc_tutorial.zoo.training", description=__doc__
@@ -68,6 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.large and (others := [n for n in options.names if not n.endswith("-gan")]):
         parser.error(f"--large is for the GANs, not for {', '.join(others)}")
+    writable_folder(options.folder)
     tune_cpu()
     size = {"is_large": True} if options.large else {}
     for name in options.names:

@@ -15,6 +15,7 @@ from aigc_tutorial.evaluation import (
     predict,
 )
 from aigc_tutorial.gan import ConvDiscriminatorConfig, ConvGeneratorConfig, recipes
+from aigc_tutorial.zoo.training import __main__ as command
 from aigc_tutorial.zoo.training import classifier, making
 from aigc_tutorial.zoo.training import gan as training_of_gans
 from aigc_tutorial.zoo.training.__main__ import main
@@ -97,6 +98,16 @@ def test_large_is_for_the_gans(capsys):
     with pytest.raises(SystemExit):
         main(["mnist-conv-gan", "mnist-classifier", "--large"])
     assert "not for mnist-classifier" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_training(tmp_path, monkeypatch):
+    def too_late(seed, folder):
+        raise AssertionError("it was trained first")
+
+    monkeypatch.setitem(command.TRAINERS, "mnist-classifier", too_late)
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError, match="file is a file, and a folder is needed"):
+        command.main(["mnist-classifier", "--folder", str(tmp_path / "file")])
 
 
 def test_unknown_entry_is_refused(capsys):
