@@ -4,6 +4,7 @@ import colab_environment
 import lock
 import pytest
 import run_as_on_colab
+import yaml
 from colab_cell import PURE_PYTHON
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -42,6 +43,13 @@ def test_pages_are_chosen_by_name_or_by_their_widgets():
     assert {path.stem for path in run_as_on_colab.pages(["04_1_models"])} == {"04_1_models"}
     with pytest.raises(SystemExit, match="no page 04_1"):
         run_as_on_colab.pages(["04_1"])
+
+
+def test_each_push_runs_every_page_with_widgets():
+    workflow = run_as_on_colab.ROOT / ".github/workflows/tests.yml"
+    jobs = yaml.safe_load(workflow.read_text(encoding="utf-8"))["jobs"]
+    commands = [step.get("run") for job in jobs.values() for step in job["steps"]]
+    assert "make colab PAGES=widgets" in commands
 
 
 def test_other_pythons_are_told_so(monkeypatch, capsys):
