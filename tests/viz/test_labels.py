@@ -9,11 +9,16 @@ import torch
 from matplotlib.text import Text
 
 from aigc_tutorial import viz
+from aigc_tutorial.data import Note, ring
 from aigc_tutorial.viz import labels
 from aigc_tutorial.viz.labels import written
 from aigc_tutorial.viz.tokens import bars, coloured
 
 AWKWARD = ["$", "$a$", "$^", "_", "\\", "%", "春", "\x07", "😀", "א", "<&>", "\u202e", "\U0001f9ec"]
+
+IMAGES = torch.zeros(1, 1, 2, 2)
+COLUMNS = ("loss_discriminator", "loss_generator", "probability_real", "probability_fake")
+HISTORY: dict[str, list[float]] = {"n_images": [32, 64], **{name: [0.5, 0.6] for name in COLUMNS}}
 
 
 def texts_of(figure):
@@ -40,6 +45,15 @@ def test_chinese_is_drawn_where_a_font_for_it_is_installed():
     lambda: viz.nll_curves({"$a$": ([1], [2]), "$^": ([1], [2])}, title="$t$", unit="$u$").figure,
     lambda: viz.image_grid(torch.zeros(1, 1, 2, 2), title="$t$").figure,
     lambda: viz.samples_2d(torch.rand(3, 2), title="$t$").figure,
+    lambda: viz.density_2d(ring(8), title="$t$", resolution=4).figure,
+    lambda: viz.discriminator_field_2d(lambda x: x[:, 0], 1.0, title="$t$", resolution=4).figure,
+    lambda: viz.loss_curves(HISTORY, title="$t$").figure,
+    lambda: viz.probability_curves(HISTORY, title="$t$").figure,
+    lambda: viz.real_beside_generated(IMAGES, IMAGES, titles=("$a$", "$^")),
+    lambda: viz.neighbour_pairs(IMAGES, IMAGES, [[0]], title="$t$"),
+    lambda: viz.snapshots_strip({0: IMAGES}, title="$t$"),
+    lambda: viz.spectrogram(torch.ones(800), 8000, marks={"$a$": 440.0}, title="$t$").figure,
+    lambda: viz.piano_roll([Note(60, 1)], title="$t$").figure,
 ])  # fmt: skip
 def test_every_label_is_taken_literally(draw):
     figure = draw()
