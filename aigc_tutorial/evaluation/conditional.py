@@ -52,9 +52,10 @@ def class_report(
 
     Raises:
         ValueError: If the numbers of images and labels differ, if a label is no class, if there are
-            not more images, or real digits, of each class than features, or if images hold NaN or
-            are not in [-1, 1].
+            not more images, or real digits, of each class than features, if images hold NaN or are
+            not in [-1, 1], or if the reference is of another classifier.
     """
+    reference.require_features_of(classifier)
     n_classes = classifier.config.n_classes
     digits = as_images(images)
     asked = as_classes(labels, n_classes).cpu()

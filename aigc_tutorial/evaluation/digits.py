@@ -39,11 +39,14 @@ class DigitReference:
         features: Features of the real digits, float32 (stored as float16 where that holds them).
         labels: Their classes.
         statistics: Mean and covariance, computed before the features were rounded.
+        head: Weights of the classifier's last layer, by which it is known again: the same features
+            of another network mean something else. None where they were not kept.
     """
 
     features: Float[Tensor, "N F"]
     labels: Int64[Tensor, " N"]
     statistics: FeatureStatistics
+    head: Float[Tensor, "K F"] | None = None
 
     def __len__(self) -> int:
         """Number of digits."""
@@ -75,7 +78,29 @@ class DigitReference:
         require_same_length(digits, classes, "images", "labels")
         features = predict(classifier, digits).features
         stored = features.to(_storage_type(features)).float()
-        return cls(stored, classes, feature_statistics(features))
+        return cls(stored, classes, feature_statistics(features), _head(classifier))
+
+    def require_features_of(self, classifier: DigitClassifier) -> None:
+        """Refuse a classifier that did not compute these features: distances would mean nothing.
+
+        Args:
+            classifier: The one that generated digits are shown to, in any precision.
+
+        Raises:
+            ValueError: If its last layer is not the one that the reference remembers.
+        """
+        if self.head is None:
+            return
+        head = _head(classifier)
+        # A hundredth: the same weights in bfloat16 differ by less.
+        if head.shape != self.head.shape or not torch.allclose(
+            head, self.head, rtol=0, atol=0.01 * float(self.head.abs().max())
+        ):
+            raise ValueError(
+                "The reference holds features of another classifier than this one, and a distance "
+                "between the two would mean nothing. Take that classifier, or make a reference "
+                "with this one: DigitReference.from_images(classifier, images, labels)."
+            )
 
     def tensors(self) -> dict[str, Tensor]:
         """The reference as named tensors, ready for safetensors, in the smallest types.
@@ -84,12 +109,13 @@ class DigitReference:
         float32; labels are bytes if there are at most 256 classes, otherwise int64.
         """
         few_classes = len(self.labels) == 0 or int(self.labels.max()) < 256
-        return {
+        tensors = {
             "features": self.features.to(_storage_type(self.features)).contiguous(),
             "labels": self.labels.to(torch.uint8 if few_classes else torch.int64),
             "mean": self.statistics.mean.contiguous(),
             "covariance": self.statistics.covariance.contiguous(),
         }
+        return tensors if self.head is None else tensors | {"head": self.head.contiguous()}
 
     def save(self, path: str | Path) -> None:
         """Write the reference to a safetensors file, whole or not at all.
@@ -124,7 +150,12 @@ class DigitReference:
             raise ValueError(
                 f"{path} is not a whole digit reference ({error}). Restore the file."
             ) from error
-        return cls(features, labels, statistics)
+        return cls(features, labels, statistics, tensors.get("head"))
+
+
+def _head(classifier: DigitClassifier) -> Float[Tensor, "K F"]:
+    """A copy of the weights of the last layer, on the CPU."""
+    return classifier.head.weight.detach().to("cpu", torch.float32, copy=True)
 
 
 def _storage_type(features: Float[Tensor, "N F"]) -> torch.dtype:
@@ -219,9 +250,10 @@ def evaluate_digits(
         The report.
 
     Raises:
-        ValueError: If there are not more images than features, or fewer than ten a class, or if
-            they hold NaN or are not in [-1, 1].
+        ValueError: If there are not more images than features, or fewer than ten a class, if they
+            hold NaN or are not in [-1, 1], or if the reference is of another classifier.
     """
+    reference.require_features_of(classifier)
     digits = as_images(images)
     _, n_features = reference.features.shape
     require_samples(

@@ -1,5 +1,6 @@
 """The report on generated digits, and the reference that it compares to."""
 
+import copy
 import json
 import math
 
@@ -10,6 +11,7 @@ from aigc_tutorial.evaluation import (
     DigitClassifier,
     DigitClassifierConfig,
     DigitReference,
+    class_report,
     evaluate_digits,
     feature_statistics,
     frechet_distance,
@@ -54,6 +56,23 @@ def test_reference_survives_saving(reference, tmp_path):
     assert torch.equal(loaded.statistics.covariance, reference.statistics.covariance)
     assert loaded.statistics.n_samples == 400
     assert [file.name for file in tmp_path.iterdir()] == ["reference.safetensors"]
+
+
+def test_a_reference_is_for_the_classifier_that_computed_it(classifier, reference, tmp_path):
+    """The same features of another network mean something else; in bfloat16 it is the same one."""
+    digits = images(200, seed=1)
+    reference.save(tmp_path / "reference.safetensors")
+    loaded = DigitReference.load(tmp_path / "reference.safetensors")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        other = DigitClassifier(classifier.config).eval()
+    for known in (reference, loaded):
+        for same in (classifier, copy.deepcopy(classifier).bfloat16()):
+            evaluate_digits(digits, same, known, n_subsets=1)
+        with pytest.raises(ValueError, match="features of another classifier than this one"):
+            evaluate_digits(digits, other, known)
+        with pytest.raises(ValueError, match="features of another classifier than this one"):
+            class_report(digits, torch.arange(200) % 10, other, known)
 
 
 def test_damaged_and_missing_references_are_told(reference, tmp_path):
