@@ -256,6 +256,29 @@ def require_image_range(images: Float[Tensor, "..."], name: str) -> None:
     )
 
 
+def require_no_unit_range(images: Tensor, name: str) -> None:
+    """Refuse images in [0, 1] where a picture in [-1, 1] may be all bright, as one to be shown may.
+
+    The darkest pixel of images in [0, 1] is exactly 0, their background; in [-1, 1] that is as
+    good as never so. This finds less than :func:`require_image_range`.
+
+    Args:
+        images: One or more images; whole numbers are none.
+        name: What to call them in the message.
+
+    Raises:
+        ValueError: If the smallest value is 0, and the largest in (0.5, 1].
+    """
+    if not images.is_floating_point() or images.numel() == 0:
+        return
+    low, high = (float(end) for end in torch.aminmax(images.detach()))
+    if low == 0 and 0.5 < high <= 1:
+        raise ValueError(
+            f"{name} must lie in [-1, 1], got 0 to {high:.4g}: black would become grey. Images in "
+            f"[0, 1] become so by 2 * {name} - 1."
+        )
+
+
 def require_same_range(
     a: Float[Tensor, " N ..."], b: Float[Tensor, " M ..."], name_a: str, name_b: str
 ) -> None:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from aigc_tutorial.data.checks import Samples, as_tensor
+from aigc_tutorial.data.checks import Samples, as_tensor, require_no_unit_range
 from aigc_tutorial.environment import require
 from aigc_tutorial.integers import IntegersLike, as_int64
 from aigc_tutorial.viz.labels import written
@@ -38,8 +38,8 @@ def montage(
         RGBA pixels, one for each pixel of the images.
 
     Raises:
-        ValueError: if there are no images, C is neither 1 nor 3, or the values are of another type
-            or not numbers.
+        ValueError: if there are no images, C is neither 1 nor 3, or the values are of another type,
+            not numbers, or from 0 to 1 as those of images in [0, 1].
     """
     make_grid = require("torchvision.utils", extra="book").make_grid
     images = as_tensor(images, "images")
@@ -55,6 +55,7 @@ def montage(
             f"{int(images.isnan().flatten(1).any(1).sum())} of {len(images)} images hold values "
             "that are not a number; they would be black, without a word"
         )
+    require_no_unit_range(images, "images")
     columns = math.ceil(math.sqrt(len(images))) if n_columns is None else n_columns
     if columns < 1:
         raise ValueError(f"n_columns must be at least 1, got {columns}")

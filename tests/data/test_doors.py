@@ -86,6 +86,8 @@ class TestImages:
             data.images_to_pixels(torch.zeros(3, dtype=torch.uint8))
         with pytest.raises(ValueError, match="NaN"):
             data.images_to_pixels(torch.tensor([0.0, math.nan]))
+        with pytest.raises(ValueError, match=r"Images in \[0, 1\] become so by 2 \* images - 1"):
+            data.images_to_pixels(torch.rand(2, 1, 8, 8).sub(0.5).clamp(min=0).mul(2))
 
     @pytest.mark.parametrize(
         ("images", "message"),

@@ -101,6 +101,21 @@ def test_images_are_taken_from_whatever_holds_them(images):
         viz.image_grid(images[:, 0])
 
 
+def test_images_from_0_to_1_are_not_shown_with_grey_for_black(images):
+    """But a bright picture is, and one that is grey all over."""
+    for shown in (images.abs(), torch.zeros(2, 1, 8, 8), torch.zeros(1, 1, 8, 8).add(0.9)):
+        viz.montage(shown)
+    unit = torch.rand(4, 1, 8, 8).clamp(min=0.5).sub(0.5).mul(2)
+    for show in (
+        lambda: viz.image_grid(unit),
+        lambda: viz.real_beside_generated(images, unit),
+        lambda: viz.snapshots_strip({1: unit}),
+        lambda: viz.neighbour_pairs(unit, unit, [[0]]),
+    ):
+        with pytest.raises(ValueError, match=r"Images in \[0, 1\] become so by 2 \* images - 1"):
+            show()
+
+
 def test_image_grid_draws_into_given_axes(images):
     figure, (left, right) = plt.subplots(1, 2)
     assert viz.image_grid(images, ax=right, title="five") is right
