@@ -51,10 +51,7 @@ class _Comparison:
         self.half_squares = self.rough_r.square().sum(dim=1) / 2
         # Of a sum of F products in any order, doubled for what centring and scaling rounded.
         self.relative_error = 2 * (x.shape[1] + 8) * torch.finfo(torch.float32).eps
-        # A reader may have allowed products of rounded factors: TF32, or bfloat16.
-        self.relative_error += {"highest": 0, "high": 2**-9, "medium": 2**-6}[
-            torch.get_float32_matmul_precision()
-        ]
+        self.relative_error += _rounding_of_factors()
 
     def half_squares_and_bound(
         self, rows: Int64[Tensor, " n"]
@@ -72,6 +69,16 @@ class _Comparison:
         """The given support, some rows at a time, with the index of the first of them."""
         for start in range(0, len(self.r), _ROWS_AT_A_TIME):
             yield start, self.r[start : start + _ROWS_AT_A_TIME].to(self.exact_dtype)
+
+
+def _rounding_of_factors() -> float:
+    """How far a product may be off since a reader has allowed rounded factors: TF32 or bfloat16."""
+    try:
+        allowed = torch.get_float32_matmul_precision()
+    except RuntimeError:
+        # Allowed for one backend, by torch.backends.….fp32_precision, which torch does not sum up.
+        allowed = "medium"
+    return {"highest": 0.0, "high": 2**-9, "medium": 2**-6}[allowed]
 
 
 @autocast_off()
