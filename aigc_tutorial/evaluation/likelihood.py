@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Int64, Shaped
 from torch import Tensor, nn
 
 from aigc_tutorial.data.checks import check_rows
@@ -39,7 +39,8 @@ class LikelihoodReport:
     Attributes:
         nats: sum over all predictions.
         n_predictions: tokens that were predicted; pixels, for images.
-        n_sequences: windows, sentences or images that they were predicted in.
+        n_sequences: windows, sentences or images that they were predicted in. Sequences packed into
+            one row count each, rows without a prediction do not.
         standard_error: of :attr:`nats_per_token`. Tokens of one sequence are not independent, so it
             is computed from the sequences' sums; NaN for a single sequence.
         protocol: how it was measured, in words.
@@ -151,10 +152,29 @@ def sequence_likelihood(
     sums, counts = [], []
     for batch in zip(*(part.split(batch_size) for part in parts), strict=True):
         nll = _nll(model, batch).flatten(1)
-        mask = next((part[:, 1:] for part in batch if part.dtype == torch.bool), None)
-        sums.append(nll.sum(1))
-        counts.append(torch.full((len(nll),), nll.shape[1]) if mask is None else mask.sum(1).cpu())
-    return _report(torch.cat(sums), torch.cat(counts), f"all of {len(parts[0]):,} sequences")
+        n_predicted = torch.ones_like(nll, dtype=torch.int64)
+        segments = torch.zeros_like(n_predicted)
+        if len(batch) > 1 and batch[1].dtype == torch.bool:
+            n_predicted = batch[1][:, 1:].cpu().long()
+            if len(batch) > 2 and batch[2].shape == batch[1].shape:
+                segments = batch[2][:, 1:].cpu()
+        sums.append(_by_sequence(nll, segments))
+        counts.append(_by_sequence(n_predicted, segments))
+    all_sums, all_counts = torch.cat(sums), torch.cat(counts)
+    kept = all_counts > 0
+    return _report(all_sums[kept], all_counts[kept], f"all of {int(kept.sum()):,} sequences")
+
+
+def _by_sequence(
+    values: Shaped[Tensor, "B N"], segments: Int64[Tensor, "B N"]
+) -> Shaped[Tensor, " S"]:
+    """Sums over each segment of each row."""
+    if (segments == segments[:, :1]).all():
+        return values.sum(1)
+    rows = torch.arange(len(segments))[:, None].expand_as(segments)
+    pairs = torch.stack([rows, segments], dim=-1).flatten(0, 1)
+    pairs, sequence = pairs.unique(dim=0, return_inverse=True)
+    return values.new_zeros(len(pairs)).index_add(0, sequence, values.flatten())
 
 
 def _windows(

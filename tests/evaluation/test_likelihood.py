@@ -7,7 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aigc_tutorial.data import pack_sequences, pad_sequences
 from aigc_tutorial.evaluation.likelihood import sequence_likelihood, text_likelihood
+from tests.ar.small_models import CONTEXT, V, make
 
 
 class Recorder(torch.nn.Module):
@@ -139,3 +141,28 @@ def test_nothing_and_nonsense_are_refused():
         sequence_likelihood(Recorder(), (text[None], torch.zeros(1, 10, dtype=torch.bool)))
     with pytest.raises(ValueError, match="diverged"):
         text_likelihood(Broken(), text, context=3)
+
+
+def test_packed_sequences_are_counted_as_if_each_had_a_row():
+    model = make("transformer")
+    sequences = [torch.arange(n) % V for n in (2, 3, 3, 5, 2)]
+    padded = sequence_likelihood(model, pad_sequences(sequences))
+    tokens, mask, segments = pack_sequences(sequences, CONTEXT + 1)
+    assert len(tokens) < len(sequences)
+    assert (segments == 0).any()  # padding, which is no sequence
+    for rows in ((tokens, mask, segments), (tokens, None, segments)):
+        for batch_size in (1, 128):
+            packed = sequence_likelihood(model, rows, batch_size=batch_size)
+            assert packed.nats == pytest.approx(padded.nats, rel=1e-5)
+            assert packed.standard_error == pytest.approx(padded.standard_error, rel=1e-4)
+            assert packed.n_predictions == padded.n_predictions == 10
+            assert packed.n_sequences == padded.n_sequences == 5
+            assert packed.protocol == "all of 5 sequences"
+
+
+def test_rows_without_a_prediction_are_no_sequences():
+    model = make("transformer")
+    tokens, mask = pad_sequences([[1, 2, 3], [2, 3, 4, 1]])
+    expected = sequence_likelihood(model, (tokens, mask))
+    more = torch.cat([tokens, tokens]), torch.cat([mask, mask & False])
+    assert sequence_likelihood(model, more) == expected
