@@ -74,10 +74,15 @@ def expect_band(
         raise ValueError(f"there is no value of {what} to compare with its band")
     band = _band(low, high, unit)
     after = f" {unit}" if unit else ""
-    measured = ", ".join(_measured(number, low, high) for number in numbers) + after
+    outside = [number for number in numbers if not low <= number <= high]
+    # Where the band fails, rounded values could seem to lie in it.
+    written = [
+        typeset_number(repr(number)) if outside else _measured(number, low, high)
+        for number in numbers
+    ]
+    measured = ", ".join(written) + after
     if len(numbers) > 1:
         measured += f" ({len(numbers)} runs)"
-    outside = [number for number in numbers if not low <= number <= high]
     if outside:
         raise AssertionError(
             f"{what} was {measured}, expected {band}. "

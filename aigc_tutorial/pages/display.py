@@ -1,6 +1,5 @@
 """How results are shown: as Markdown or HTML in a notebook, as plain text in a terminal."""
 
-import math
 import re
 import textwrap
 from dataclasses import dataclass
@@ -42,12 +41,12 @@ def show(what: Shown) -> None:
 
 
 def format_number(value: float) -> str:
-    """Three significant digits without an exponent for usual sizes.
+    """Three significant digits; from a thousand up to a million million, all before the point.
 
     >>> format_number(52.123), format_number(-0.01234), format_number(12345.6)
     ('52.1', '−0.0123', '12,346')
     """
-    if math.isfinite(value) and abs(value) >= 999.5:
+    if 999.5 <= abs(value) < 1e12:
         return typeset_number(f"{value:,.0f}")
     return typeset_number(f"{value:.3g}")
 

@@ -123,6 +123,29 @@ def test_senseless_bands_are_refused():
         pages.expect_band([], 0, 1, "x")
 
 
+@pytest.mark.parametrize(
+    ("value", "low", "high", "said"),
+    [
+        (1.0000001, 0, 1, "1.0000001"),
+        (0.05001, 0, 0.05, "0.05001"),
+        (-1e-6, 0, 1, "−10⁻⁶"),
+        (1000.4, 0, 1000, "1000.4"),
+    ],
+)
+def test_a_value_outside_its_band_is_not_rounded_into_it(value, low, high, said):
+    with pytest.raises(AssertionError, match=f"^loss was {re.escape(said)}, expected"):
+        pages.expect(value, low, high, "loss")
+
+
+def test_numbers_of_a_run_away_training_have_no_made_up_digits():
+    assert [format_number(x) for x in (123_456.0, -9.9e11, 1e12, -3e38)] == [
+        "123,456",
+        "−990,000,000,000",
+        "10¹²",
+        "−3 × 10³⁸",
+    ]
+
+
 def test_numbers_are_short():
     numbers = (52.123, 0.012345, 12345.6, 0.0, 999.9, -1234.0)
     assert [format_number(n) for n in numbers] == [
