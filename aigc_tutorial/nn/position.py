@@ -43,9 +43,14 @@ class RotaryPositions(nn.Module):
                 "rotary positions need an even number of components a head and a base above 1, got "
                 f"{head_width} and {base}"
             )
-        exponents = torch.arange(0, head_width, 2, dtype=torch.float64) / head_width
-        angles = torch.outer(torch.arange(context, dtype=torch.float64), base**-exponents)
-        cos, sin = angles.cos().float(), angles.sin().float()
+        # On the CPU: `with torch.device("mps")` a model is built where there is no float64.
+        components = torch.arange(0, head_width, 2, dtype=torch.float64, device="cpu")
+        positions = torch.arange(context, dtype=torch.float64, device="cpu")
+        angles, there = (
+            positions.outer(base ** -(components / head_width)),
+            torch.get_default_device(),
+        )
+        cos, sin = angles.cos().float().to(there), angles.sin().float().to(there)
         # The signs of the rotation matrix are in the table: rotate() then needs three operations.
         self.register_buffer("cos", torch.cat([cos, cos], dim=1), persistent=False)
         self.register_buffer("sin", torch.cat([-sin, sin], dim=1), persistent=False)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from aigc_tutorial.nn.position import RotaryPositions, rotate
+from tests import second_device
 
 CONTEXT, WIDTH = 40, 8
 
@@ -69,3 +70,11 @@ def test_impossible_settings_are_refused(width, base):
 def test_positions_past_the_tables_are_refused(rotary, start, stop):
     with pytest.raises(ValueError, match=f"positions from 0 up to {CONTEXT}"):
         rotary(start, stop)
+
+
+def test_the_tables_are_made_for_a_device_without_double_precision(rotary):
+    with second_device.DEVICE:
+        there = RotaryPositions(WIDTH, CONTEXT, base=1000.0)
+    for here, table in zip(rotary(0, CONTEXT), there(0, CONTEXT), strict=True):
+        assert table.device == second_device.DEVICE
+        assert torch.equal(table.cpu(), here)
