@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from aigc_tutorial.ar.checks import check_mask, check_range, check_shape, on_cpu
+from aigc_tutorial.ar.checks import as_mask, check_range, check_shape, on_cpu
 from aigc_tutorial.ar.generation.reader import window_start
 from aigc_tutorial.ar.generation.sampling import SamplingConfig, sample
 from aigc_tutorial.ar.generation.stream import GenerationMixin
@@ -53,7 +53,7 @@ class AutoregressiveModel(GenerationMixin):
 
         Args:
             tokens: sequences; integers of any type, NumPy arrays and lists become int64 tensors.
-            mask: True where there is a token.
+            mask: True where there is a token; tensors, NumPy arrays and lists of truth values.
             look: whether to look at the values, which has to wait for a GPU.
 
         Returns:
@@ -72,8 +72,7 @@ class AutoregressiveModel(GenerationMixin):
             check_range(rows, self.vocab_size)
         if mask is None:
             return (rows,)
-        check_mask(mask, rows.shape)
-        return rows, mask
+        return rows, as_mask(mask, rows.shape)
 
     def nll(
         self,

@@ -59,21 +59,32 @@ def as_tokens(
     return batch
 
 
-def check_mask(mask: Any, shape: torch.Size) -> None:
-    """Raise a ValueError unless ``mask`` is boolean and of this shape.
+def as_mask(mask: Any, shape: torch.Size) -> Bool[Tensor, "..."]:
+    """A boolean mask of tokens of this shape, from a tensor, a NumPy array or lists.
 
     An integer mask would be taken for segments or labels somewhere on the way, so none is guessed.
+
+    Raises:
+        ValueError: if it is not boolean, or of another shape.
     """
-    if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
-        got = str(mask.dtype).removeprefix("torch.") if isinstance(mask, Tensor) else type(mask)
+    try:
+        values = mask if isinstance(mask, Tensor) else torch.as_tensor(mask)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            "expected a boolean mask, a tensor or equally long lists of truth values, got "
+            f"{type(mask).__name__} ({error})"
+        ) from error
+    if values.dtype != torch.bool:
         raise ValueError(
             "expected a boolean mask, True where there is a token to predict, got "
-            f"{got}; convert it: mask.bool()"
+            f"{str(values.dtype).removeprefix('torch.')}; convert it: mask.bool(), or of NumPy's "
+            "mask.astype(bool)"
         )
-    if mask.shape != shape:
+    if values.shape != shape:
         raise ValueError(
-            f"expected a mask of the tokens' shape {tuple(shape)}, got {tuple(mask.shape)}"
+            f"expected a mask of the tokens' shape {tuple(shape)}, got {tuple(values.shape)}"
         )
+    return values
 
 
 def as_segments(segments: IntegersLike, shape: torch.Size) -> Int64[Tensor, "B T"]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Literal, SupportsFloat, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,6 +21,7 @@ from aigc_tutorial.ar.models.pixelcnn import PixelCNN
 from aigc_tutorial.config import Config, as_instance
 from aigc_tutorial.data.batches.rows import ShuffledBatches, ShuffledTuples
 from aigc_tutorial.data.batches.tokens import TokenWindows
+from aigc_tutorial.data.checks import check_rows
 from aigc_tutorial.integers import as_count
 from aigc_tutorial.nn import (
     EMA,
@@ -129,12 +131,17 @@ class ARTrainer(Generic[ModelT]):
         self.best_weights: dict[str, Tensor] = {}
         self.n_predicted = 0
 
-    def step(self, batch: Batch, progress: float) -> dict[str, Tensor]:
+    def step(self, batch: Any, progress: float) -> dict[str, Tensor]:
         """Teacher forcing: score all tokens in one parallel pass and go down the mean.
 
         The mean is over real tokens, so that a batch with much padding weighs its tokens as others.
+
+        Args:
+            batch: what ``model.nll`` takes, alone, in a tuple or in a list; NumPy arrays too.
+            progress: share of the budget spent so far.
         """
         config = self.config
+        parts = self._parts_of(batch)
         self.optimizer.scale_learning_rates(
             warmup_flat_decay(
                 progress,
@@ -143,10 +150,10 @@ class ARTrainer(Generic[ModelT]):
                 final=config.final_learning_rate,
             )
         )
-        self.n_predicted = self.engine.total(count_predictions(batch))
+        self.n_predicted = self.engine.total(count_predictions(parts))
         check_predictions(self.n_predicted)
         with self.engine.autocast():
-            nll = self.model.nll(*(batch if isinstance(batch, tuple) else (batch,)))
+            nll = self.model.nll(*parts)
         # The engine averages over processes, which may predict unequally many tokens: each divides
         # its sum by the mean number of them.
         loss = full_precision(nll).sum() * (self.engine.n_processes / self.n_predicted)
@@ -154,6 +161,14 @@ class ARTrainer(Generic[ModelT]):
         if self.ema is not None:
             self.ema.update(self.model, self.n_predicted)
         return {"loss": loss.detach()}
+
+    def _parts_of(self, batch: Any) -> tuple[Tensor, ...]:
+        """What a batch consists of, as tensors: a ``DataLoader`` yields lists of them."""
+        is_list = isinstance(batch, list) and any(isinstance(x, Tensor | np.ndarray) for x in batch)
+        parts = tuple(batch) if is_list or isinstance(batch, tuple) else (batch,)
+        if all(isinstance(part, Tensor) for part in parts):
+            return parts
+        return check_rows(self.model, parts)
 
     def trained_model(self) -> ModelT:
         """Return a copy of the model to use, in evaluation mode: averaged, and at its best.
@@ -315,9 +330,9 @@ def train(
         model: its ``nll`` is minimised.
         data: a long text (N,), which is cut into windows; or separate rows, tokens (N, T) or images
             (N, H, W), alone or in a tuple with what else ``model.nll`` takes: a mask or None,
-            segments, labels; or batches made elsewhere, on the device, a generator of their own in
-            them; with a checkpoint folder they have a method ``identity()``, which returns what
-            tells them from others: seed and a hash of the data.
+            segments, labels; or batches of such rows made elsewhere, on the device, a generator of
+            their own in them; with a checkpoint folder they have a method ``identity()``, which
+            returns what tells them from others: seed and a hash of the data.
         config: how it is trained.
         seed: of the order of the data.
         validation: measures the model on held-out data, for example

@@ -276,7 +276,8 @@ def test_loaders_take_whole_numbers_and_nothing_else():
 
 
 @pytest.mark.parametrize(
-    "mask", [torch.ones(2, 4, dtype=torch.int64), torch.ones(2, 4), np.ones((2, 4), dtype=bool)]
+    "mask",
+    [torch.ones(2, 4, dtype=torch.int64), torch.ones(2, 4), np.ones((2, 4)), [[1] * 4, [1] * 4]],
 )
 def test_a_mask_that_is_not_boolean_is_refused_and_not_taken_for_none(mask):
     model = make("transformer")
@@ -289,6 +290,17 @@ def test_a_mask_that_is_not_boolean_is_refused_and_not_taken_for_none(mask):
     for door in doors:
         with pytest.raises(ValueError, match=r"expected a boolean mask.* mask.bool\(\)"):
             door()
+
+
+def test_a_mask_of_numpy_or_in_lists_is_a_mask():
+    model: Any = make("transformer")
+    tokens = random_tokens(model, batch=2, time=5)
+    mask = torch.tensor([[True] * 5, [True, True, True, False, False]])
+    expected = sequence_likelihood(model, (tokens, mask))
+    for same in (mask.numpy(), mask.tolist()):
+        assert sequence_likelihood(model, (tokens.numpy(), same)) == expected
+    with pytest.raises(ValueError, match="equally long lists of truth values"):
+        model.check_rows(tokens, [[True], [True, False]])
 
 
 def test_masks_and_segments_must_fit_the_tokens():

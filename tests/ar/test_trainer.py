@@ -1,12 +1,14 @@
 """Training: what is minimised, which optimizer moves what, resuming, the best weights."""
 
 import dataclasses
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from aigc_tutorial.ar.base import AutoregressiveModel
 from aigc_tutorial.ar.models.pixelcnn import PixelCNN, PixelCNNConfig
@@ -94,6 +96,44 @@ def test_a_training_in_a_block_without_gradients_is_the_same(text, off):
     with off():
         found = train(network, text, config=config, progress_bar=False)
     assert torch.equal(weights(found.model), weights(expected.model))
+
+
+class Stream:
+    """Batches made elsewhere: the forms of the same three, again and again."""
+
+    def __init__(self, batches):
+        self.batches = itertools.cycle(batches)
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return next(self.batches)
+
+    def state_dict(self):
+        return {}
+
+    def load_state_dict(self, state):
+        pass
+
+
+def test_batches_of_a_data_loader_and_of_numpy_are_learned_alike():
+    rows = torch.randint(V, (12, 9), generator=seeded())
+    mask = torch.rand(12, 9, generator=seeded(1)) < 0.8
+
+    def trained(batches):
+        return weights(train(model(), Stream(batches), config=CONFIG, progress_bar=False).model)
+
+    loader = DataLoader(TensorDataset(rows, mask), batch_size=4)
+    expected = trained(zip(rows.split(4), mask.split(4), strict=True))
+    assert isinstance(next(iter(loader)), list)
+    assert torch.equal(trained(loader), expected)
+    assert torch.equal(trained((x.int().numpy(), m.numpy()) for x, m in loader), expected)
+    unmasked = trained(rows.split(4))
+    for form in (Tensor.numpy, Tensor.tolist, lambda x: (x, None)):
+        assert torch.equal(trained(form(x) for x in rows.split(4)), unmasked)
+    with pytest.raises(ValueError, match="expected tokens as whole numbers"):
+        trained([rows.float().numpy()])
 
 
 def test_a_step_without_a_target_is_refused_and_moves_nothing(text):

@@ -76,8 +76,8 @@ def speculative_generate(
 
     Args:
         target: the model whose distribution the tokens have.
-        draft: a faster model over the same vocabulary. Both must be able to ``truncate`` their
-            state, which recurrent models are not.
+        draft: a faster model over the same vocabulary, on any device. Both must be able to
+            ``truncate`` their state, which recurrent models are not.
         prompt: one sequence, not longer than either context.
         max_new_tokens: how many tokens to generate at most.
         n_guesses: K, guesses in a round; fewer at the end, and where the target's context is.
@@ -135,7 +135,8 @@ def _guess(
     """Add n tokens of the draft; also return the distributions (n, V) that they were drawn from."""
     distributions = [tokens.new_empty(0, draft.model.vocab_size, dtype=torch.float32)]
     for _ in range(n):
-        logits = process(draft.read(tokens)[:, -1], config, tokens)
+        read = draft.read(tokens.to(draft.model.device))  # a small draft may stay on the CPU
+        logits = process(read[:, -1].to(tokens.device), config, tokens)
         distributions.append(logits.softmax(dim=-1, dtype=torch.float32))
         new = draw(distributions[-1], rng=rng)
         tokens = torch.cat([tokens, new[:, None]], dim=1)

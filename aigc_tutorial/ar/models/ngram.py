@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from aigc_tutorial.ar.base import AutoregressiveModel
-from aigc_tutorial.ar.checks import as_tokens, check_mask, check_range, check_shape, on_cpu
+from aigc_tutorial.ar.checks import as_mask, as_tokens, check_range, check_shape, on_cpu
 from aigc_tutorial.config import Config
 from aigc_tutorial.integers import IntegersLike, as_int64
 
@@ -109,8 +109,7 @@ class NGramModel(AutoregressiveModel):
             )
         rows = as_tokens(tokens.reshape(-1, tokens.shape[-1]), self.vocab_size)
         if mask is not None:
-            check_mask(mask, tokens.shape)
-            mask = mask.to(self.device)
+            mask = as_mask(mask, tokens.shape).to(self.device)
         order = self.config.order
         ngrams = self._last_tokens(rows)[:, 1:]
         if mask is not None:

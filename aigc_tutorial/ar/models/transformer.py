@@ -169,7 +169,7 @@ class Transformer(AutoregressiveModel):
                     "it; number the sequences 1, 2, …, or give a mask of the tokens to predict"
                 )
             return rows[0], ~(begins | padding), numbers
-        if look and (mask.to(begins.device) & begins).any():
+        if look and (rows[1].to(begins.device) & begins).any():
             raise ValueError(
                 "the mask is True at the first token of a segment, which is given and not "
                 "predicted; data.pack_sequences makes masks and segments that fit"

@@ -20,6 +20,7 @@ from aigc_tutorial.ar import (
 from aigc_tutorial.ar.generation import speculative
 from aigc_tutorial.ar.generation.reader import window_start
 from aigc_tutorial.ar.generation.sampling import process
+from tests import second_device
 from tests.ar.checks import randomize
 from tests.ar.small_models import CANNOT_GO_BACK, NAMES, make
 
@@ -328,6 +329,23 @@ def test_the_same_seed_gives_the_same_tokens_and_another_one_does_not():
     assert torch.equal(first.tokens, again.tokens)
     assert (first.n_rounds, first.n_accepted) == (again.n_rounds, again.n_accepted)
     assert not torch.equal(first.tokens, other.tokens)
+
+
+def test_the_draft_may_be_on_another_device():
+    target, config = make("transformer"), SamplingConfig(repetition_penalty=1.2, top_k=4)
+    found = [
+        speculative_generate(
+            target,
+            make("window").to(device),
+            [1, 2],
+            max_new_tokens=12,
+            config=config,
+            rng=torch.Generator().manual_seed(0),
+        )
+        for device in (torch.device("cpu"), second_device.DEVICE)
+    ]
+    assert torch.equal(found[0].tokens, found[1].tokens)
+    assert found[0].n_accepted == found[1].n_accepted
 
 
 def test_a_run_leaves_the_models_as_they_were():
