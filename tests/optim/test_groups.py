@@ -1,6 +1,7 @@
 """Every parameter has one optimizer, and the right one."""
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -55,6 +56,15 @@ def test_a_declared_layer_is_part_of_the_model():
     model.symbol_layers = lambda: (nn.Linear(2, 2),)  # type: ignore[method-assign]
     with pytest.raises(RuntimeError, match="names a layer that is not in the model"):
         split_parameters(model)
+
+
+def test_parameters_are_counted_so_that_none_is_lost_or_double():
+    class Hiding(Mixed):
+        def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]:
+            return (p for p in super().parameters(recurse) if p is not self.hidden.weight)
+
+    with pytest.raises(RuntimeError, match=r"parameters of Hiding .* some are lost or double"):
+        split_parameters(Hiding())
 
 
 def test_a_model_must_say_what_its_head_is():
