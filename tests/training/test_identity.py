@@ -1,6 +1,9 @@
 """What a reader changes between two runs in one folder is noticed, whatever it is."""
 
+import dataclasses
 import functools
+import math
+import pathlib
 from typing import Any
 
 import pytest
@@ -201,3 +204,57 @@ def test_the_names_of_bound_values_are_short_and_the_same_each_time():
     assert "smoothed with" in names[0]
     long = functools.partial(smoothed, target=torch.arange(1000.0))
     assert len(training.checkpoint.name_of(long)) < 120
+
+
+@dataclasses.dataclass(frozen=True)
+class Odd:
+    """A configuration with a value that no file can hold."""
+
+    width: int = 2
+    path: Any = dataclasses.field(default_factory=lambda: pathlib.PurePosixPath("here"))
+
+
+def test_a_configuration_is_told_by_every_field():
+    settings_of = training.checkpoint.settings_of
+    assert settings_of("model", Odd()) == {
+        "model.width": 2,
+        "model.path": "PurePosixPath('here')",
+    }
+    assert settings_of("model", None) == settings_of("model", Odd) == {}
+
+
+def test_a_model_is_told_by_its_class_its_configuration_and_what_is_frozen():
+    def settings(model):
+        return training.checkpoint.settings_of_model("generator", model)
+
+    model = networks()[0]
+    first = next(name for name, _ in model.named_parameters())
+    expected = settings(model)
+    assert expected["generator's class"] == "aigc_tutorial.gan.mlp.MLPGenerator"
+    assert expected["generator.latent_dim"] == 2
+    assert expected["generator's types"] == ["torch.float32"]
+    assert settings(networks(Scaled)[0])["generator's class"] != expected["generator's class"]
+    assert "generator.latent_dim" not in settings(nn.Linear(2, 2))
+    next(model.parameters()).requires_grad_(False)
+    assert settings(model) == expected | {"generator's frozen parameters": [first]}
+
+
+def test_weights_are_told_though_a_mask_holds_infinities():
+    def settings(values):
+        layer = nn.Module()
+        layer.register_buffer("mask", torch.tensor(values))
+        return list(training.checkpoint.settings_of_weights("model", layer).values())
+
+    (numbers,) = settings([math.inf, -math.inf, 0.5])
+    assert all(abs(number) < 100 for number in numbers)
+    assert settings([math.inf, -math.inf, 0.5]) == [numbers]
+    assert settings([math.inf, -math.inf, 0.25]) != [numbers]
+
+
+def test_a_name_says_what_is_bound_where_something_is():
+    name_of = training.checkpoint.name_of
+    assert name_of(smoothed) == f"{__name__}.smoothed"
+    assert name_of(Odd) == f"{__name__}.Odd"
+    assert name_of(Odd()) != name_of(Odd(width=3))
+    by_place, by_name = functools.partial(smoothed, 1.0), functools.partial(smoothed, target=1.0)
+    assert len({name_of(by_place), name_of(by_name), name_of(functools.partial(smoothed))}) == 3

@@ -206,13 +206,13 @@ class NotFinite(CountingTask):
 
 
 @pytest.mark.parametrize(
-    ("task", "message"),
+    ("fault", "message"),
     [
-        (NotFinite(loss_after=60), r"after 70 images, loss is nan"),
-        (NotFinite(weight_after=60), r"after 80 images, layers/0/weight holds numbers"),
+        ({"loss_after": 60}, r"after 70 images, loss is nan"),
+        ({"weight_after": 60}, r"after 80 images, layers/0/weight holds numbers"),
     ],
 )
-def test_what_is_not_finite_ends_the_run_and_spares_the_checkpoint(tmp_path, task, message):
+def test_what_is_not_finite_ends_the_run_and_spares_the_checkpoint(tmp_path, fault, message):
     def start(task, name):
         return run(
             task, batches(), budget=120, log_every=10, tracker=CsvTracker(tmp_path / f"{name}.csv"),
@@ -221,7 +221,7 @@ def test_what_is_not_finite_ends_the_run_and_spares_the_checkpoint(tmp_path, tas
 
     whole = start(NotFinite(), "whole")
     with pytest.raises(FloatingPointError, match=message):
-        start(task, "stopped")
+        start(NotFinite(**fault), "stopped")
     assert load_checkpoint(tmp_path / "stopped")["n_seen"] == 40
     n_rows = len((tmp_path / "stopped.csv").read_text().splitlines()) - 1
     assert n_rows in (6, 8)  # more than the checkpoint, and none that is not finite
