@@ -83,6 +83,18 @@ def test_every_figure_has_a_description(path: Path) -> None:
 
 
 @EACH
+def test_every_figure_has_a_caption_that_is_not_its_description(path: Path) -> None:
+    """The build finds a film without one, when it counts what each cell shows."""
+    for cell in read(path).cells:
+        captions = cell.metadata.get("aigc", {}).get("captions", {}).get("en", [])
+        alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+        if cell.cell_type == "code" and DRAWS.search(cell.source):
+            assert captions, cell.source[:80]
+        assert all(30 < len(words) < 400 and words[-1] == "." for words in captions), captions
+        assert alt.rstrip(".") not in {words.rstrip(".") for words in captions}
+
+
+@EACH
 def test_every_explorer_is_shown(path: Path) -> None:
     """An explorer that is neither the end of its cell nor displayed is on no page."""
     for cell in read(path).cells:

@@ -11,6 +11,7 @@
 - ``citations``: labels of works;
 - ``explorers``: widgets and films as plain HTML, which one small script moves;
 - ``page_order``, ``cell_code``, ``folds``: results first, the code behind them folded;
+- ``figures``: numbers, captions, and forms for a phone and the dark;
 - ``printed_warnings``: a data set's substitute told in a sentence, any other warning an error;
 - ``predict``: questions that answer in the page;
 - ``docstrings``: what Napoleon would take apart in the reference pages;
@@ -31,6 +32,7 @@ from . import (
     errata,
     execution_cache,
     explorers,
+    figures,
     folds,
     formulas,
     javascript,
@@ -54,7 +56,7 @@ PARTS = (
     execution_cache, javascript, formulas, page_scripts, page_head, markup, search, citations,
     explorers, docstrings, source_links, mermaid, budget, reading_paths, errata, equations,
     pictures, sounds, page_assets, theme_files,
-    folds, page_order, printed_warnings, predict,
+    folds, page_order, figures, printed_warnings, predict,
 )  # fmt: skip
 
 

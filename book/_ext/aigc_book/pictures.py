@@ -22,8 +22,8 @@ from .fonts import write_whole
 from .repository import CACHE
 
 KEPT = CACHE / "pictures"
-_IMAGE = re.compile(r"<img\b[^>]*>")
-_SOURCE = re.compile(r'\bsrc="([^"]+)"')
+_IMAGE = re.compile(r"<(?:img|source)\b[^>]*>")
+_SOURCE = re.compile(r'\b(src|srcset)="([^"]+)"')
 
 
 def repacked(png: bytes, folder: Path) -> bytes:
@@ -44,7 +44,7 @@ def repacked(png: bytes, folder: Path) -> bytes:
 
 
 def placed(tag: str, size: tuple[int, int] | None, first: bool) -> str:
-    """Return an ``<img>`` that has its place before it is loaded.
+    """Return an ``<img>``, or a ``<source>`` for one, that has its place before it is loaded.
 
     Args:
         tag: As it was written.
@@ -54,9 +54,10 @@ def placed(tag: str, size: tuple[int, int] | None, first: bool) -> str:
     more = ""
     if size is not None and not re.search(r"\b(?:width|height)\s*[=:]", tag):
         more += f' width="{size[0]}" height="{size[1]}"'
-    if "loading=" not in tag and not first:
+    loads = tag.startswith("<img")
+    if loads and "loading=" not in tag and not first:
         more += ' loading="lazy"'
-    if "decoding=" not in tag:
+    if loads and "decoding=" not in tag:
         more += ' decoding="async"'
     return re.sub(r"\s*/?>$", f"{more} />", tag)
 
@@ -111,10 +112,10 @@ class Pictures:
             seen += 1
             tag = match[0]
             source = _SOURCE.search(tag)
-            path = None if source is None else self.file_of(source[1])
+            path = None if source is None else self.file_of(source[2])
             if source is None or path is None:
                 return placed(tag, None, seen == 1)
-            tag = tag.replace(source[0], f'src="{self.smaller(source[1], path)}"')
+            tag = tag.replace(source[0], f'{source[1]}="{self.smaller(source[2], path)}"')
             return placed(tag, size_of(path), seen == 1)
 
         return _IMAGE.sub(one, body)
