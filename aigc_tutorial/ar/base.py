@@ -13,6 +13,7 @@ from aigc_tutorial.ar.generation.sampling import SamplingConfig, sample
 from aigc_tutorial.ar.generation.stream import GenerationMixin
 from aigc_tutorial.integers import IntegersLike, as_int64
 from aigc_tutorial.nn.mode import evaluation_mode
+from aigc_tutorial.nn.precision import full_precision
 
 
 class AutoregressiveModel(GenerationMixin):
@@ -98,7 +99,8 @@ class AutoregressiveModel(GenerationMixin):
         checked = self.check_rows(tokens, mask, look=on_cpu(tokens))
         rows, *others = (part.to(self.device) for part in checked)
         logits = self(rows[:, :-1])
-        nll = F.cross_entropy(logits.transpose(1, 2), rows[:, 1:], reduction="none")
+        logits = full_precision(logits).transpose(1, 2)
+        nll = F.cross_entropy(logits, rows[:, 1:], reduction="none")
         return nll * others[0][:, 1:] if others else nll
 
     @torch.no_grad()

@@ -303,6 +303,17 @@ def test_a_mask_of_numpy_or_in_lists_is_a_mask():
         model.check_rows(tokens, [[True], [True, False]])
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_likelihood_in_half_precision_is_rounded_in_the_network_alone(name, dtype):
+    """The probabilities of all that can come next add up to 1."""
+    model = make(name).to(dtype)
+    every = torch.arange(model.vocab_size)[:, None]
+    tokens = torch.cat([torch.tensor(PROMPT).expand(len(every), -1), every], dim=1)
+    last = model.nll(tokens)[:, -1].detach()
+    assert float(last.double().neg().exp().sum()) == pytest.approx(1, abs=1e-6)
+
+
 def test_masks_and_segments_must_fit_the_tokens():
     model: Any = make("transformer")
     tokens = random_tokens(model, batch=2, time=4)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from aigc_tutorial.config import Config
 from aigc_tutorial.integers import as_count
-from aigc_tutorial.nn import Pretrained, evaluation_mode
+from aigc_tutorial.nn import Pretrained, evaluation_mode, full_precision
 
 Films: TypeAlias = Float[Tensor, "B T H W"] | Float[np.ndarray, "B T H W"]
 """Frames of films as a tensor or an array of any floating-point type: 1 is ink, 0 is none."""
@@ -105,8 +105,8 @@ class FrameModel(Pretrained):
                 "predict"
             )
         windows = films.unfold(1, n_past + 1, 1).movedim(-1, 2)  # (B, N, n_past + 1, H, W)
-        logits = self(windows[:, :, :-1].flatten(0, 1))
-        targets = windows[:, :, -1].flatten(0, 1)
+        logits = full_precision(self(windows[:, :, :-1].flatten(0, 1)))
+        targets = windows[:, :, -1].flatten(0, 1).to(logits.dtype)
         nll = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
         return nll.sum(dim=(1, 2)).view(windows.shape[:2])
 

@@ -13,6 +13,7 @@ from aigc_tutorial.config import Config
 from aigc_tutorial.integers import IntegersLike, as_labels
 from aigc_tutorial.nn.gated import gate
 from aigc_tutorial.nn.mode import evaluation_mode
+from aigc_tutorial.nn.precision import full_precision
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,8 @@ class PixelCNN(SamplingMixin):
         checked = self.check_rows(levels, labels, look=on_cpu(levels) and on_cpu(labels))
         rows, *classes = (part.to(self.device) for part in checked)
         logits = self(rows, *classes)
-        return F.cross_entropy(logits.permute(0, 3, 1, 2), rows, reduction="none")
+        logits = full_precision(logits).permute(0, 3, 1, 2)
+        return F.cross_entropy(logits, rows, reduction="none")
 
     @torch.no_grad()
     def sample_naively(

@@ -199,7 +199,8 @@ class Transformer(AutoregressiveModel):
         checked = self.check_rows(tokens, mask, segments, look=on_cpu(tokens))
         rows, predicted, numbers = (part.to(self.device) for part in checked)
         logits = self(rows[:, :-1], numbers[:, :-1])
-        nll = F.cross_entropy(logits.transpose(1, 2), rows[:, 1:], reduction="none")
+        logits = full_precision(logits).transpose(1, 2)
+        nll = F.cross_entropy(logits, rows[:, 1:], reduction="none")
         return nll * (predicted[:, 1:] & (numbers[:, 1:] == numbers[:, :-1]))
 
     def attention_mask(
