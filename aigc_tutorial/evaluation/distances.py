@@ -47,6 +47,11 @@ class _Comparison:
         centre = centre.to(torch.promote_types(x.dtype, r.dtype))
         rough_x, rough_r = x - centre, r - centre
         self.scale = float(max(rough_x.abs().max(), rough_r.abs().max())) or 1.0
+        if not 1e-150 < self.scale < 1e150:
+            raise ValueError(
+                f"The samples lie up to {self.scale:.3g} from their centre, and float64 does not "
+                "hold the square of such a distance. Divide both sets by one number."
+            )
         self.rough_x, self.rough_r = (rough_x / self.scale).float(), (rough_r / self.scale).float()
         self.half_squares = self.rough_r.square().sum(dim=1) / 2
         # Of a sum of F products in any order, doubled for what centring and scaling rounded.

@@ -62,7 +62,7 @@ def kernel_distance(
 
     Raises:
         ValueError: If a set has fewer samples than a subset, if a subset has fewer than two, if
-            the features have different widths, or if one of them is NaN or infinite.
+            the features have different widths, or if one of them is NaN, infinite or beyond 1e50.
         MissingDependencyError: If torchmetrics is not installed.
     """
     if subset_size < 2:
@@ -86,6 +86,7 @@ def kernel_distance(
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int(seed))
         mean, std = metric.compute()
+    _require_finite(mean)
     return KernelDistance(mean.item(), std.item(), n_subsets, subset_size)
 
 
@@ -106,7 +107,7 @@ def squared_mmd(features_real: Samples, features_fake: Samples) -> Float64[Tenso
 
     Raises:
         ValueError: If a set has fewer than two samples, if the features have different widths, or
-            if one of them is NaN or infinite.
+            if one of them is NaN, infinite or beyond 1e50.
     """
     x, y = as_feature_sets(features_real, features_fake)
     require_samples(x, 2, "features_real", "pairs of different samples are averaged")
@@ -115,7 +116,16 @@ def squared_mmd(features_real: Samples, features_fake: Samples) -> Float64[Tenso
     n, m = len(x), len(y)
     within_x = (_sum_of_kernel(x, x) - _sum_over_own(x)) / (n * (n - 1))
     within_y = (_sum_of_kernel(y, y) - _sum_over_own(y)) / (m * (m - 1))
-    return within_x + within_y - 2 * _sum_of_kernel(x, y) / (n * m)
+    return _require_finite(within_x + within_y - 2 * _sum_of_kernel(x, y) / (n * m))
+
+
+def _require_finite(distance: Tensor) -> Tensor:
+    if not distance.isfinite():
+        raise ValueError(
+            "The cubes of the features' products are beyond what float64 holds. Divide both sets "
+            "by one number."
+        )
+    return distance
 
 
 def _sum_of_kernel(x: Float[Tensor, " N F"], y: Float[Tensor, " M F"]) -> Float64[Tensor, ""]:

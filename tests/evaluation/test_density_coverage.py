@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from aigc_tutorial.evaluation import density_coverage, precision_recall
+from aigc_tutorial.evaluation import density_coverage, nearest_neighbours, precision_recall
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -91,3 +91,14 @@ def test_refusals():
         density_coverage(torch.rand(10, 2), torch.rand(10, 3))
     with pytest.raises(ValueError, match="NaN"):
         density_coverage(torch.rand(10, 2), torch.full((10, 2), float("nan")))
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e160, 1e300])
+def test_distances_whose_squares_float64_does_not_hold_are_refused(scale):
+    """Where they would all be infinite, or 0, everything would lie in every ball."""
+    real, fake = scale * normal(20, 0).double(), scale * (normal(20, 1).double() + 9)
+    for measure in (density_coverage, precision_recall, nearest_neighbours):
+        with pytest.raises(ValueError, match="Divide both sets by one number"):
+            measure(real, fake)
+    expected = density_coverage(real / scale, fake / scale)
+    assert density_coverage(real / scale * 1e-140, fake / scale * 1e-140) == expected

@@ -79,3 +79,11 @@ def test_refusals():
         kernel_distance(draw(20, 0), draw(20, 1) * float("nan"), rng=generator, subset_size=10)
     with pytest.raises(ValueError, match="pairs"):
         squared_mmd(draw(1, 0), draw(20, 1))
+
+
+def test_features_whose_kernel_float64_does_not_hold_are_refused():
+    x = 1e60 * torch.randn(40, 3, generator=torch.Generator().manual_seed(0)).double()
+    with pytest.raises(ValueError, match="Divide both sets by one number"):
+        squared_mmd(x, -x)
+    with pytest.raises(ValueError, match="Divide both sets by one number"):
+        kernel_distance(x, -x, rng=torch.Generator(), n_subsets=2, subset_size=20)
