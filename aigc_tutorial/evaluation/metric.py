@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from aigc_tutorial.data.checks import require_finite
 from aigc_tutorial.environment import require
 from aigc_tutorial.evaluation.classifier import DigitClassifier
+from aigc_tutorial.evaluation.digits import DigitReference
 from aigc_tutorial.evaluation.frechet import FeatureStatistics
 from aigc_tutorial.nn import autocast_off
 
@@ -45,13 +46,15 @@ class FrozenFeatures(nn.Module):
         return features
 
 
-def frechet_metric(classifier: DigitClassifier, reference: FeatureStatistics | None = None) -> Any:
+def frechet_metric(
+    classifier: DigitClassifier, reference: DigitReference | FeatureStatistics | None = None
+) -> Any:
     """Make a torchmetrics metric of the digit-feature Fréchet distance.
 
     >>> import torch
     >>> from aigc_tutorial import zoo
     >>> classifier = zoo.load("mnist-classifier")
-    >>> metric = frechet_metric(classifier, zoo.digit_reference().statistics)
+    >>> metric = frechet_metric(classifier, zoo.digit_reference())
     >>> metric.update(2 * torch.rand(100, 1, 28, 28) - 1, real=False)  # noise, not digits
     >>> bool(metric.compute() > 1000)
     True
@@ -59,8 +62,8 @@ def frechet_metric(classifier: DigitClassifier, reference: FeatureStatistics | N
     Args:
         classifier: The feature extractor. The metric holds a frozen copy in evaluation mode;
             the network itself is neither moved nor switched.
-        reference: Statistics of real digits. They become the metric's real side and survive
-            ``reset()``. Without them, call ``metric.update(images, real=True)``.
+        reference: Real digits, or their statistics alone. They become the metric's real side and
+            survive ``reset()``. Without them, call ``metric.update(images, real=True)``.
 
     Returns:
         A ``torchmetrics.image.fid.FrechetInceptionDistance`` on the CPU. ``update`` takes images
@@ -69,8 +72,18 @@ def frechet_metric(classifier: DigitClassifier, reference: FeatureStatistics | N
         not more samples than there are features.
 
     Raises:
+        ValueError: If the reference is of another classifier, or of features of another number.
         MissingDependencyError: If torchmetrics is not installed.
     """
+    if isinstance(reference, DigitReference):
+        reference.require_features_of(classifier)
+        reference = reference.statistics
+    n_features = classifier.config.n_features
+    if reference is not None and len(reference.mean) != n_features:
+        raise ValueError(
+            f"The reference is of {len(reference.mean)} features and the classifier has "
+            f"{n_features}: it was computed with another one."
+        )
     require("torchmetrics.image.fid", extra="book")
     # Not above: the module's class is torchmetrics' child, and torchmetrics is slow to load.
     from aigc_tutorial.evaluation.torchmetrics_frechet import DigitFrechetDistance

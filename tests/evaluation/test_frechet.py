@@ -1,5 +1,6 @@
 """Fréchet distance: closed forms, two independent implementations, refusals."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -16,6 +17,7 @@ from aigc_tutorial.evaluation import (
     frechet_metric,
     predict,
 )
+from tests.evaluation import small_inputs
 
 
 def features(n: int, n_features: int, seed: int) -> torch.Tensor:
@@ -200,3 +202,20 @@ class TestMetric:
             metric.update(images, real=True)
         with pytest.raises(ValueError, match="NaN"):
             metric.update(images * float("nan"), real=False)
+
+
+def test_a_metric_refuses_the_reference_of_another_classifier():
+    network = small_inputs.classifier()
+    reference = small_inputs.reference(network)
+    other = DigitClassifier(network.config)
+    wider = DigitClassifier(dataclasses.replace(network.config, n_features=4))
+    with pytest.raises(ValueError, match="features of another classifier"):
+        frechet_metric(other, reference)
+    with pytest.raises(ValueError, match="of 3 features and the classifier has 4"):
+        frechet_metric(wider, reference.statistics)
+    found = []
+    for known in (reference, reference.statistics):
+        metric = frechet_metric(network, known)
+        metric.update(small_inputs.images(), real=False)
+        found.append(float(metric.compute()))
+    assert found[0] == found[1]
