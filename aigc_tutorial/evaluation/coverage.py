@@ -16,6 +16,7 @@ from aigc_tutorial.data.checks import (
     require_samples,
 )
 from aigc_tutorial.data.synthetic.toy import ToyDistribution
+from aigc_tutorial.integers import as_count
 
 
 def class_shares(labels: Samples, n_classes: int = 10) -> Float64[Tensor, " K"]:
@@ -32,8 +33,7 @@ def class_shares(labels: Samples, n_classes: int = 10) -> Float64[Tensor, " K"]:
     Raises:
         ValueError: If there are fewer than ten labels a class, or a label is out of range.
     """
-    if n_classes < 1:
-        raise ValueError(f"n_classes must be at least 1, got {n_classes}.")
+    n_classes = as_count(n_classes, "n_classes")
     classes = as_classes(labels, n_classes).cpu()
     require_samples(
         classes,

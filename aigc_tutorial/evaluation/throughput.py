@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
+from aigc_tutorial.integers import as_count
+
 
 @dataclass(frozen=True)
 class Throughput:
@@ -47,10 +49,8 @@ def samples_per_second(
     """
     if not candidates:
         raise ValueError("There is nothing to time: candidates is empty.")
-    if n_samples < 1 or n_rounds < 3:
-        raise ValueError(
-            f"Need at least one sample and three rounds, got {n_samples} and {n_rounds}."
-        )
+    n_samples = as_count(n_samples, "n_samples")
+    n_rounds = as_count(n_rounds, "n_rounds", at_least=3)
     rates: dict[str, list[float]] = {name: [] for name in candidates}
     for run in candidates.values():
         run()

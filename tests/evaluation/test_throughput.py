@@ -31,5 +31,7 @@ def test_rates_follow_the_durations_and_candidates_take_turns():
 def test_refusals():
     with pytest.raises(ValueError, match="empty"):
         samples_per_second({}, 10)
-    with pytest.raises(ValueError, match="three rounds"):
+    with pytest.raises(ValueError, match="n_rounds must be at least 3"):
         samples_per_second({"a": lambda: None}, 10, n_rounds=2)
+    with pytest.raises(ValueError, match="n_samples must be at least 1"):
+        samples_per_second({"a": lambda: None}, 0)
