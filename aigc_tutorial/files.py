@@ -12,6 +12,7 @@ import os
 import platform
 import re
 import shutil
+import stat
 import time
 import uuid
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
+_ANYBODY_MAY_WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 _SECONDS_OF_A_DAY = 24 * 60 * 60
 
 
@@ -53,6 +55,7 @@ def replace_file(path: str | Path) -> Iterator[Path]:
         FileNotFoundError: if the body wrote nothing.
         IsADirectoryError: if ``path`` is a folder.
         FileExistsError: if it is a device or a pipe.
+        PermissionError: if it is a file that is marked read-only.
         NotADirectoryError: if a file stands where a folder should be.
         OSError: if the folder cannot be written.
     """
@@ -81,6 +84,7 @@ def replace_files(folder: str | Path, *names: str) -> Iterator[Path]:
         FileNotFoundError: if the body did not write one of the files.
         IsADirectoryError: if one of the names is a folder.
         FileExistsError: if one is a device or a pipe.
+        PermissionError: if one is a file that is marked read-only.
         NotADirectoryError: if a file stands where a folder should be.
         OSError: if the folder cannot be written.
     """
@@ -102,6 +106,7 @@ def require_place_of_file(path: Path) -> None:
     Raises:
         IsADirectoryError: if it is a folder.
         FileExistsError: if it is a device or a pipe, such as ``/dev/null``.
+        PermissionError: if it is a file that nobody may write, which a renaming would not notice.
     """
     if path.is_dir():
         raise IsADirectoryError(
@@ -112,6 +117,11 @@ def require_place_of_file(path: Path) -> None:
         raise FileExistsError(
             f"{path} is a device or a pipe, which a file would replace for every program on this "
             "machine; give the name of a file, and where nothing shall be written, none"
+        )
+    if path.is_file() and not path.is_symlink() and not path.stat().st_mode & _ANYBODY_MAY_WRITE:
+        raise PermissionError(
+            f"{path} is marked read-only, and would be replaced; give another name, or allow "
+            f"writing: chmod u+w {path}"
         )
 
 

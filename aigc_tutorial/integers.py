@@ -17,7 +17,8 @@ def as_int64(
 ) -> Int64[Tensor, "..."]:
     """Convert whole numbers to an int64 tensor; nothing is rounded.
 
-    A tensor stays on its device, and one that is int64 already is returned itself.
+    A tensor stays on its device, and one that is int64 already is returned itself; all else comes
+    to the CPU.
 
     Args:
         values: numbers, in a tensor, an array, or lists.
@@ -32,8 +33,11 @@ def as_int64(
     if isinstance(values, Tensor) and values.dtype == torch.int64:
         return values
     advice = f"; {remedy}" if remedy else ""
+    if isinstance(values, np.ndarray) and values.dtype.kind in "biu":
+        # Torch takes neither negative strides nor foreign byte orders nor read-only memory.
+        values = np.require(values, values.dtype.newbyteorder("="), ["C", "W"])
     try:
-        tensor = values if isinstance(values, Tensor) else torch.as_tensor(values)
+        tensor = values if isinstance(values, Tensor) else torch.as_tensor(values, device="cpu")
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(
             f"expected {name} as whole numbers, a tensor or equally long lists of them, got "

@@ -74,7 +74,7 @@ def write_tensors(
 def is_storable(dtype: torch.dtype) -> bool:
     """Whether safetensors files know a type; they lack ``torch.complex128``."""
     try:
-        save({"": torch.empty(0, dtype=dtype)})
+        save({"": torch.empty(0, dtype=dtype, device="cpu")})
     except Exception:  # of whatever kind: the library's own words differ between its versions
         return False
     return True

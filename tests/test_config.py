@@ -10,6 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -170,6 +171,15 @@ def test_whole_numbers_that_int64_cannot_hold_are_refused():
     assert as_int64(numbers[:1], "counts").tolist() == [1]
     with pytest.raises(ValueError, match=r"counts below 2\^63"):
         as_int64(numbers, "counts")
+
+
+@pytest.mark.parametrize("kind", ["<i8", ">i4", ">u2", "u1", "i1"])
+def test_whole_numbers_of_numpy_may_lie_in_memory_as_they_like(kind):
+    """Reversed, of another byte order as in MNIST's own files, and not to be written to."""
+    numbers = np.arange(6).astype(kind)
+    for same in (numbers, numbers[::-1][::-1], np.frombuffer(numbers.tobytes(), kind)):
+        assert torch.equal(as_int64(same, "labels"), torch.arange(6))
+    assert as_int64(numbers[::-2], "labels").tolist() == [5, 3, 1]
 
 
 def test_annotations_as_texts_are_read():

@@ -86,6 +86,22 @@ def test_permissions_are_those_of_the_old_file_or_the_umask(tmp_path):
     assert modes == {"new": 0o640, "private": 0o600}
 
 
+def test_a_file_that_is_marked_read_only_stays(tmp_path):
+    """A renaming asks for the rights of the folder alone, and would take the mark for nothing."""
+    path = tmp_path / "results.csv"
+    path.write_text("precious")
+    path.chmod(0o444)
+    with pytest.raises(PermissionError, match=r"results\.csv is marked read-only.*chmod u\+w"):
+        write(path)
+    (tmp_path / "other").write_text("old")
+    with pytest.raises(PermissionError), replace_files(tmp_path, "other", path.name):
+        raise AssertionError("nothing should be written")
+    assert (path.read_text(), (tmp_path / "other").read_text()) == ("precious", "old")
+    path.chmod(0o644)
+    write(path)
+    assert path.read_text() == "new"
+
+
 @POSIX
 def test_links_are_followed(tmp_path):
     (tmp_path / "elsewhere").mkdir()

@@ -15,6 +15,7 @@ from aigc_tutorial.ar.models.transformer import Transformer, TransformerConfig
 from aigc_tutorial.ar.trainer import ARTrainingConfig, ARTrainingResult, train
 from aigc_tutorial.config import Config
 from aigc_tutorial.integers import as_count
+from aigc_tutorial.nn import seeded_weights
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,9 @@ class Recipe(Config):
         self.require_instance("model_config", self.model_class.config_class)
 
     def model(self, *, vocab_size: int | None = None, seed: int = 0) -> AutoregressiveModel:
-        """Build the model; the seed decides its weights and touches no global state.
+        """Build the model on torch's default device.
+
+        The seed decides its weights, the same on every device, and touches no global state.
 
         Args:
             vocab_size: V, if the text at hand has other tokens than the recipe's.
@@ -52,9 +55,9 @@ class Recipe(Config):
         config = self.model_config
         if vocab_size is not None:
             config = dataclasses.replace(config, vocab_size=vocab_size)
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(as_count(seed, "seed", at_least=0))
-            return self.model_class(config)
+        with seeded_weights(as_count(seed, "seed", at_least=0)):
+            model = self.model_class(config)
+        return model.to(torch.get_default_device())
 
     def train(
         self,

@@ -23,7 +23,7 @@ from aigc_tutorial.data.checks import (
     require_same_length,
 )
 from aigc_tutorial.integers import as_count
-from aigc_tutorial.nn import Pretrained, autocast_off, evaluation_mode, gradients_on
+from aigc_tutorial.nn import Pretrained, autocast_off, evaluation_mode, gradients_on, seeded_weights
 
 
 @dataclass(frozen=True)
@@ -313,8 +313,7 @@ def train_classifier(
             "Give more images or a smaller ClassifierTrainingConfig.batch_size."
         )
     seed = as_count(seed, "seed", at_least=0)
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+    with seeded_weights(seed):
         model = DigitClassifier(model_config)
     model = model.to(x_all).to(memory_format=torch.channels_last).train()
     # Drawn on the CPU: the same order and the same movements on every device.

@@ -23,7 +23,7 @@ from aigc_tutorial.data.checks import (
     require_samples,
 )
 from aigc_tutorial.evaluation.classifier import require_finite_loss
-from aigc_tutorial.nn import autocast_off, gradients_on
+from aigc_tutorial.nn import autocast_off, gradients_on, seeded_weights
 
 _FEWEST = 4
 """Samples of a set: two to train on, since one has no standard deviation, and two to test."""
@@ -138,9 +138,7 @@ def classifier_two_sample_test(
     for x, name in ((real, "x_real"), (fake, "x_fake")):
         require_finite(x, f"{name}, less the mean of x_real and divided by its deviation,")
 
-    seed = int(torch.randint(2**62, (), generator=rng))
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+    with seeded_weights(int(torch.randint(2**62, (), generator=rng, device=rng.device))):
         model = _fresh_classifier(tuple(real.shape[1:]), config.width).to(real)
     _train(model, real[:n_train], fake[:n_train], config, rng)
 

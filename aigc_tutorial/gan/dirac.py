@@ -94,7 +94,7 @@ class DiracGAN:
                 f"gradient_penalty is {self.gradient_penalty}, and its field jumps at the "
                 "equilibrium: it has no derivative there. Look at an orbit instead"
             )
-        origin = torch.zeros(2, dtype=torch.float64)
+        origin = torch.zeros(2, dtype=torch.float64, device="cpu")
         row_generator = hessian(self.loss_generator, origin)[0]
         row_discriminator = hessian(self.loss_discriminator, origin)[1]
         return -torch.stack([row_generator, row_discriminator])
@@ -123,8 +123,8 @@ class DiracGAN:
             raise ValueError(
                 f"need a positive step size and at least one step, got {step_size} and {n_steps}"
             )
-        states = [torch.tensor(start, dtype=torch.float64)]
-        only_psi = torch.tensor([0.0, 1.0], dtype=torch.float64)
+        states = [torch.tensor(start, dtype=torch.float64, device="cpu")]
+        only_psi = states[0].new_tensor([0.0, 1.0])
         for _ in range(n_steps):
             state = states[-1]
             step = step_size * self.field(state[None])[0]

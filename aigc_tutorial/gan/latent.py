@@ -38,7 +38,7 @@ def great_circle(
     """
     as_count(n_frames, "n_frames")
     _check_pair(z_cosine, z_sine)
-    angle = 2 * math.pi * torch.arange(n_frames) / n_frames
+    angle = 2 * math.pi * torch.arange(n_frames, device="cpu") / n_frames
     cosine, sine = angle.cos()[:, None, None].to(z_cosine), angle.sin()[:, None, None].to(z_cosine)
     return cosine * z_cosine + sine * z_sine.to(z_cosine)
 
@@ -72,7 +72,7 @@ def slerp(
     if min(lengths) == 0:
         raise ValueError("a latent of length zero has no direction to interpolate from or to")
     cosine = float(torch.dot(z_from / lengths[0], z_to / lengths[1]))
-    t = torch.linspace(0, 1, n_steps).to(z_from)[:, None]
+    t = torch.linspace(0, 1, n_steps, device="cpu").to(z_from)[:, None]
     if cosine > 1 - 1e-6:  # the arc is so short that it is straight
         return torch.lerp(z_from.expand(n_steps, -1), z_to.expand(n_steps, -1), t)
     if cosine < -1 + 1e-6:

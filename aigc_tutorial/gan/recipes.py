@@ -28,6 +28,7 @@ from aigc_tutorial.gan.mlp import (
 )
 from aigc_tutorial.gan.trainer import GANTrainingConfig, GANTrainingResult, train
 from aigc_tutorial.integers import as_count
+from aigc_tutorial.nn import seeded_weights
 
 
 @dataclass(frozen=True)
@@ -63,13 +64,15 @@ class Recipe(Config):
         self.require_instance("discriminator_config", self.discriminator_class.config_class)
 
     def networks(self, *, seed: int = 0) -> tuple[Generator, Discriminator]:
-        """Build both networks; the seed decides their weights and touches no global state."""
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(as_count(seed, "seed", at_least=0))
-            return (
-                self.generator_class(self.generator_config),
-                self.discriminator_class(self.discriminator_config),
-            )
+        """Build both networks on torch's default device.
+
+        The seed decides their weights, the same on every device, and touches no global state.
+        """
+        with seeded_weights(as_count(seed, "seed", at_least=0)):
+            generator = self.generator_class(self.generator_config)
+            discriminator = self.discriminator_class(self.discriminator_config)
+        device = torch.get_default_device()
+        return generator.to(device), discriminator.to(device)
 
     def train(
         self,

@@ -280,7 +280,7 @@ class GANTrainer:
         """
         latents = torch.Generator().manual_seed(1)
         generator, n_classes = self.averaged_generator(n_latents=1_000), self.generator.n_classes
-        labels = None if n_classes is None else torch.arange(n_samples) % n_classes
+        labels = None if n_classes is None else torch.arange(n_samples, device="cpu") % n_classes
         self.snapshots[n_images] = generator.sample(n_samples, labels, rng=latents).cpu()
 
     def settings(self) -> dict[str, Any]:
@@ -524,6 +524,11 @@ def train(
                 **settings_of_weights("discriminator", discriminator),
             }
         batch_size = config.batch_size * config.n_discriminator_updates
+        if batch_size > len(rows):
+            raise ValueError(
+                f"a step takes batch_size times n_discriminator_updates samples, {batch_size}, and "
+                f"there are {len(rows)}; give more, or lower one of these numbers"
+            )
         order = torch.Generator().manual_seed(data_seed)
         batches = (
             ShuffledTuples(tuple(part.to(engine.device) for part in data), batch_size, rng=order)

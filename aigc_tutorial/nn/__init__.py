@@ -10,7 +10,13 @@ from aigc_tutorial.nn.attention import (
     segment_mask,
 )
 from aigc_tutorial.nn.ema import EMA
-from aigc_tutorial.nn.mode import devices_restored, evaluation_mode, frozen, gradients_on
+from aigc_tutorial.nn.mode import (
+    devices_restored,
+    evaluation_mode,
+    frozen,
+    gradients_on,
+    seeded_weights,
+)
 from aigc_tutorial.nn.norm import rms_norm
 from aigc_tutorial.nn.position import RotaryPositions, rotate
 from aigc_tutorial.nn.precision import autocast_off, full_precision
@@ -40,6 +46,7 @@ __all__ = [
     "relu_squared",
     "rms_norm",
     "rotate",
+    "seeded_weights",
     "segment_mask",
     "straight_through",
 ]

@@ -1,4 +1,4 @@
-"""What holds for a while: evaluation mode, frozen weights, another device, gradients."""
+"""What holds for a while: evaluation mode, frozen weights, another device, gradients, a seed."""
 
 import threading
 from collections.abc import Iterator
@@ -69,6 +69,18 @@ def devices_restored(*models: nn.Module) -> Iterator[None]:
     finally:
         for model, device in devices.items():
             model.to(device)
+
+
+@contextmanager
+def seeded_weights(seed: int) -> Iterator[None]:
+    """Let a model that is built here have the weights of a seed, drawn on the CPU.
+
+    Torch's own generators are afterwards as they were. With ``torch.set_default_device`` on a GPU,
+    weights would be drawn there, from a generator that nobody has seeded.
+    """
+    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+        torch.default_generator.manual_seed(seed)
+        yield
 
 
 @contextmanager

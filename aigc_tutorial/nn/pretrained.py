@@ -115,7 +115,8 @@ class Pretrained(nn.Module):
         """
         weights_path, config_path = _locate(folder, revision)
         tensors, config = _read(weights_path, config_path, cls.config_class)
-        model = cls(config).float()  # whatever torch's default type is
+        with torch.device("cpu"):  # whatever torch's default device and type are
+            model = cls(config).float()
         try:
             model.load_state_dict(tensors)
         except RuntimeError as error:

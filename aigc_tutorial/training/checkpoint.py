@@ -27,7 +27,7 @@ import torch
 from filelock import FileLock, Timeout
 from torch import Tensor, nn
 
-from aigc_tutorial.files import expand, writable_folder
+from aigc_tutorial.files import expand, require_place_of_file, writable_folder
 from aigc_tutorial.tensors import (
     content_hash,
     is_finite,
@@ -123,16 +123,12 @@ def checkpoint_folder_in_use(folder: str | Path) -> Iterator[None]:
     """Keep a folder for one run: make it, lock it, and remove what killed saves left in it.
 
     Raises:
-        OSError: if the folder cannot be written.
+        OSError: if the folder cannot be written, or the checkpoint is marked read-only.
         RuntimeError: if another process, or another run of this one, holds it.
         ValueError: if it holds a checkpoint of an older version of this package.
     """
     path = checkpoint_path(folder)
-    if path.is_dir():
-        raise IsADirectoryError(
-            f"{path} is a folder, and a checkpoint should be written there; move it away, or use "
-            "another folder"
-        )
+    require_place_of_file(path)
     writable_folder(path.parent)
     lock = FileLock(path.with_name(_LOCK_FILE), timeout=0, is_singleton=False)
     try:
@@ -211,10 +207,10 @@ def settings_of_weights(name: str, model: nn.Module) -> dict[str, Any]:
         values = tensor.detach().to("cpu").to(torch.float64).reshape(-1)
         # Infinities of a mask are equal on both sides, and their products would be NaN.
         values = values.nan_to_num(posinf=1.0, neginf=-1.0)
-        rng = torch.Generator().manual_seed(len(values))
+        rng, length = torch.Generator().manual_seed(len(values)), 10 * values.norm()
+        draws = (torch.randn(values.shape, generator=rng, device=rng.device) for _ in range(2))
         settings[f"{_INITIAL_WEIGHTS}: {name}.{key}"] = [
-            float(10 * values.norm() + torch.randn(values.shape, generator=rng).double() @ values)
-            for _ in range(2)
+            float(length + draw.double() @ values) for draw in draws
         ]
     return settings
 
@@ -239,7 +235,8 @@ def settings_of_first_step(
         if path in old and old[path].shape == new.shape and new.is_floating_point():
             move = new.detach().to("cpu", torch.float64) - old[path].to("cpu", torch.float64)
             move = move.reshape(-1).nan_to_num()
-            waves = torch.arange(1, len(move) + 1, dtype=torch.float64).mul(_GOLDEN_ANGLE).sin()
+            numbers = torch.arange(1, len(move) + 1, dtype=torch.float64, device="cpu")
+            waves = numbers.mul(_GOLDEN_ANGLE).sin()
             settings[f"{FIRST_MOVES}: {path}"] = [float(move.norm()), float(2**0.5 * waves @ move)]
     return settings
 
@@ -372,7 +369,7 @@ def _decode(tree: Any, tensors: Mapping[str, Tensor]) -> Any:
         stored = tensors[name]
         if strides is None:
             return stored.clone()
-        return torch.empty_strided(stored.shape, strides, dtype=stored.dtype).copy_(stored)
+        return stored.new_empty_strided(stored.shape, strides).copy_(stored)
     if kind == "dict":
         return {_decode(key, tensors): _decode(value, tensors) for key, value in content}
     decoded = [_decode(value, tensors) for value in content]

@@ -204,7 +204,7 @@ class Engine:
         """Sum of a whole number over all processes."""
         if self.n_processes == 1:
             return number
-        whole = torch.tensor(number)
+        whole = torch.tensor(number, device="cpu")
         distributed.all_reduce(whole)
         return int(whole)
 

@@ -35,6 +35,10 @@ Batch: TypeAlias = Tensor | tuple[Tensor, ...]
 """One tensor, or several that belong together: images and labels, tokens and their mask."""
 
 
+_MOST_EMPTY = 1_000
+"""So many batches without anything to count, one after the other, are no accident."""
+
+
 @runtime_checkable
 class TrainingTask(Protocol):
     """What is trained: a GAN or an autoregressive model with its optimizers."""
@@ -121,8 +125,8 @@ def run(
             does not end will do.
         budget: how many images or tokens to see in all; the last batch may pass it.
         unit: what is counted; names the first column, ``n_images`` or ``n_tokens``.
-        count: how many of them a batch holds, over all processes; by default its rows in each
-            process, of a tuple those of its first tensor.
+        count: how many of them a batch holds, over all processes, a whole number; by default its
+            rows in each process, of a tuple those of its first tensor.
         log_every: record a row each time so many have been seen; by default a hundredth of the
             budget.
         tracker: receives every recorded row too.
@@ -143,8 +147,9 @@ def run(
 
     Raises:
         ValueError: if a number of ``unit`` is not a whole one of at least 1, if one of ``at`` is
-            beyond the budget, if the batches end or have no state to go on from, or if the
-            checkpoint is damaged or belongs to a run with other settings.
+            beyond the budget, if the batches end, hold nothing or have no state to go on from, if
+            ``count`` returns no whole number, or if the checkpoint is damaged or belongs to a run
+            with other settings.
         TypeError: if the batches are no iterator, a batch cannot be counted, or a step returns
             anything but numbers.
         FloatingPointError: if a recorded number or a weight is not finite.
@@ -192,7 +197,7 @@ def run(
         if tracker is not None:
             tracker.rewind(n_seen, list(history.rows()))
         checkpoints.check(f"after {n_seen:,} {unit}")
-        n_saved = n_seen
+        n_saved, n_empty = n_seen, 0
         due = sorted(when for when in at if when > n_seen or n_seen == 0)
         with tqdm(
             total=budget, initial=n_seen, unit=unit, leave=False, disable=not progress_bar
@@ -218,7 +223,14 @@ def run(
                         "for ever, as those of aigc_tutorial.data do, or the budget be smaller"
                     )
                 scalars = _as_scalars(task.step(batch, n_seen / budget))
-                n_new = count(batch) if count else _n_rows(batch) * engine.n_processes
+                n_new = _n_counted(count(batch)) if count else _n_rows(batch) * engine.n_processes
+                n_empty = 0 if n_new else n_empty + 1
+                if n_empty > _MOST_EMPTY:
+                    raise ValueError(
+                        f"{n_empty} batches one after the other held no {unit}, and so the budget "
+                        f"of {budget:,} is never spent; look at the batches, or at what count "
+                        "returns"
+                    )
                 before, n_seen = n_seen, n_seen + n_new
                 watch.see(scalars, n_seen)
                 if before // log_every != n_seen // log_every or n_seen >= budget:
@@ -360,6 +372,12 @@ def _as_scalars(values: Any) -> dict[str, Tensor | float]:
 def _is_read_at_once(scalars: Mapping[str, Tensor | float]) -> bool:
     """Whether reading the numbers waits for no device."""
     return all(not isinstance(v, Tensor) or v.device.type == "cpu" for v in scalars.values())
+
+
+def _n_counted(number: Any) -> int:
+    """What a caller's count returned, as a whole number."""
+    value = number.item() if isinstance(number, Tensor) and number.numel() == 1 else number
+    return as_count(value, "what count returns for a batch", at_least=0)
 
 
 def _n_rows(batch: Any) -> int:

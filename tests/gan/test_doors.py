@@ -1,5 +1,6 @@
 """What training, penalties, losses and latent paths do with data that they cannot use."""
 
+import dataclasses
 from inspect import unwrap
 from typing import Any
 
@@ -17,7 +18,8 @@ from aigc_tutorial.gan.losses import (
     relativistic_generator_loss,
 )
 from aigc_tutorial.gan.penalties import gradient_penalty, r1_penalty
-from aigc_tutorial.training import Engine
+from aigc_tutorial.gan.recipes import MNIST_MLP
+from aigc_tutorial.training import Engine, load_checkpoint
 from tests import second_device
 
 SHAPE = (1, 4, 4)
@@ -45,6 +47,11 @@ def train(rows: Any, **settings: bool) -> Tensor:
 
 class TestTraining:
     """The real data of a training."""
+
+    def test_more_samples_in_a_step_than_there_are(self):
+        config = gan.GANTrainingConfig(n_images=16, batch_size=4, n_discriminator_updates=3)
+        with pytest.raises(ValueError, match=r"n_discriminator_updates samples, 12, and .* are 8"):
+            gan.train(*pair(), images(), config=config, progress_bar=False)
 
     def test_takes_what_can_be_converted(self):
         expected = train(images())
@@ -112,6 +119,52 @@ class TestTraining:
                 snapshots_at=[8],
             )  # fmt: skip
         assert torch.equal(next(result.raw_generator.parameters()).detach(), expected)
+
+    def test_nor_with_labels_in_a_list_and_a_checkpoint(self, tmp_path):
+        torch.manual_seed(0)
+        sizes = {"image_shape": SHAPE, "n_classes": 2}
+        networks = (
+            gan.ConvGenerator(gan.ConvGeneratorConfig(3, channels=(4, 4), **sizes)),
+            gan.ConvDiscriminator(gan.ConvDiscriminatorConfig(channels=(4, 4, 4), **sizes)),
+        )
+        rows, config = images(), gan.GANTrainingConfig(n_images=16, batch_size=4)
+        with torch.device("meta"):
+            result = gan.train(
+                *networks, rows, [0, 1] * 4, config=config, progress_bar=False,
+                engine=Engine(device="cpu"), snapshots_at=[8], checkpoint_folder=tmp_path,
+            )  # fmt: skip
+            saved = load_checkpoint(tmp_path)["processes"][0]["task"]["generator"]
+            assert result.generator.sample(2, [0, 1]).device.type == "cpu"
+        assert {tensor.device.type for tensor in saved.values()} == {"cpu"}
+
+    def test_nor_for_an_autoencoder(self, tmp_path):
+        torch.manual_seed(0)
+        sizes = gan.VQAutoencoderConfig(SHAPE, channels=(4, 4), n_codes=4, code_dim=2)
+        autoencoder, (_, discriminator) = gan.VQAutoencoder(sizes), pair()
+        rows, config = images(), gan.VQGANTrainingConfig(n_images=16, batch_size=4)
+        with torch.device("meta"):
+            gan.train_vqgan(
+                autoencoder, discriminator, rows, config=config, progress_bar=False,
+                engine=Engine(device="cpu"), checkpoint_folder=tmp_path,
+            )  # fmt: skip
+            autoencoder.save_pretrained(tmp_path)
+            loaded = gan.VQAutoencoder.from_pretrained(tmp_path)
+            assert torch.equal(loaded.decode([[[3]]]), autoencoder.decode([[[3]]]))
+
+    def test_a_recipes_weights_are_drawn_on_the_cpu(self):
+        """On another device nobody has seeded the generator that would draw them."""
+        drawn: list[str] = []
+
+        class Watched(gan.MLPGenerator):
+            def __init__(self, config: gan.MLPGeneratorConfig) -> None:
+                super().__init__(config)
+                drawn.append(next(self.parameters()).device.type)
+
+        recipe = dataclasses.replace(MNIST_MLP, generator_class=Watched)
+        with torch.device("meta"):
+            generator, discriminator = recipe.networks(seed=1)
+        assert drawn == ["cpu"]
+        assert generator.device.type == discriminator.device.type == "meta"
 
     def test_what_an_unbounded_generator_imitates_may_lie_anywhere(self):
         generator, discriminator = pair(bounded=False)

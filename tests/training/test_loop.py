@@ -105,6 +105,30 @@ def test_what_has_no_rows_needs_a_count(batch):
     assert untyped(Blind(), itertools.repeat(batch), count=lambda _: 4, **options).n_seen == 8
 
 
+@pytest.mark.parametrize("wrong", [-1, 2.5, math.nan, "4", torch.tensor(0.5)])
+def test_a_count_is_a_whole_number(wrong):
+    untyped: Any = unwrap(run)
+    with pytest.raises(ValueError, match="what count returns for a batch must be at least 0"):
+        untyped(CountingTask(), batches(), budget=8, count=lambda _: wrong, progress_bar=False)
+
+
+def test_a_count_may_be_a_tensor_and_the_total_is_none():
+    untyped: Any = unwrap(run)
+    options = {"budget": 20, "count": lambda b: (b >= 0).sum(), "progress_bar": False}
+    result = untyped(CountingTask(), batches(), **options)
+    assert type(result.n_seen) is int
+    assert result.n_seen == 20
+
+
+def test_batches_without_anything_to_count_do_not_go_on_for_ever():
+    untyped: Any = unwrap(run)
+    empty = itertools.repeat(torch.ones(0))
+    with pytest.raises(ValueError, match="batches one after the other held no images"):
+        untyped(CountingTask(), empty, budget=8, progress_bar=False)
+    now_and_then = itertools.cycle([torch.ones(0), torch.ones(0), torch.ones(4)])
+    assert untyped(CountingTask(), now_and_then, budget=8, progress_bar=False).n_seen == 8
+
+
 @pytest.mark.parametrize("kind", [list, torch.utils.data.DataLoader])
 def test_what_ends_and_begins_anew_is_no_stream_of_batches(kind):
     untyped: Any = unwrap(run)
@@ -277,6 +301,17 @@ def test_what_cannot_be_saved_is_refused_before_the_first_step(tmp_path):
     with pytest.raises(TypeError, match="cannot hold the object at '/task/total'"):
         run(task, batches(), budget=100, checkpoint_folder=tmp_path, progress_bar=False)
     assert task.progress == []
+
+
+def test_a_checkpoint_that_is_marked_read_only_is_told_before_the_first_step(tmp_path):
+    run(CountingTask(), batches(), budget=50, checkpoint_folder=tmp_path, progress_bar=False)
+    path = tmp_path / "checkpoint.safetensors"
+    path.chmod(0o444)
+    task, content = CountingTask(), path.read_bytes()
+    with pytest.raises(PermissionError, match="is marked read-only"):
+        run(task, batches(), budget=100, checkpoint_folder=tmp_path, progress_bar=False)
+    assert task.progress == []
+    assert path.read_bytes() == content
 
 
 def test_a_run_killed_before_its_first_checkpoint_begins_its_log_anew(tmp_path):

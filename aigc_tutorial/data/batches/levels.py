@@ -136,4 +136,4 @@ class BinarisedBatches:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on exactly where :meth:`state_dict` was taken."""
         self.batches.load_state_dict(state["batches"])
-        self.rng.set_state(torch.as_tensor(state["rng"]).cpu())
+        self.rng.set_state(torch.as_tensor(state["rng"], device="cpu"))

@@ -98,7 +98,7 @@ class ShuffledBatches:
             KeyError: if the state lacks an entry.
         """
         batch_size, position = int(state["batch_size"]), int(state["position"])
-        order, rng = torch.as_tensor(state["order"]), torch.as_tensor(state["rng"])
+        order, rng = (torch.as_tensor(state[name], device="cpu") for name in ("order", "rng"))
         if batch_size != self.batch_size:
             raise ValueError(
                 f"the state was saved with batch_size={batch_size}, this has {self.batch_size}"
@@ -110,7 +110,7 @@ class ShuffledBatches:
             )
         self._order = order.to(self.rows.device, copy=True)
         self._position = position
-        self.rng.set_state(rng.cpu())
+        self.rng.set_state(rng)
 
 
 class ShuffledTuples:
@@ -145,7 +145,7 @@ class ShuffledTuples:
                 f"expected tensors with equally many rows, got {[len(part) for part in rows]}"
             )
         self.rows = rows
-        numbers = torch.arange(len(rows[0])).to(rows[0].device)
+        numbers = torch.arange(len(rows[0]), device="cpu").to(rows[0].device)
         self._numbers = ShuffledBatches(numbers, batch_size, rng=rng)
 
     def __iter__(self) -> "ShuffledTuples":

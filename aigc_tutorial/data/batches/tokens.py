@@ -117,9 +117,11 @@ class TokenWindows:
         own = dict(zip(names, (len(self.tokens), self.context, self.batch_size), strict=True))
         if saved != own:
             raise ValueError(f"the state was saved with {saved}, this has {own}")
-        self._starts = torch.as_tensor(state["starts"]).to(self.tokens.device, copy=True)
+        self._starts = torch.as_tensor(state["starts"], device="cpu").to(
+            self.tokens.device, copy=True
+        )
         self._position = int(state["position"])
-        self.rng.set_state(torch.as_tensor(state["rng"]).cpu())
+        self.rng.set_state(torch.as_tensor(state["rng"], device="cpu"))
 
 
 def pad_sequences(

@@ -18,6 +18,7 @@ from aigc_tutorial.evaluation import (
     predict,
     sequence_likelihood,
 )
+from aigc_tutorial.nn import seeded_weights
 from aigc_tutorial.training import Engine
 from aigc_tutorial.training.loop import Batches
 from aigc_tutorial.zoo.card import Metric
@@ -103,8 +104,7 @@ def fit(
         seed: Decides the weights and the order of the digits.
         engine: Device and precision.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+    with seeded_weights(seed):
         model = PixelCNN(config)
     return train(
         model,
