@@ -485,6 +485,22 @@ def test_in_lower_precision_the_model_computes_in_it_and_the_loss_does_not(text,
     assert (gradients[1] - gradients[0]).norm() < 0.02 * gradients[0].norm()
 
 
+def test_likelihoods_of_half_a_precision_are_added_up_in_full(text):
+    """Added up in bfloat16, the sum of many stops growing."""
+
+    class Half(PairModel):
+        def nll(self, *rows):
+            return super().nll(*rows).bfloat16()
+
+    network = model()
+    network.__class__ = Half
+    player = ARTrainer(network, config=CONFIG, engine=Engine(device="cpu"))
+    expected = network.nll(text[None, :200]).float().mean().detach()
+    loss = player.step(text[None, :200], 0.5)["loss"]
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, expected, rtol=1e-6, atol=0)
+
+
 def test_a_capped_logit_is_computed_in_full_precision(text):
     """In bfloat16 a logit near the cap has three digits, and its likelihood two."""
     torch.manual_seed(0)

@@ -203,7 +203,10 @@ def test_a_second_writer_is_refused_until_the_first_has_ended(tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_refused_at_once(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OSError, match="file"), checkpoint_folder_in_use(tmp_path / "file" / "c"):
+    with (
+        pytest.raises(NotADirectoryError, match="file is a file, and a folder is needed"),
+        checkpoint_folder_in_use(tmp_path / "file" / "c"),
+    ):
         pass
     (tmp_path / "c" / "checkpoint.safetensors").mkdir(parents=True)
     with (
