@@ -54,12 +54,22 @@ def find_chromium() -> str | None:
 
 
 @contextmanager
-def open_browser(executable: str) -> Iterator["Browser"]:
-    """Yield a running Chromium with a profile of its own."""
+def open_browser(executable: str, scroll_bars: bool = False) -> Iterator["Browser"]:
+    """Yield a running Chromium with a profile of its own.
+
+    Args:
+        executable: Its path.
+        scroll_bars: Whether they are seen, as most readers see them, where Chromium without a
+            window hides them.
+    """
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=list(FLAGS))
+        browser = playwright.chromium.launch(
+            executable_path=executable,
+            args=list(FLAGS),
+            ignore_default_args=["--hide-scrollbars"] if scroll_bars else None,
+        )
         try:
             yield browser
         finally:
@@ -125,6 +135,12 @@ class Visit:
     failures: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
+    def forget(self) -> None:
+        """Begin anew, with the page that is opened next."""
+        self.requests.clear()
+        self.failures.clear()
+        self.errors.clear()
+
 
 def watch(page: "Page") -> Visit:
     """Write down every request, failure and error of a page from now on."""
@@ -151,12 +167,21 @@ def wait_until_drawn(page: "Page") -> None:
     page.evaluate("() => document.fonts.ready.then(() => null)")
 
 
+def wait_until_settled(page: "Page") -> None:
+    """Wait for the end of every transition of the style sheets, such as a colour's or a menu's."""
+    page.evaluate(
+        """() => Promise.allSettled(document.getAnimations()
+          .filter((animation) => animation instanceof CSSTransition)
+          .map((transition) => transition.finished)).then(() => null)"""
+    )
+
+
 def set_scheme(page: "Page", scheme: str) -> None:
-    """Change between ``light`` and ``dark`` as the theme's button does."""
+    """Change to ``light`` or ``dark`` as the theme's button does, and wait for the colours."""
     page.evaluate(
         "(s) => { document.documentElement.dataset.mode = s; "
         "document.documentElement.dataset.theme = s; }",
         scheme,
     )
-    page.wait_for_timeout(100)
+    wait_until_settled(page)
     wait_until_drawn(page)

@@ -58,12 +58,18 @@ class Load:
         n_requests: How many files were asked for.
         paint_ms: When the first text or picture was seen.
         shift: Sum of all layout shifts; 1 is the whole screen once.
+        requests: Addresses that were asked for.
+        failures: Addresses that did not come, or came with an error.
+        errors: Errors in the console, and exceptions that nothing caught.
     """
 
     kilobytes: dict[str, float] = field(default_factory=dict)
     n_requests: int = 0
     paint_ms: float | None = None
     shift: float = 0.0
+    requests: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
     @property
     def total(self) -> float:
@@ -104,6 +110,8 @@ def load(browser: "Browser", address: str, conditions: Conditions | None = None)
     page = context.new_page()
     session = context.new_cdp_session(page)
     session.send("Network.enable")
+    session.send("Emulation.setScrollbarsHidden", {"hidden": True})  # a phone's lie over the page
+    visit = chromium.watch(page)
     if conditions is not None:
         throttle(session, conditions)
     kinds: dict[str, str] = {}
@@ -126,10 +134,14 @@ def load(browser: "Browser", address: str, conditions: Conditions | None = None)
         n_before = len(kinds)
         page.wait_for_timeout(N_MS_QUIET)
     seen = page.evaluate("() => window.seen")
-    context.close()
-    return Load(
+    result = Load(
         kilobytes={kind: round(n / 1000, 1) for kind, n in sorted(bytes_by_kind.items())},
         n_requests=len(kinds),
         paint_ms=seen["paint"],
         shift=seen["shift"],
+        requests=list(visit.requests),
+        failures=list(visit.failures),
+        errors=list(visit.errors),
     )
+    context.close()
+    return result

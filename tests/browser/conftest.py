@@ -1,11 +1,46 @@
-"""Chromium, and the built book over `file://` and over http."""
+"""Chromium, and the built book over `file://` and over http.
+
+To open a page costs more than most tests of it, so one reader with one window reads the book: a
+page is opened once for all tests that ask for it as `visit` or `phone_visit`, from whatever module
+they come. They run in the order of their pages, and those of a page on one worker.
+"""
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import chromium
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, ViewportSize
+
+OF_A_PAGE = ("visit", "phone_visit")
+
+
+def parameter(item: pytest.Item, fixture: str) -> str:
+    """Return what a test gives to a fixture; empty if it does not ask for it."""
+    callspec = getattr(item, "callspec", None)
+    return str(callspec.params.get(fixture, "")) if callspec else ""
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put tests of the same page side by side: those on a phone last, and the rest before all."""
+
+    def place(item: pytest.Item) -> tuple[str, int]:
+        return next(
+            (
+                (name, i)
+                for i, fixture in enumerate(OF_A_PAGE)
+                if (name := parameter(item, fixture))
+            ),
+            ("", 0),
+        )
+
+    for item in items:
+        name, _ = place(item)
+        if name:
+            item.add_marker(pytest.mark.xdist_group(name))
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
@@ -15,7 +50,7 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("CI") == "true":
             pytest.fail(chromium.HOW_TO_GET)
         pytest.skip(chromium.HOW_TO_GET)
-    with chromium.open_browser(executable) as running:
+    with chromium.open_browser(executable, scroll_bars=True) as running:
         yield running
 
 
@@ -27,15 +62,57 @@ def addresses() -> Iterator[dict[str, str]]:
         yield {"file": chromium.HTML.as_uri(), "http": http}
 
 
-@pytest.fixture(scope="module")
-def visit(
-    request: pytest.FixtureRequest, browser: Browser, addresses: dict[str, str]
-) -> Iterator[chromium.Visit]:
-    """A page, opened once for all tests that look at it; parameter: `file` or `http`, and name."""
-    scheme, name = request.param
-    page = browser.new_page(viewport=chromium.WIDE)
-    visit = chromium.watch(page)
-    page.goto(f"{addresses[scheme]}/{name}")
-    chromium.wait_until_drawn(page)
-    yield visit
+@dataclass
+class Reader:
+    """One who reads page after page in one window.
+
+    Attributes:
+        visit: The window, and what happened since the page that is shown began to load.
+        root: Address of the book.
+        shown: The page that is shown, from the book's root; empty before the first.
+    """
+
+    visit: chromium.Visit
+    root: str
+    shown: str = ""
+
+    def turn_to(self, name: str, size: ViewportSize) -> None:
+        """Show a page as it is when it is opened, at its top and with nothing chosen."""
+        page = self.visit.page
+        if name != self.shown:
+            page.goto("about:blank")  # what the page before still waits for is not this one's
+            self.visit.forget()
+            page.goto(f"{self.root}/{name}")
+            chromium.wait_until_drawn(page)
+            self.shown = name
+        if page.viewport_size != size:
+            page.set_viewport_size(size)
+        page.emulate_media(media="screen", reduced_motion="reduce")
+        page.evaluate("() => { document.activeElement.blur(); window.scrollTo(0, 0); }")
+        chromium.set_scheme(page, "light")
+
+
+@pytest.fixture(scope="session")
+def reader(browser: Browser, addresses: dict[str, str]) -> Iterator[Reader]:
+    page = browser.new_page(viewport=chromium.WIDE, reduced_motion="reduce")
+    yield Reader(chromium.watch(page), addresses["file"])
     page.close()
+
+
+def opened(reader: Reader, name: str, size: ViewportSize) -> Iterator[chromium.Visit]:
+    reader.turn_to(name, size)
+    n_errors = len(reader.visit.errors)
+    yield reader.visit
+    assert reader.visit.errors[n_errors:] == []
+
+
+@pytest.fixture
+def visit(request: pytest.FixtureRequest, reader: Reader) -> Iterator[chromium.Visit]:
+    """The page of this name over `file://`, on a wide screen, light and with reduced motion."""
+    yield from opened(reader, request.param, chromium.WIDE)
+
+
+@pytest.fixture
+def phone_visit(request: pytest.FixtureRequest, reader: Reader) -> Iterator[chromium.Visit]:
+    """The same on a phone."""
+    yield from opened(reader, request.param, chromium.PHONE)

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 import chromium
 import pytest
 from aigc_book import javascript
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.colour_contrast import contrast
 
 pytestmark = [pytest.mark.browser, pytest.mark.built, pytest.mark.timeout(180)]
 
 PAGES = [*chromium.book_pages(), "search.html"]
+LONGEST = "book/03_2_2_ar_steps.html"
 # The words of code have a test of their own: axe would look at each of thousands, for minutes.
 AXE = """async (rules) => {
   const page = {include: [["body"]], exclude: [[".highlight pre"]]};
@@ -41,49 +42,36 @@ def axe() -> str:
     return (javascript.ensured(javascript.AXE) / "axe.min.js").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_axe_finds_nothing_in_either_scheme(
-    browser: Browser, addresses: dict[str, str], axe: str, name: str
-) -> None:
-    page = browser.new_page(viewport=chromium.WIDE)
-    page.goto(f"{addresses['file']}/{name}")
-    chromium.wait_until_drawn(page)
+@pytest.mark.parametrize("visit", PAGES, indirect=True)
+def test_axe_finds_nothing_in_either_scheme(visit: chromium.Visit, axe: str) -> None:
+    page = visit.page
     page.evaluate(axe)
     found = {"light": page.evaluate(AXE, {})}
     chromium.set_scheme(page, "dark")
-    page.wait_for_timeout(300)
     found["dark"] = page.evaluate(AXE, COLOURS_ALONE)
-    page.close()
     assert found == {"light": [], "dark": []}
 
 
-@pytest.mark.parametrize("name", ["book/03_2_2_ar_steps.html", "book/api/data.html"])
+@pytest.mark.parametrize("visit", [LONGEST, "book/api/data.html"], indirect=True)
 @pytest.mark.parametrize("colours", ["light", "dark"])
-def test_code_is_readable_in_both_schemes(
-    browser: Browser, addresses: dict[str, str], name: str, colours: str
-) -> None:
-    page = browser.new_page()
-    page.goto(f"{addresses['file']}/{name}")
-    chromium.set_scheme(page, colours)
-    pairs = page.evaluate(CODE_COLOURS)
-    page.close()
+def test_code_is_readable_in_both_schemes(visit: chromium.Visit, colours: str) -> None:
+    chromium.set_scheme(visit.page, colours)
+    pairs = visit.page.evaluate(CODE_COLOURS)
     assert len(pairs) >= 5
     faint = [pair for pair in pairs if contrast(*pair) < 4.5]
     assert faint == []
 
 
 @pytest.fixture
-def page(
-    browser: Browser, addresses: dict[str, str], request: pytest.FixtureRequest
-) -> Iterator[Page]:
-    page = browser.new_page(viewport=request.param)
-    page.goto(f"{addresses['file']}/book/03_2_2_ar_steps.html")
+def page(browser: Browser, addresses: dict[str, str]) -> Iterator[Page]:
+    """A page that nobody touched: the keyboard begins at its first stop."""
+    page = browser.new_page(viewport=chromium.WIDE)
+    page.goto(f"{addresses['file']}/book/03_1_overview.html")
     chromium.wait_until_drawn(page)
     yield page
     page.close()
 
 
-@pytest.mark.parametrize("page", [chromium.WIDE], indirect=True, ids=["wide"])
 def test_the_first_stop_of_a_keyboard_leads_past_the_menu(page: Page) -> None:
     page.keyboard.press("Tab")
     link = page.locator("a:focus")
@@ -93,7 +81,6 @@ def test_the_first_stop_of_a_keyboard_leads_past_the_menu(page: Page) -> None:
     assert page.url.endswith("#main-content")
 
 
-@pytest.mark.parametrize("page", [chromium.WIDE], indirect=True, ids=["wide"])
 def test_a_copy_button_is_seen_when_it_has_the_focus(page: Page) -> None:
     page.add_style_tag(content="* { transition: none !important; }")
     button = page.locator("button.copybtn:visible").first
@@ -103,34 +90,42 @@ def test_a_copy_button_is_seen_when_it_has_the_focus(page: Page) -> None:
     assert button.evaluate("(e) => getComputedStyle(e).opacity") == "1"
 
 
-@pytest.mark.parametrize("name", ["05_4_results", "api/training"])
-def test_the_menu_opens_at_the_page_that_is_shown(
-    browser: Browser, addresses: dict[str, str], name: str
-) -> None:
-    page = browser.new_page(viewport=chromium.PHONE)
-    page.goto(f"{addresses['file']}/book/{name}.html")
+@pytest.mark.parametrize(
+    "phone_visit", ["book/05_4_results.html", "book/api/training.html"], indirect=True
+)
+def test_the_menu_opens_at_the_page_that_is_shown(phone_visit: chromium.Visit) -> None:
+    page = phone_visit.page
     page.locator("button.primary-toggle").click()
-    page.wait_for_timeout(500)
+    chromium.wait_until_settled(page)
     here = page.locator("dialog[open] li.current.active:not(:has(li.current)) > a").bounding_box()
-    page.close()
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog[open]")).to_have_count(0)
     assert here is not None
     height = chromium.PHONE["height"]
     assert height * 0.15 < here["y"] < height * 0.85
 
 
-@pytest.mark.parametrize(
-    "page", [chromium.WIDE, chromium.PHONE], indirect=True, ids=["wide", "phone"]
-)
-def test_no_heading_outweighs_the_one_above_it(page: Page) -> None:
+def check_headings(page: Page) -> None:
     sizes, weights = zip(*page.evaluate(WEIGHTS), strict=True)
     assert len(sizes) >= 3
     assert list(sizes) == sorted(set(sizes), reverse=True)
     assert list(weights) == sorted(weights, reverse=True)
 
 
-@pytest.mark.parametrize("page", [chromium.PHONE], indirect=True, ids=["phone"])
-def test_what_scrolls_shows_it(page: Page) -> None:
+@pytest.mark.parametrize("visit", [LONGEST], indirect=True)
+def test_no_heading_outweighs_the_one_above_it(visit: chromium.Visit) -> None:
+    check_headings(visit.page)
+
+
+@pytest.mark.parametrize("phone_visit", [LONGEST], indirect=True)
+def test_no_heading_outweighs_the_one_above_it_on_a_phone(phone_visit: chromium.Visit) -> None:
+    check_headings(phone_visit.page)
+
+
+@pytest.mark.parametrize("phone_visit", [LONGEST], indirect=True)
+def test_what_scrolls_shows_it(phone_visit: chromium.Visit) -> None:
     """Whatever is wider than its box has the shadows, and nothing opaque lies over them."""
+    page = phone_visit.page
     hidden = page.evaluate("""() => [...document.querySelectorAll(".bd-article *")].filter((e) => {
       const style = getComputedStyle(e);
       if (!/auto|scroll/.test(style.overflowX) || e.scrollWidth <= e.clientWidth + 1) return false;
@@ -143,8 +138,9 @@ def test_what_scrolls_shows_it(page: Page) -> None:
     assert hidden == []
 
 
-@pytest.mark.parametrize("page", [chromium.WIDE], indirect=True, ids=["wide"])
-def test_comments_are_not_the_loudest_colour_of_code_in_the_dark(page: Page) -> None:
+@pytest.mark.parametrize("visit", [LONGEST], indirect=True)
+def test_comments_are_not_the_loudest_colour_of_code_in_the_dark(visit: chromium.Visit) -> None:
+    page = visit.page
     chromium.set_scheme(page, "dark")
     channels = "(e) => getComputedStyle(e).color.match(/\\d+/g).map(Number)"
     comment = page.locator(".highlight .c1").first.evaluate(channels)
@@ -152,10 +148,12 @@ def test_comments_are_not_the_loudest_colour_of_code_in_the_dark(page: Page) -> 
     assert min(comment) > 120, "and read without effort"
 
 
-@pytest.mark.parametrize("page", [{"width": 700, "height": 990}], indirect=True, ids=["paper"])
-def test_on_paper_nothing_is_cut_off_and_addresses_are_written_out(page: Page) -> None:
+@pytest.mark.parametrize("visit", [LONGEST], indirect=True)
+def test_on_paper_nothing_is_cut_off_and_addresses_are_written_out(visit: chromium.Visit) -> None:
+    page = visit.page
+    page.set_viewport_size({"width": 700, "height": 990})
     page.emulate_media(media="print")
-    page.wait_for_timeout(200)
+    chromium.wait_until_settled(page)
     cut = page.evaluate("""() => [...document.querySelectorAll(".bd-article pre")]
       .filter((e) => e.offsetParent && e.scrollWidth > e.clientWidth + 1)
       .map((e) => e.textContent.slice(0, 120))""")

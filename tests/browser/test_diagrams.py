@@ -1,6 +1,7 @@
 """What Mermaid says of the document's diagrams and of ours, and how ours are seen."""
 
 import re
+from collections.abc import Iterator
 
 import chromium
 import draw_diagrams
@@ -18,12 +19,14 @@ PARSE = """async (source) => {
 }"""
 
 
-@pytest.fixture
-def page(browser: Browser) -> Page:
+@pytest.fixture(scope="module")
+def page(browser: Browser) -> Iterator[Page]:
+    """An empty page with Mermaid."""
     page = browser.new_page()
     page.goto("about:blank")
     page.add_script_tag(path=javascript.ensured(javascript.MERMAID) / "mermaid.min.js")
-    return page
+    yield page
+    page.close()
 
 
 @pytest.mark.parametrize(
@@ -72,25 +75,28 @@ def test_there_are_pages_with_diagrams() -> None:
     assert len(WITH_DIAGRAMS) >= 10
 
 
-@pytest.mark.parametrize("name", WITH_DIAGRAMS)
-def test_diagrams_can_be_read_at_every_width_and_in_both_schemes(
-    browser: Browser, name: str
-) -> None:
-    page = browser.new_page()
-    page.goto((chromium.HTML / name).as_uri())
-    for size in (chromium.WIDE, chromium.PHONE):
-        page.set_viewport_size(size)
-        sizes = page.evaluate(SIZES)
-        assert len(sizes) == page.locator(".diagram").count()
-        assert all(letters >= 9.9 for letters, _ in sizes), sizes
-        if size is chromium.WIDE:
-            assert all(share <= 1.001 for _, share in sizes), sizes
-        for scheme in ("light", "dark"):
-            chromium.set_scheme(page, scheme)
-            pairs = page.evaluate(COLOURS)
-            assert pairs
-            assert all(contrast(*pair) >= 4.5 for pair in pairs), pairs
-    page.close()
+def check_that_diagrams_can_be_read(page: Page) -> list[float]:
+    """Check letters and colours; return each diagram's share of the width that it has."""
+    sizes = page.evaluate(SIZES)
+    assert len(sizes) == page.locator(".diagram").count()
+    assert all(letters >= 9.9 for letters, _ in sizes), sizes
+    for scheme in ("light", "dark"):
+        chromium.set_scheme(page, scheme)
+        pairs = page.evaluate(COLOURS)
+        assert pairs
+        assert all(contrast(*pair) >= 4.5 for pair in pairs), pairs
+    return [share for _, share in sizes]
+
+
+@pytest.mark.parametrize("visit", WITH_DIAGRAMS, indirect=True)
+def test_diagrams_fit_and_can_be_read_in_both_schemes(visit: chromium.Visit) -> None:
+    shares = check_that_diagrams_can_be_read(visit.page)
+    assert all(share <= 1.001 for share in shares), shares
+
+
+@pytest.mark.parametrize("phone_visit", WITH_DIAGRAMS, indirect=True)
+def test_diagrams_can_be_read_on_a_phone_in_both_schemes(phone_visit: chromium.Visit) -> None:
+    check_that_diagrams_can_be_read(phone_visit.page)
 
 
 def test_a_diagram_needs_no_script(browser: Browser) -> None:

@@ -4,7 +4,6 @@ import re
 
 import chromium
 import pytest
-from playwright.sync_api import Browser, Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.built, pytest.mark.timeout(120)]
 
@@ -20,21 +19,26 @@ OUT_OF_ORDER = """() => [...document.querySelectorAll("div.cell > .fold-code")].
 }).map((fold) => fold.textContent.slice(0, 80))"""
 
 
-@pytest.fixture(scope="module")
-def page(browser: Browser) -> Page:
-    page = browser.new_page(viewport=chromium.WIDE)
-    page.goto((chromium.HTML / WITH_FOLDS[0]).as_uri())
-    chromium.wait_until_drawn(page)
-    return page
+A_PAGE = pytest.mark.parametrize("visit", WITH_FOLDS[:1], indirect=True)
 
 
-def test_results_stand_above_their_code(page: Page) -> None:
+def test_a_page_has_folds() -> None:
+    assert WITH_FOLDS
+
+
+@A_PAGE
+def test_results_stand_above_their_code(visit: chromium.Visit) -> None:
+    page = visit.page
     assert page.locator("div.cell > .fold-code").count() > 0
     assert page.evaluate(OUT_OF_ORDER) == []
 
 
+@A_PAGE
 @pytest.mark.parametrize("kind", ["code", "checks"])
-def test_a_fold_is_opened_by_keyboard_and_is_large_enough_to_touch(page: Page, kind: str) -> None:
+def test_a_fold_is_opened_by_keyboard_and_is_large_enough_to_touch(
+    visit: chromium.Visit, kind: str
+) -> None:
+    page = visit.page
     fold = page.locator(f".fold-{kind}").last
     content = fold.locator("pre, p").first
     assert not content.is_visible()
@@ -49,9 +53,11 @@ def test_a_fold_is_opened_by_keyboard_and_is_large_enough_to_touch(page: Page, k
     assert not content.is_visible()
 
 
-def test_folded_code_can_be_copied(page: Page) -> None:
-    fold = page.locator(".fold-code").last
+@A_PAGE
+def test_folded_code_can_be_copied(visit: chromium.Visit) -> None:
+    fold = visit.page.locator(".fold-code").last
     fold.locator("summary").click()
     button = fold.locator("button.copybtn")
     button.focus()
     assert button.is_visible()
+    fold.locator("summary").click()

@@ -2,13 +2,11 @@
 
 import io
 import re
-from collections.abc import Iterator
 
 import chromium
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.built, pytest.mark.timeout(120)]
 
@@ -36,53 +34,46 @@ TAB_STOPS = """() => [...document.querySelectorAll(".math, .math *")]
   .map((e) => e.outerHTML.slice(0, 80))"""
 
 
-@pytest.fixture(scope="module")
-def with_scroll_bars(browser: Browser) -> Iterator[Browser]:
-    """A Chromium that shows scroll bars, as most readers' do; without a window it hides them."""
-    executable = chromium.find_chromium()
-    running = browser.browser_type.launch(
-        executable_path=executable,
-        args=list(chromium.FLAGS),
-        ignore_default_args=["--hide-scrollbars"],
-    )
-    yield running
-    running.close()
+EACH = pytest.mark.parametrize("visit", WITH_FORMULAS, indirect=True)
 
 
-@pytest.fixture(scope="module", params=WITH_FORMULAS)
-def page(
-    request: pytest.FixtureRequest, with_scroll_bars: Browser, addresses: dict[str, str]
-) -> Iterator[Page]:
-    """A page with formulas, in a browser with scroll bars."""
-    page = with_scroll_bars.new_page(viewport=chromium.WIDE)
-    page.goto(f"{addresses['file']}/{request.param}")
-    chromium.wait_until_drawn(page)
-    yield page
-    page.close()
+def test_some_pages_have_formulas_and_a_transpose() -> None:
+    assert WITH_FORMULAS
+    assert WITH_TRANSPOSED
 
 
-def test_every_formula_is_typeset_without_a_script(page: Page) -> None:
+@EACH
+def test_every_formula_is_typeset_without_a_script(visit: chromium.Visit) -> None:
+    page = visit.page
     n_formulas = page.locator(".math").count()
     assert n_formulas > 0
     assert page.locator(".math > mjx-container > mjx-math").count() == n_formulas
     assert page.locator(".math math annotation").count() == n_formulas
+    faults = page.locator("mjx-merror, [data-mjx-error]")
+    assert faults.all_text_contents() == []
     assert page.evaluate("() => window.MathJax === undefined")
 
 
-@pytest.mark.parametrize("size", [chromium.WIDE, chromium.PHONE], ids=["wide", "phone"])
-def test_no_formula_has_a_scroll_bar_that_it_does_not_need(
-    page: Page, size: dict[str, int]
+@EACH
+def test_no_formula_has_a_scroll_bar_that_it_does_not_need(visit: chromium.Visit) -> None:
+    assert visit.page.evaluate(SCROLL_BARS) == []
+
+
+@pytest.mark.parametrize("phone_visit", WITH_FORMULAS, indirect=True)
+def test_no_formula_has_a_scroll_bar_that_it_does_not_need_on_a_phone(
+    phone_visit: chromium.Visit,
 ) -> None:
-    page.set_viewport_size(size)  # type: ignore[arg-type]
-    assert page.evaluate(SCROLL_BARS) == []
+    assert phone_visit.page.evaluate(SCROLL_BARS) == []
 
 
-def test_no_formula_is_a_stop_of_the_tab_key(page: Page) -> None:
-    assert page.evaluate(TAB_STOPS) == []
+@EACH
+def test_no_formula_is_a_stop_of_the_tab_key(visit: chromium.Visit) -> None:
+    assert visit.page.evaluate(TAB_STOPS) == []
 
 
-def test_all_letters_of_formulas_are_drawn_with_their_fonts(page: Page) -> None:
-    families = page.evaluate(
+@EACH
+def test_all_letters_of_formulas_are_drawn_with_their_fonts(visit: chromium.Visit) -> None:
+    families = visit.page.evaluate(
         """async () => {
           await document.fonts.ready;
           return [...document.fonts].filter((f) => f.family.startsWith("MJX"))
@@ -94,22 +85,22 @@ def test_all_letters_of_formulas_are_drawn_with_their_fonts(page: Page) -> None:
     assert ["MJX-TEX-N", "loaded"] in families
 
 
-def test_a_formula_in_a_line_keeps_the_distance_of_lines(
-    with_scroll_bars: Browser, addresses: dict[str, str]
-) -> None:
-    page = with_scroll_bars.new_page(viewport=chromium.WIDE)
-    page.goto(f"{addresses['file']}/book/04_1_models.html")
-    plain, with_formula = page.evaluate(
+@pytest.mark.parametrize("visit", ["book/04_1_models.html"], indirect=True)
+def test_a_formula_in_a_line_keeps_the_distance_of_lines(visit: chromium.Visit) -> None:
+    plain, with_formula = visit.page.evaluate(
         """() => {
-          const p = document.querySelector("p:has(> span.math)");
+          const found = document.querySelector("p:has(> span.math)");
+          const p = found.cloneNode(true);
+          found.after(p);
           const formula = p.querySelector("span.math");
           p.replaceChildren("a", document.createElement("br"), "b");
           const plain = p.offsetHeight;
           p.querySelector("br").after(formula);
-          return [plain, p.offsetHeight];
+          const withFormula = p.offsetHeight;
+          p.remove();
+          return [plain, withFormula];
         }"""
     )
-    page.close()
     assert with_formula <= plain + 2
 
 
@@ -119,14 +110,9 @@ def darkest_row(picture: bytes) -> float:
     return float((grey < 170).mean(axis=1).max())
 
 
-@pytest.mark.parametrize("name", WITH_TRANSPOSED[:2])
-def test_the_bar_of_a_transpose_is_drawn_at_every_position(
-    browser: Browser, addresses: dict[str, str], name: str
-) -> None:
-    page = browser.new_page(viewport=chromium.WIDE)
-    page.goto(f"{addresses['file']}/{name}")
-    chromium.wait_until_drawn(page)
-    chromium.set_scheme(page, "light")
+@pytest.mark.parametrize("visit", WITH_TRANSPOSED[:2], indirect=True)
+def test_the_bar_of_a_transpose_is_drawn_at_every_position(visit: chromium.Visit) -> None:
+    page = visit.page
     sign = page.locator("mjx-c.mjx-c22A4").first
     sign.scroll_into_view_if_needed()
     shares = []
@@ -140,9 +126,5 @@ def test_the_bar_of_a_transpose_is_drawn_at_every_position(
         assert box is not None
         clip = {**box, "y": box["y"] - 3, "height": box["height"] + 6}
         shares.append(darkest_row(page.screenshot(clip=clip)))  # type: ignore[arg-type]
-    page.close()
+    sign.evaluate("(e) => e.closest('.math').removeAttribute('style')")
     assert min(shares) > 0.5, shares
-
-
-def test_a_page_has_a_transpose() -> None:
-    assert WITH_TRANSPOSED

@@ -1,5 +1,7 @@
 """What a page loads before the reader touches anything, and whether it stays where it is."""
 
+from urllib.parse import urlsplit
+
 import chromium
 import page_load
 import pytest
@@ -22,24 +24,32 @@ ICONS = """() => [...document.querySelectorAll(".bd-header-article :is(button, a
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_light_and_does_not_jump(
+def test_a_page_over_http_is_light_does_not_jump_and_asks_nobody_else(
     browser: Browser, addresses: dict[str, str], name: str
 ) -> None:
     anchor = page_load.last_anchor(chromium.HTML / name)
     load = page_load.load(browser, f"{addresses['http']}/{name}#{anchor}")
     assert load.total < N_KILOBYTES, load.kilobytes
     assert load.shift < SHIFT
+    own = urlsplit(addresses["http"]).netloc
+    foreign = [
+        url
+        for url in load.requests
+        if urlsplit(url).scheme not in {"data", "blob", "about"} and urlsplit(url).netloc != own
+    ]
+    assert foreign == []
+    assert load.failures == []
+    assert load.errors == []
 
 
-def test_every_button_has_one_icon(browser: Browser, addresses: dict[str, str]) -> None:
-    page = browser.new_page(viewport=chromium.WIDE)
-    page.goto(f"{addresses['file']}/book/04_1_models.html")
+@pytest.mark.parametrize("visit", ["book/04_1_models.html"], indirect=True)
+def test_every_button_has_one_icon(visit: chromium.Visit) -> None:
+    page = visit.page
     icons = page.evaluate(ICONS)
     fonts = page.evaluate(
         """async () => { await document.fonts.ready;
           return [...document.fonts].filter((f) => f.status === "loaded").map((f) => f.family); }"""
     )
-    page.close()
     assert len(icons) >= 4
     assert [icon for icon in icons if icon[1] != 1] == []
     assert {"Font Awesome 6 Free", "Font Awesome 6 Brands"} <= {f.strip('"') for f in fonts}

@@ -1,5 +1,7 @@
 """A question before a result, as a reader answers it."""
 
+from collections.abc import Iterator
+
 import chromium
 import pytest
 from playwright.sync_api import Browser, Page
@@ -14,10 +16,12 @@ ASKING = [
 
 
 @pytest.fixture
-def page(browser: Browser) -> Page:
+def page(browser: Browser) -> Iterator[Page]:
+    """A page on which nothing is answered yet."""
     page = browser.new_page(viewport=chromium.PHONE)
     page.goto((chromium.HTML / ASKING[0]).as_uri())
-    return page
+    yield page
+    page.close()
 
 
 def test_some_pages_ask() -> None:
@@ -43,8 +47,10 @@ def test_the_keyboard_answers_and_the_page_judges(page: Page) -> None:
     assert question.locator("label[data-right]").count() == 1
 
 
-def test_choices_are_large_enough_to_touch(page: Page) -> None:
-    boxes = [label.bounding_box() for label in page.locator(".predict-choice").all()]
+@pytest.mark.parametrize("phone_visit", ASKING, indirect=True)
+def test_choices_are_large_enough_to_touch(phone_visit: chromium.Visit) -> None:
+    choices = phone_visit.page.locator(".predict-choice").all()
+    boxes = [choice.bounding_box() for choice in choices]
     assert boxes
     assert all(box is not None and box["height"] >= 24 for box in boxes)
 

@@ -1,7 +1,8 @@
 """What a reader types into the search, and where it leads."""
 
 import re
-from urllib.parse import parse_qs, urlsplit
+from collections.abc import Iterator
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import chromium
 import pytest
@@ -38,18 +39,19 @@ FIRST = {
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser) -> Page:
-    return browser.new_page(viewport=chromium.WIDE)
+def page(browser: Browser) -> Iterator[Page]:
+    page = browser.new_page(viewport=chromium.WIDE)
+    yield page
+    page.close()
 
 
 def search(page: Page, address: str, query: str) -> list[str]:
     """Return where the results lead, best first, from the book's root."""
-    page.goto(f"{address}/search.html")
-    page.locator("#main-content input[name=q]").fill(query)
-    page.locator("#main-content input[name=q]").press("Enter")
+    page.goto(f"{address}/search.html?{urlencode({'q': query})}")
     page.wait_for_selector("#search-results [role=status]")
-    links = page.locator("#search-results li > a").all()
-    return [link.get_attribute("href") or "" for link in links]
+    links = "(links) => links.map((link) => link.getAttribute('href'))"
+    found: list[str] = page.locator("#search-results li > a").evaluate_all(links)
+    return found
 
 
 @pytest.mark.parametrize("query", FIRST)
@@ -63,7 +65,9 @@ def test_the_first_result_is_the_place(page: Page, addresses: dict[str, str], qu
 def test_a_result_leads_to_its_section_with_the_words_marked(
     page: Page, addresses: dict[str, str], scheme: str
 ) -> None:
-    search(page, addresses[scheme], "top-p")
+    page.goto(f"{addresses[scheme]}/search.html")
+    page.locator("#main-content input[name=q]").fill("top-p")
+    page.locator("#main-content input[name=q]").press("Enter")
     page.locator("#search-results li > a").first.click()
     page.wait_for_selector(".bd-article mark")
     marks = page.locator("#cutting-the-tail mark")
