@@ -9,7 +9,7 @@ import chromium
 import colab_cell
 import nbformat
 import pytest
-from bs4 import BeautifulSoup, Tag
+from bs4 import BeautifulSoup, SoupStrainer, Tag
 from clean_notebooks import notebooks
 
 from tests.explorer_calls import explorer_calls
@@ -22,7 +22,9 @@ EACH = pytest.mark.parametrize("path", HTML, ids=lambda path: path.stem)
 
 @functools.cache
 def soup(path: Path) -> Tag:
-    return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+    """Return a page's figures and scripts."""
+    needed = SoupStrainer(["figure", "script"])
+    return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser", parse_only=needed)
 
 
 def in_template(element: Tag) -> bool:

@@ -46,6 +46,9 @@ def test_formulas_are_typeset_and_mathjax_is_not_loaded(page: str) -> None:
     text = (HTML / page).read_text(encoding="utf-8")
     n_formulas = len(re.findall(r'<(?:span|div) class="(?:amsmath )?math[ "]', text))
     assert text.count("<mjx-container") >= n_formulas
+    # A screen reader reads the formula's MathML, and not its letters.
+    hidden = re.findall(r'<mjx-math\b[^>]* aria-hidden="true"', text)
+    assert text.count("<mjx-math ") == text.count("<mjx-assistive-mml") == len(hidden)
     assert not re.search(r"<script[^>]*mathjax|window\.MathJax|MathJax\.Hub", text, re.IGNORECASE)
     sheet = "_static/lib/formulas/mathjax.css" in text
     assert sheet == ("<mjx-container" in text)

@@ -93,7 +93,7 @@ def test_the_page_for_what_is_not_there_works_at_any_depth() -> None:
         assert (chromium.HTML / path).exists(), target
 
 
-def test_every_link_inside_the_book_leads_to_an_anchor_that_is_there() -> None:
+def test_every_link_and_picture_of_the_book_leads_to_what_is_there() -> None:
     texts = {
         path: path.read_text(encoding="utf-8") for path in chromium.HTML.resolve().rglob("*.html")
     }
@@ -104,7 +104,7 @@ def test_every_link_inside_the_book_leads_to_an_anchor_that_is_there() -> None:
     for path, text in texts.items():
         if path.name == "404.html" or "_static" in path.parts:
             continue
-        for link in set(re.findall(r'href="([^"]+)"', text)):
+        for link in set(re.findall(r'\b(?:href|src)="([^"]+)"', text)):
             parts = urlsplit(link)
             if parts.scheme or parts.netloc:
                 continue

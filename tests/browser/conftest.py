@@ -88,8 +88,13 @@ class Reader:
         if page.viewport_size != size:
             page.set_viewport_size(size)
         page.emulate_media(media="screen", reduced_motion="reduce")
-        page.evaluate("() => { document.activeElement.blur(); window.scrollTo(0, 0); }")
-        chromium.set_scheme(page, "light")
+        scheme = page.evaluate("""() => {
+          document.activeElement.blur();
+          window.scrollTo(0, 0);
+          return document.documentElement.dataset.mode;
+        }""")
+        if scheme != "light":
+            chromium.set_scheme(page, "light")
 
 
 @pytest.fixture(scope="session")

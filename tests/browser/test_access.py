@@ -13,22 +13,40 @@ pytestmark = [pytest.mark.browser, pytest.mark.built, pytest.mark.timeout(180)]
 
 PAGES = [*chromium.book_pages(), "search.html"]
 LONGEST = "book/03_2_2_ar_steps.html"
-# The words of code have a test of their own: axe would look at each of thousands, for minutes.
+WITH_FORMULAS = [
+    name
+    for name in chromium.book_pages()
+    if "<mjx-math" in (chromium.HTML / name).read_text(encoding="utf-8")
+]
+# The words of code and the letters of formulas have tests of their own. Axe would look at each of
+# thousands, for minutes, also where it is told to leave them out; so they leave the page meanwhile.
 AXE = """async (rules) => {
-  const page = {include: [["body"]], exclude: [[".highlight pre"]]};
-  const found = await axe.run(page, {resultTypes: ["violations"], ...rules});
+  const boxes = [...document.querySelectorAll(".highlight pre, mjx-math")];
+  const contents = boxes.map((box) => [...box.childNodes]);
+  boxes.forEach((box) => box.replaceChildren());
+  const page = {include: [["body"]], exclude: [[".highlight pre"], ["mjx-math"]]};
+  const found = await axe.run(page, {resultTypes: ["violations"], preload: false, ...rules});
+  boxes.forEach((box, i) => box.replaceChildren(...contents[i]));
   return found.violations.map((v) => [v.id, ...v.nodes.slice(0, 5).map((n) => n.target.join(" "))]);
 }"""
 # What depends on the colour scheme.
 COLOURS_ALONE = {"runOnly": ["color-contrast"]}
-# Each colour of code, and the one that it stands on.
-CODE_COLOURS = """() => {
+CODE, LETTERS = ".bd-article .highlight pre span", "mjx-math mjx-c"
+# Each colour of some elements' text, and the one that it stands on.
+COLOURS = """(selector) => {
+  const grounds = new Map();
   const ground = (e) => {
-    const colour = getComputedStyle(e).backgroundColor;
-    return /, 0\\)$|transparent/.test(colour) ? ground(e.parentElement) : colour;
+    if (!grounds.has(e)) {
+      const colour = getComputedStyle(e).backgroundColor;
+      const [red, green, blue, opacity = 1] = colour.match(/[\\d.]+/g).map(Number);
+      const below = opacity < 1 ? ground(e.parentElement) : [0, 0, 0];
+      const mixed = (c, i) => Math.round(opacity * c + (1 - opacity) * below[i]);
+      grounds.set(e, [red, green, blue].map(mixed));
+    }
+    return grounds.get(e);
   };
-  const pairs = [...document.querySelectorAll(".bd-article .highlight pre span")]
-    .filter((e) => e.textContent.trim()).map((e) => getComputedStyle(e).color + "/" + ground(e));
+  const pairs = [...document.querySelectorAll(selector)].filter((e) => e.textContent.trim())
+    .map((e) => `${getComputedStyle(e).color}/rgb(${ground(e)})`);
   return [...new Set(pairs)].map((pair) => pair.split("/"));
 }"""
 WEIGHTS = """() => ["h1", "h2", "h3", "h4"]
@@ -56,8 +74,29 @@ def test_axe_finds_nothing_in_either_scheme(visit: chromium.Visit, axe: str) -> 
 @pytest.mark.parametrize("colours", ["light", "dark"])
 def test_code_is_readable_in_both_schemes(visit: chromium.Visit, colours: str) -> None:
     chromium.set_scheme(visit.page, colours)
-    pairs = visit.page.evaluate(CODE_COLOURS)
+    pairs = visit.page.evaluate(COLOURS, CODE)
     assert len(pairs) >= 5
+    faint = [pair for pair in pairs if contrast(*pair) < 4.5]
+    assert faint == []
+
+
+@pytest.mark.parametrize("visit", [LONGEST], indirect=True)
+def test_with_reduced_motion_colours_change_at_once(visit: chromium.Visit) -> None:
+    n_moving = visit.page.evaluate("""() => {
+      document.documentElement.dataset.theme = "dark";
+      return document.getAnimations().length;
+    }""")
+    assert n_moving == 0
+
+
+@pytest.mark.parametrize("visit", WITH_FORMULAS, indirect=True)
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_letters_of_formulas_are_readable_in_both_schemes(
+    visit: chromium.Visit, colours: str
+) -> None:
+    chromium.set_scheme(visit.page, colours)
+    pairs = visit.page.evaluate(COLOURS, LETTERS)
+    assert pairs
     faint = [pair for pair in pairs if contrast(*pair) < 4.5]
     assert faint == []
 

@@ -26,8 +26,9 @@ SCROLL_BARS = """() => [...document.querySelectorAll(".math, .math *")].flatMap(
   const padding = parseFloat(style.paddingLeft) + parseFloat(style.paddingRight);
   const wide = e.closest("div.math")
     && e.querySelector("mjx-math")?.offsetWidth > e.clientWidth - padding;
+  if (!beside && (!below || wide)) return [];
   const what = `${e.closest(".math").textContent.slice(0, 40)} ${e.clientWidth}×${e.clientHeight}`;
-  return beside || (below && !wide) ? [`${beside ? "beside" : "below"}: ${what}`] : [];
+  return [`${beside ? "beside" : "below"}: ${what}`];
 })"""
 TAB_STOPS = """() => [...document.querySelectorAll(".math, .math *")]
   .filter((e) => e.tabIndex >= 0 && !e.matches(".headerlink"))
