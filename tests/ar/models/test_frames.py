@@ -42,8 +42,9 @@ def test_a_frame_depends_on_the_last_frames_and_on_no_other(n_past):
         assert seen.tolist() == [i <= t <= i + n_past for t in range(7)]
 
 
-def test_the_probabilities_of_all_next_frames_sum_to_one():
-    network, before = model(), films(1, 2, side=2)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_the_probabilities_of_all_next_frames_sum_to_one(dtype):
+    network, before = model().to(dtype), films(1, 2, side=2)
     total = 0.0
     for pixels in itertools.product((0.0, 1.0), repeat=4):
         film = torch.cat([before, torch.tensor(pixels).view(1, 1, 2, 2)], dim=1)

@@ -169,3 +169,12 @@ def test_wrong_inputs_are_refused():
     # Called itself: the shape checks of the tests would refuse these labels first.
     with pytest.raises(ValueError, match=r"expected labels of shape \(2,\), got \(3,\)"):
         as_labels(torch.tensor([0, 1, 2]), conditional.config.n_classes, batch_size=2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_probabilities_in_half_precision_sum_to_one_too(dtype):
+    """What the network rounds is a distribution all the same."""
+    model = tiny(image_shape=(2, 2)).to(dtype)
+    images = torch.tensor(list(itertools.product((0, 1), repeat=4))).view(16, 2, 2)
+    nll = model.nll(images).detach().double().sum(dim=(1, 2))
+    assert float(nll.neg().exp().sum()) == pytest.approx(1, abs=1e-5)
