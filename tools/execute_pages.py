@@ -8,9 +8,13 @@ the others are stored.
 
 import json
 import os
+import shutil
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -21,6 +25,7 @@ from run_pages import PageRun, run_page
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 ROOT = Path(__file__).resolve().parent.parent
+PROFILE = Path(__file__).with_name("page_profile.py")
 BUDGETS = ROOT / "book" / "budgets.json"
 N_WORKERS_AT_MOST = 8
 
@@ -57,6 +62,16 @@ def n_cores() -> int:
     return os.cpu_count() or 1
 
 
+@contextmanager
+def kernel_environment() -> Iterator[dict[str, str]]:
+    """Make a profile of IPython whose kernels draw every form of a figure; name it in variables."""
+    with tempfile.TemporaryDirectory() as folder:
+        profile = Path(folder, "profile_default")
+        profile.mkdir()
+        shutil.copyfile(PROFILE, profile / "ipython_config.py")
+        yield {**os.environ, "IPYTHONDIR": folder}
+
+
 def execute_missing(folder: Path) -> list[str]:
     """Execute what the cache lacks, store it, and return the names of the pages that failed.
 
@@ -74,9 +89,9 @@ def execute_missing(folder: Path) -> list[str]:
     print(f"Executing {len(waiting)} pages, {n_workers} at a time.", flush=True)
     failed = []
     started = time.monotonic()
-    with ThreadPoolExecutor(n_workers) as pool:
+    with kernel_environment() as environment, ThreadPoolExecutor(n_workers) as pool:
         futures: dict[Future[PageRun], Path] = {
-            pool.submit(run_page, path, seconds_cell=timeout): path for path in waiting
+            pool.submit(run_page, path, environment, seconds_cell=timeout): path for path in waiting
         }
         for future in as_completed(futures):
             path, run = futures[future], future.result()

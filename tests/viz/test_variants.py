@@ -1,0 +1,133 @@
+"""Forms of figures for a phone and for a dark page: same drawing, letters that can be read."""
+
+import io
+import re
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex, to_rgb
+from PIL import Image
+
+from aigc_tutorial.viz.style import INK, PALETTE, contrast_ratio, new_axes, style
+from aigc_tutorial.viz.variants import (
+    PHONE_WIDTH,
+    SMALLEST,
+    figure_variants,
+    in_the_dark,
+    phone_layout,
+)
+
+STYLES = Path(__file__).parents[2] / "book" / "_static"
+PAGE = "#121212"
+"""The theme's page in the dark."""
+
+
+def pixels(png):
+    with Image.open(io.BytesIO(png)) as image:
+        return np.asarray(image.convert("RGBA"))
+
+
+def dark(colour):
+    return tuple(in_the_dark(np.array(to_rgb(colour))))
+
+
+def curves(n_panels, **sizes):
+    with style():
+        figure, axes = plt.subplots(1, n_panels, figsize=(7, 2.4), sharey=True, squeeze=False)
+        for number, ax in enumerate(axes[0]):
+            ax.plot([0, 1], [0, number + 1])
+            ax.set_title(f"panel {number}", **sizes)
+            ax.set_xlabel("steps")
+        axes[0, 0].set_ylabel("loss")
+    return figure, list(axes[0])
+
+
+def test_ink_and_lines_stand_out_on_a_dark_page():
+    assert contrast_ratio(to_hex(dark(INK)), PAGE) >= 7  # enhanced contrast of text
+    assert min(contrast_ratio(to_hex(dark(colour)), PAGE) for colour in PALETTE) >= 3
+
+
+def test_dark_colours_are_those_of_the_filter_in_the_style_sheets():
+    """Figures without pictures are turned by the browser, the others here."""
+    css = (STYLES / "figures.css").read_text(encoding="utf-8")
+    assert re.findall(r"invert\(([\d.]+)\) hue-rotate\((\d+)deg\)", css) == [("0.93", "180")]
+    assert dark("white") == pytest.approx((0.07, 0.07, 0.07))
+    assert dark("black") == pytest.approx((0.93, 0.93, 0.93))
+    red, green, blue = dark("#0072B2")
+    assert blue > green > red  # blue stays blue
+
+
+def test_a_narrow_figure_has_no_further_form():
+    with style():
+        figure = new_axes(PHONE_WIDTH - 0.2, 2).figure
+    assert figure_variants(figure) == {}
+
+
+def test_a_wide_figure_is_drawn_again_for_a_phone_and_left_as_it_was():
+    figure, axes = curves(3, fontsize=7)
+    figure.draw_without_rendering()
+    before = [ax.get_position().bounds for ax in axes]
+    variants = figure_variants(figure)
+    assert variants.keys() == {"phone"}
+    assert pixels(variants["phone"]).shape[1] <= (PHONE_WIDTH + 0.4) * figure.dpi
+    figure.draw_without_rendering()
+    assert figure.get_size_inches().tolist() == [7, 2.4]
+    assert [ax.get_position().bounds for ax in axes] == before
+    assert [ax.get_ylabel() for ax in axes] == ["loss", "", ""]
+    assert axes[1].title.get_fontsize() == 10
+    assert axes[1]._left_title.get_fontsize() == 7
+
+
+def test_axes_of_a_grid_stand_in_fewer_columns_and_tell_their_values():
+    figure, axes = curves(4, fontsize=7)
+    with phone_layout(figure, 2):
+        places = [ax.get_position() for ax in axes]
+        assert places[0].x0 == pytest.approx(places[2].x0, abs=0.01)
+        assert places[2].y1 < places[0].y0
+        assert axes[2].get_ylabel() == "loss"
+        assert axes[2].yaxis.get_tick_params()["labelleft"]
+        assert min(ax._left_title.get_fontsize() for ax in axes) == SMALLEST
+    assert not axes[2].yaxis.get_tick_params()["labelleft"]
+
+
+def test_a_long_title_is_broken_into_lines():
+    title = "Training loss of three models; every character is seen less than once, the last twice"
+    with style():
+        ax = new_axes(7, 2)
+        ax.plot([0, 1])
+        ax.set_title(title)
+    with phone_layout(ax.figure, 1):
+        lines = ax._left_title.get_text().split("\n")
+        assert len(lines) > 1
+        assert " ".join(lines) == title
+    assert ax._left_title.get_text() == title
+
+
+def test_a_figure_whose_text_would_collide_keeps_its_wide_form():
+    with style():
+        ax = new_axes(9, 2)
+        ax.plot(range(40))
+        ax.set_xticks(range(0, 40, 2), [f"word {i}" for i in range(20)], fontsize=6)
+    assert figure_variants(ax.figure) == {}
+
+
+def test_pictures_keep_their_pixels_in_the_dark_and_the_ink_around_them_turns():
+    rng = np.random.default_rng(0)
+    with style():
+        ax = new_axes(3, 3)
+        ax.imshow(rng.random((4, 4)), cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
+        ax.set_axis_off()
+        ax.set_title("title")
+    ax.figure.draw_without_rendering()
+    plain = io.BytesIO()
+    ax.figure.savefig(plain, format="png", bbox_inches="tight", pad_inches=0.1)
+    light, turned = pixels(plain.getvalue()), pixels(figure_variants(ax.figure)["dark"])
+    assert light.shape == turned.shape
+    middle = (slice(light.shape[0] // 3, -light.shape[0] // 4), slice(60, -60))
+    assert (light[middle] == turned[middle]).all()
+    ink = light[:40][..., 3] == 255
+    assert ink.any()
+    assert light[:40][ink][..., :3].max() < 80
+    assert turned[:40][ink][..., :3].min() > 150
