@@ -22,8 +22,8 @@ def parameter(item: pytest.Item, fixture: str) -> str:
     return str(callspec.params.get(fixture, "")) if callspec else ""
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Put tests of the same page side by side: those on a phone last, and the rest before all."""
 
     def place(item: pytest.Item) -> tuple[str, int]:
@@ -41,6 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if name:
             item.add_marker(pytest.mark.xdist_group(name))
     items.sort(key=place)
+    yield
 
 
 @pytest.fixture(scope="session")
