@@ -228,8 +228,7 @@ def _restack(figure: Figure, n_columns: int, restore: Restore) -> None:
     row = height / grid.nrows
     if scaled:
         row *= (PHONE_WIDTH / n_columns) / (width / grid.ncols)
-    else:
-        row = min(max(row, _LOWEST_ROW), _HIGHEST_ROW)
+    row = min(max(row, _LOWEST_ROW), _HIGHEST_ROW)
     figure.set_size_inches(PHONE_WIDTH, row * n_rows)
     new = GridSpec(n_rows, n_columns, figure=figure)
     for place, ax in enumerate(cells):
