@@ -196,7 +196,7 @@ def main(folder: Path) -> None:
     results["conditional"] = conditional_step(engine)
     results["whole"] = whole_run(folder, "whole", engine)
     try:
-        whole_run(folder, "parts", Interrupted(9))
+        whole_run(folder, "parts", Interrupted(13))
     except KeyboardInterrupt:
         results["parts"] = whole_run(folder, "parts", engine)
     torch.save(results, folder / f"results {engine.rank}.pt")
