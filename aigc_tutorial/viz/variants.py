@@ -12,7 +12,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from io import BytesIO
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -40,6 +40,7 @@ SMALLEST = 9.0
 DARK_WHITE = 0.93
 """What white becomes, 1 being black: ``invert(0.93) hue-rotate(180deg)`` in the style sheets."""
 
+_TICKS: tuple[Literal["major", "minor"], ...] = ("major", "minor")
 _PADDING = 0.1  # inches around what is drawn, as Jupyter has it
 _LUMA = np.array([0.213, 0.715, 0.072])
 _LOWEST_ROW, _HIGHEST_ROW = 1.0, 2.8  # inches of a row of axes that was moved
@@ -294,7 +295,7 @@ def _enlarge_text(figure: Figure, restore: Restore) -> None:
     """Bring small text to a size that can be read."""
     for ax in figure.axes:
         for axis in (ax.xaxis, ax.yaxis):
-            for which in ("major", "minor"):
+            for which in _TICKS:
                 labels = axis.get_ticklabels(which=which)
                 size = labels[0].get_fontsize() if labels else SMALLEST
                 if size < SMALLEST:
@@ -309,22 +310,27 @@ def _enlarge_text(figure: Figure, restore: Restore) -> None:
 def _wrap_titles(figure: Figure, restore: Restore) -> None:
     """Break titles and names of axes that are longer than there is room."""
     whole = figure.bbox.width
-    if (above := figure.get_suptitle()) and (text := figure._suptitle):
-        _wrap(text, above, whole, lambda t: t.get_window_extent().width, restore)
+    for text in figure.texts:
+        _wrap(text, whole, _width, restore)
     for ax in figure.axes:
         room = ax.bbox.width if len(_placed(figure)) > 1 else whole - ax.bbox.x0
-        for title in (ax.title, ax._left_title, ax._right_title, ax.xaxis.label):
-            _wrap(title, title.get_text(), room, lambda t: t.get_window_extent().width, restore)
-        name = ax.yaxis.label
-        _wrap(
-            name, name.get_text(), ax.bbox.height, lambda t: t.get_window_extent().height, restore
-        )
+        titles = [a for a in ax.get_children() if isinstance(a, Text) and a not in ax.texts]
+        for title in (*titles, ax.xaxis.label):
+            _wrap(title, room, _width, restore)
+        _wrap(ax.yaxis.label, ax.bbox.height, _height, restore)
 
 
-def _wrap(
-    text: Text, words: str, room: float, size: Callable[[Text], float], restore: Restore
-) -> None:
+def _width(text: Text) -> float:
+    return float(text.get_window_extent().width)
+
+
+def _height(text: Text) -> float:
+    return float(text.get_window_extent().height)
+
+
+def _wrap(text: Text, room: float, size: Callable[[Text], float], restore: Restore) -> None:
     """Break a text into as few lines as fit the room, in pixels; formulas are not broken."""
+    words = text.get_text()
     if not words.strip() or size(text) <= room or ("$" in words and text.get_parse_math()):
         return
     restore.callback(text.set_text, words)
@@ -336,12 +342,12 @@ def _wrap(
 
 
 def _straighten_legends(figure: Figure, restore: Restore) -> None:
-    """Write a legend that is wider than its axes in one column, and one beside them under them."""
+    """Write a legend that is wider than its axes in one column."""
     for ax in figure.axes:
         legend = ax.get_legend()
         if legend is None or legend.get_window_extent().width <= ax.bbox.width:
             continue
-        columns = legend._ncols
+        columns = vars(legend)["_ncols"]
         restore.callback(legend.set_ncols, columns)
         legend.set_ncols(1)
 

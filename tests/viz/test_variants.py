@@ -10,7 +10,7 @@ import pytest
 from matplotlib.colors import to_hex, to_rgb
 from PIL import Image
 
-from aigc_tutorial.viz.style import INK, PALETTE, contrast_ratio, new_axes, style
+from aigc_tutorial.viz.style import INK, PALETTE, contrast_ratio, style
 from aigc_tutorial.viz.variants import (
     PHONE_WIDTH,
     SMALLEST,
@@ -61,7 +61,7 @@ def test_dark_colours_are_those_of_the_filter_in_the_style_sheets():
 
 def test_a_narrow_figure_has_no_further_form():
     with style():
-        figure = new_axes(PHONE_WIDTH - 0.2, 2).figure
+        figure, _ = plt.subplots(figsize=(PHONE_WIDTH - 0.2, 2))
     assert figure_variants(figure) == {}
 
 
@@ -95,35 +95,35 @@ def test_axes_of_a_grid_stand_in_fewer_columns_and_tell_their_values():
 def test_a_long_title_is_broken_into_lines():
     title = "Training loss of three models; every character is seen less than once, the last twice"
     with style():
-        ax = new_axes(7, 2)
+        figure, ax = plt.subplots(figsize=(7, 2))
         ax.plot([0, 1])
         ax.set_title(title)
-    with phone_layout(ax.figure, 1):
-        lines = ax._left_title.get_text().split("\n")
+    with phone_layout(figure, 1):
+        lines = ax.get_title(loc="left").split("\n")
         assert len(lines) > 1
         assert " ".join(lines) == title
-    assert ax._left_title.get_text() == title
+    assert ax.get_title(loc="left") == title
 
 
 def test_a_figure_whose_text_would_collide_keeps_its_wide_form():
     with style():
-        ax = new_axes(9, 2)
+        figure, ax = plt.subplots(figsize=(9, 2))
         ax.plot(range(40))
         ax.set_xticks(range(0, 40, 2), [f"word {i}" for i in range(20)], fontsize=6)
-    assert figure_variants(ax.figure) == {}
+    assert figure_variants(figure) == {}
 
 
 def test_pictures_keep_their_pixels_in_the_dark_and_the_ink_around_them_turns():
     rng = np.random.default_rng(0)
     with style():
-        ax = new_axes(3, 3)
+        figure, ax = plt.subplots(figsize=(3, 3))
         ax.imshow(rng.random((4, 4)), cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
         ax.set_axis_off()
         ax.set_title("title")
-    ax.figure.draw_without_rendering()
+    figure.draw_without_rendering()
     plain = io.BytesIO()
-    ax.figure.savefig(plain, format="png", bbox_inches="tight", pad_inches=0.1)
-    light, turned = pixels(plain.getvalue()), pixels(figure_variants(ax.figure)["dark"])
+    figure.savefig(plain, format="png", bbox_inches="tight", pad_inches=0.1)
+    light, turned = pixels(plain.getvalue()), pixels(figure_variants(figure)["dark"])
     assert light.shape == turned.shape
     middle = (slice(light.shape[0] // 3, -light.shape[0] // 4), slice(60, -60))
     assert (light[middle] == turned[middle]).all()
