@@ -3,8 +3,8 @@
 ``make mutants PART=gan DIGITS=37`` copies the repository to ``.cache/mutants/gan``, lets mutmut
 change that subpackage in the copy, one place at a time, and runs the subpackage's tests on each
 change. A sample is the changes whose number ends in one of the digits: two digits are a fifth of
-all, and other digits are other changes. In the copy, ``mutmut show NAME`` prints a change that
-survived.
+all, and other digits are other changes; with ``--minutes 10`` it is as many of these as ten minutes
+take, file by file. In the copy, ``mutmut show NAME`` prints a change that survived.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -26,6 +27,7 @@ from aigc_tutorial.files import replace_file
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks/results/mutants.json"
+MUTMUT = str(Path(sys.executable).with_name("mutmut"))
 # The tests of the subpackage's own folder. What takes minutes for one change is left out.
 TESTS = {
     "ar": ["tests/ar"],
@@ -66,21 +68,37 @@ def copy_repository(target: Path) -> None:
             shutil.copy2(ROOT / name, target / name)
 
 
-def outcomes(part: str, files: str, tests: list[str], digits: str) -> dict[str, str]:
-    """Try the changes of a part, and return what became of each: "killed", "survived" and so on."""
+def try_changes(
+    part: str, files: str, tests: list[str], digits: str, minutes: float | None
+) -> Path:
+    """Try the changes of a part, for so long at most, and return the folder that knows them."""
     folder = ROOT / ".cache/mutants" / part
     shutil.rmtree(folder, ignore_errors=True)
     copy_repository(folder)
     settings = SETTINGS.format(pattern=f"{part}/{files}", tests="\n  ".join(tests))
     (folder / "setup.cfg").write_text(settings)
-    command = str(Path(sys.executable).with_name("mutmut"))
     sample = f"aigc_tutorial.{part}.*__mutmut_*[{digits}]"
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.run(
-        [command, "run", "--max-children", "1", sample], cwd=folder, env=environment, check=True
+    process = subprocess.Popen(
+        [MUTMUT, "run", "--max-children", "1", sample],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        start_new_session=True,
     )
+    try:
+        returned = process.wait(None if minutes is None else 60 * minutes)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+    else:
+        if returned != 0:
+            raise SystemExit("mutmut failed; what it said stands above")
+    return folder
+
+
+def outcomes(folder: Path) -> dict[str, str]:
+    """What became of each change that was tried: "killed", "survived" and so on."""
     listing = subprocess.run(
-        [command, "results", "--all", "true"],
+        [MUTMUT, "results", "--all", "true"],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -122,10 +140,13 @@ def main() -> None:
     parser.add_argument("--digits", default="0-9", help="last digits of the changes to try")
     parser.add_argument("--files", default="*", help="pattern of the part's files")
     parser.add_argument("--tests", nargs="+", help="test files or folders, instead of the part's")
+    parser.add_argument("--minutes", type=float, help="stop after so long; by default at the end")
     options = parser.parse_args()
     tests = options.tests or TESTS[options.part]
     started = time.perf_counter()
-    found = outcomes(options.part, options.files, tests, options.digits)
+    found = outcomes(
+        try_changes(options.part, options.files, tests, options.digits, options.minutes)
+    )
     result = {
         "tests": tests,
         "digits": options.digits,
