@@ -186,3 +186,26 @@ def test_a_number_left_over_without_a_count_is_that_of_a_single_process(monkeypa
         monkeypatch.setenv("RANK", rank)
         with pytest.raises(ValueError, match="do not describe one of several processes"):
             Engine(device="cpu")
+
+
+def test_a_gradient_that_one_process_lacks_is_zero_there(monkeypatch):
+    """Of three parts this process used the first, another one the first two, nobody the third."""
+    parts = [
+        nn.Parameter(torch.zeros(2)),
+        nn.Parameter(torch.zeros(3)),
+        nn.Parameter(torch.zeros(1)),
+    ]
+    frozen = nn.Parameter(torch.zeros(4), requires_grad=False)
+    parts[0].grad = torch.tensor([1.0, 2.0])
+    of_other = torch.tensor([1.0, 1.0, 0.0, 3.0, -2.0, 4.0, 6.0, 8.0, 0.0])  # flags, then gradients
+
+    def add_other(flat):
+        flat += of_other
+
+    monkeypatch.setattr(engine_module.distributed, "all_reduce", add_other)
+    engine_module._average_gradients([*parts, frozen], 2)
+    assert parts[0].grad.tolist() == [2.0, 0.0]
+    assert parts[1].grad is not None
+    assert parts[1].grad.tolist() == [2.0, 3.0, 4.0]
+    assert parts[2].grad is None
+    assert frozen.grad is None

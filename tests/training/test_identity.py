@@ -258,3 +258,23 @@ def test_a_name_says_what_is_bound_where_something_is():
     assert name_of(Odd()) != name_of(Odd(width=3))
     by_place, by_name = functools.partial(smoothed, 1.0), functools.partial(smoothed, target=1.0)
     assert len({name_of(by_place), name_of(by_name), name_of(functools.partial(smoothed))}) == 3
+
+
+def test_computed_numbers_agree_up_to_rounding_and_settings_to_the_bit():
+    checkpoint = training.checkpoint
+    loss, move = f"{checkpoint.FIRST_LOSSES}: a: b", f"{checkpoint.FIRST_MOVES}: layer: weight"
+    same = [
+        (loss, [1e-4], [1.1e-3]),  # below 1 it is the difference that counts
+        (loss, [100.0], [100.1]),
+        (move, [1e-4, 0.0], [1.04e-4, 0.0]),
+        ("betas", [0.9], [0.9]),
+    ]
+    other = [
+        (loss, [1e-4], [3e-3]),
+        (loss, [100.0], [101.0]),
+        (move, [1e-4, 0.0], [1.1e-4, 0.0]),
+        (move, [1e-4], [1e-4, 0.0]),
+        ("betas", [0.9], [0.9 + 1e-9]),
+    ]
+    assert all(checkpoint._agree(*case) for case in same)
+    assert not any(checkpoint._agree(*case) for case in other)
