@@ -77,7 +77,7 @@ widgets: ## Run one page with widgets as `make colab` does, which takes PAGES=wi
 
 built: $(STAMP) ## Test the built book, also in Chromium (15 minutes)
 	@test -f $(HTML) || { echo "There is no built book. Run: make book"; exit 1; }
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "built or browser" tests/book tests/browser $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n 2 -m "built or browser" tests/book tests/browser $(PYTEST_ARGS)
 
 kills: $(STAMP) ## Kill fifty training runs at random moments and compare them with runs left alone (4 minutes)
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/kill_runs.py --runs 50

@@ -6,12 +6,15 @@ they come. They run in the order of their pages, and those of a page on one work
 """
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import chromium
 import pytest
 from playwright.sync_api import Browser, ViewportSize
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 OF_A_PAGE = ("visit", "phone_visit")
 
@@ -22,8 +25,20 @@ def parameter(item: pytest.Item, fixture: str) -> str:
     return str(callspec.params.get(fixture, "")) if callspec else ""
 
 
-@pytest.hookimpl(wrapper=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+class PageScheduling(LoadScopeScheduling):
+    """Gives all tests of a page to one worker."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        page = re.search(r"[\[-]((?:book/[\w/]+|search)\.html)\]$", nodeid)
+        return page[1] if page else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> PageScheduling:
+    return PageScheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put tests of the same page side by side: those on a phone last, and the rest before all."""
 
     def place(item: pytest.Item) -> tuple[str, int]:
@@ -36,12 +51,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
             ("", 0),
         )
 
-    for item in items:
-        name, _ = place(item)
-        if name:
-            item.add_marker(pytest.mark.xdist_group(name))
     items.sort(key=place)
-    yield
 
 
 @pytest.fixture(scope="session")
