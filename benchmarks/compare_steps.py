@@ -37,7 +37,7 @@ def random_numbers(n: int, *shape: int) -> torch.Tensor:
     return torch.randint(n, shape, generator=torch.Generator().manual_seed(0))
 
 
-def seeded(function: Callable[..., Any]) -> dict[str, torch.Generator]:
+def seeded(function: Callable[..., Any]) -> dict[str, Any]:
     """A generator for ``function``, by the name that its tree gives to that argument."""
     name = "rng" if "rng" in inspect.signature(function).parameters else "generator"
     return {name: torch.Generator().manual_seed(0)}

@@ -22,7 +22,10 @@ from aigc_tutorial.integers import as_int64
 class HasImages(Protocol):
     """What holds its images in one tensor: :class:`~aigc_tutorial.data.ImageDataset`."""
 
-    images: Tensor
+    @property
+    def images(self) -> Tensor:
+        """Samples along the first dimension."""
+        ...
 
 
 Samples = Shaped[Tensor, "..."] | Shaped[np.ndarray, "..."] | HasImages | Sequence[Any]

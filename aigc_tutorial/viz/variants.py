@@ -154,7 +154,7 @@ def _pictures(ax: Axes) -> list[AxesImage | QuadMesh]:
     shown = [
         a for a in ax.get_children() if isinstance(a, AxesImage | QuadMesh) and a.get_visible()
     ]
-    return [a for a in shown if np.ndim(a.get_alpha()) == 0]
+    return [a for a in shown if not isinstance(a.get_alpha(), np.ndarray)]
 
 
 def _picture_boxes(figure: Figure) -> list[tuple[slice, slice]]:
@@ -210,7 +210,7 @@ def _grid(figure: Figure) -> GridSpec | None:
         return None
     grid = specs[0].get_gridspec()
     uneven = any(
-        len(set(ratios)) > 1 for ratios in (grid.get_width_ratios(), grid.get_height_ratios())
+        len(np.unique(ratios)) > 1 for ratios in (grid.get_width_ratios(), grid.get_height_ratios())
     )
     return grid if isinstance(grid, GridSpec) and not uneven else None
 
@@ -297,13 +297,14 @@ def _enlarge_text(figure: Figure, restore: Restore) -> None:
         for axis in (ax.xaxis, ax.yaxis):
             for which in _TICKS:
                 labels = axis.get_ticklabels(which=which)
-                size = labels[0].get_fontsize() if labels else SMALLEST
+                size = float(labels[0].get_fontsize()) if labels else SMALLEST
                 if size < SMALLEST:
                     restore.callback(axis.set_tick_params, which=which, labelsize=size)
                     axis.set_tick_params(which=which, labelsize=SMALLEST)
     for text in _texts(figure):
-        if text.get_fontsize() < SMALLEST:
-            restore.callback(text.set_fontsize, text.get_fontsize())
+        size = float(text.get_fontsize())
+        if size < SMALLEST:
+            restore.callback(text.set_fontsize, size)
             text.set_fontsize(SMALLEST)
 
 

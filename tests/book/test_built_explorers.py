@@ -9,7 +9,8 @@ import chromium
 import colab_cell
 import nbformat
 import pytest
-from bs4 import BeautifulSoup, SoupStrainer, Tag
+from bs4 import BeautifulSoup, Tag
+from bs4.filter import SoupStrainer
 from clean_notebooks import notebooks
 
 from tests.explorer_calls import explorer_calls

@@ -35,7 +35,7 @@ def test_figures_are_numbered_within_their_page_in_its_order() -> None:
     figures.caption_figures(APP, document)
     found = list(document.findall(nodes.figure))
     assert [figure["ids"] for figure in found] == [["figure-1"], ["figure-2"]]
-    words = [figure.next_node(nodes.caption).astext() for figure in found]
+    words = [caption.astext() for caption in document.findall(nodes.caption)]
     assert words == ["Figure 3.2.1-1 First.", "Figure 3.2.1-2 Second."]
 
 

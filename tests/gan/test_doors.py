@@ -122,7 +122,7 @@ class TestTraining:
 
     def test_nor_with_labels_in_a_list_and_a_checkpoint(self, tmp_path):
         torch.manual_seed(0)
-        sizes = {"image_shape": SHAPE, "n_classes": 2}
+        sizes: dict[str, Any] = {"image_shape": SHAPE, "n_classes": 2}
         networks = (
             gan.ConvGenerator(gan.ConvGeneratorConfig(3, channels=(4, 4), **sizes)),
             gan.ConvDiscriminator(gan.ConvDiscriminatorConfig(channels=(4, 4, 4), **sizes)),

@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 import torch
-from torch import nn
+from torch import distributed, nn
 
 from aigc_tutorial.training import Engine
 from aigc_tutorial.training import engine as engine_module
@@ -202,7 +202,7 @@ def test_a_gradient_that_one_process_lacks_is_zero_there(monkeypatch):
     def add_other(flat):
         flat += of_other
 
-    monkeypatch.setattr(engine_module.distributed, "all_reduce", add_other)
+    monkeypatch.setattr(distributed, "all_reduce", add_other)
     engine_module._average_gradients([*parts, frozen], 2)
     assert parts[0].grad.tolist() == [2.0, 0.0]
     assert parts[1].grad is not None

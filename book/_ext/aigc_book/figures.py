@@ -24,7 +24,8 @@ from sphinx.util import logging
 from sphinx.writers.html5 import HTML5Translator
 from sphinx.writers.text import TextTranslator
 
-from .page_order import Output, forms_of, is_cell, kind_of, part
+from .cell_code import Output
+from .page_order import forms_of, is_cell, kind_of, part
 from .pictures import size_of
 
 LOGGER = logging.getLogger(__name__)
@@ -135,8 +136,9 @@ def make_forms(image: nodes.image, variants: Mapping[str, str], folder: Path) ->
 def visit_html(self: HTML5Translator, node: Forms) -> None:
     """Write a ``<picture>`` for each scheme, or one whose ink the style sheet turns light."""
     address = {image["form"]: _address(self, image) for image in node.findall(nodes.image)}
-    width, _ = size_of(Path(self.builder.srcdir, node[0]["uri"])) or (0, 0)
-    alt = escape(node[0].get("alt", ""))
+    shown = _wide(node)
+    width, _ = size_of(Path(self.builder.srcdir, shown["uri"])) or (0, 0)
+    alt = escape(shown.get("alt", ""))
     if "dark" in address:
         schemes = [("only-light", "wide", "phone"), ("only-dark", "dark", "phone_dark")]
     else:
@@ -150,6 +152,11 @@ def visit_html(self: HTML5Translator, node: Forms) -> None:
     raise nodes.SkipNode
 
 
+def _wide(node: Forms) -> nodes.image:
+    """The form that every reader could be shown, and that has the description."""
+    return next(node.findall(nodes.image))
+
+
 def _address(self: HTML5Translator, image: nodes.image) -> str:
     name = self.builder.images.get(image["uri"], Path(image["uri"]).name)
     return f"{self.builder.imgpath}/{name}"
@@ -157,7 +164,7 @@ def _address(self: HTML5Translator, image: nodes.image) -> str:
 
 def visit_text(self: Any, node: Forms) -> None:
     """Write the description where there is no browser."""
-    self.add_text(node[0].get("alt", ""))
+    self.add_text(_wide(node).get("alt", ""))
     raise nodes.SkipNode
 
 
