@@ -10,9 +10,10 @@ The build asks for these forms while it runs the pages; in Jupyter there is one 
 
 import textwrap
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from io import BytesIO
 from typing import Literal, TypeAlias
+from warnings import catch_warnings, filterwarnings
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -46,6 +47,10 @@ _LUMA = np.array([0.213, 0.715, 0.072])
 _LOWEST_ROW, _HIGHEST_ROW = 1.0, 2.8  # inches of a row of axes that was moved
 
 
+class NoRoomError(ValueError):
+    """A figure's text leaves nothing to its axes."""
+
+
 def figure_variants(figure: Figure) -> dict[str, bytes]:
     """Draw the forms of a figure that a page needs beside the one that Jupyter shows.
 
@@ -65,7 +70,7 @@ def figure_variants(figure: Figure) -> dict[str, bytes]:
     if has_pictures:
         variants["dark"] = _png(_darkened(figure, _pixels(figure)))
     for n_columns in _column_counts(figure) if too_wide else ():
-        with phone_layout(figure, n_columns):
+        with suppress(NoRoomError), phone_layout(figure, n_columns):
             if _can_be_read(figure, n_crowded):
                 narrow = _pixels(figure)
                 variants["phone"] = _png(narrow)
@@ -95,15 +100,28 @@ def phone_layout(figure: Figure, n_columns: int) -> Iterator[None]:
     Args:
         figure: as it was made for a page's column.
         n_columns: columns of its grid of axes.
+
+    Raises:
+        NoRoomError: If its axes have no room beside their text.
     """
     with ExitStack() as restore:
         _restack(figure, n_columns, restore)
         _enlarge_text(figure, restore)
-        figure.draw_without_rendering()
+        with suppress(NoRoomError):  # before long titles are wrapped
+            _lay_out(figure)
         _wrap_titles(figure, restore)
         _straighten_legends(figure, restore)
-        figure.draw_without_rendering()
+        _lay_out(figure)
         yield
+
+
+def _lay_out(figure: Figure) -> None:
+    with catch_warnings():
+        filterwarnings("error", message=".* not applied because axes sizes collapsed")
+        try:
+            figure.draw_without_rendering()
+        except UserWarning as warning:
+            raise NoRoomError(*warning.args) from warning
 
 
 # ---- Drawing ----

@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -14,6 +15,7 @@ from aigc_tutorial.viz.style import INK, PALETTE, contrast_ratio, style
 from aigc_tutorial.viz.variants import (
     PHONE_WIDTH,
     SMALLEST,
+    NoRoomError,
     figure_variants,
     in_the_dark,
     phone_layout,
@@ -131,3 +133,14 @@ def test_pictures_keep_their_pixels_in_the_dark_and_the_ink_around_them_turns():
     assert ink.any()
     assert light[:40][ink][..., :3].max() < 80
     assert turned[:40][ink][..., :3].min() > 150
+
+
+def test_where_text_leaves_no_room_the_wide_form_stays():
+    figure, axes = curves(3)
+    for ax in axes:
+        ax.set_ylabel("\n".join(40 * ["a line of a label"]))  # wider than a phone
+    with pytest.raises(NoRoomError, match="collapsed"), phone_layout(figure, 1):
+        pass
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="constrained_layout not applied")
+        assert figure_variants(figure) == {}
