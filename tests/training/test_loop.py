@@ -64,6 +64,29 @@ def test_rows_and_callbacks_come_when_they_are_due():
     assert called == [0, 40, 40, 100]
 
 
+def test_the_last_row_is_there_though_no_row_is_due():
+    result = run(CountingTask(), batches(), budget=40, log_every=25, progress_bar=False)
+    assert result.history["n_images"] == [30, 40]
+
+
+def test_seconds_are_those_of_the_steps_and_add_up_over_a_resume(tmp_path, monkeypatch):
+    clock = itertools.count(step=0.5)  # it is read before and after each step
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: next(clock))
+
+    def stop(n_seen):
+        raise KeyboardInterrupt
+
+    def start(**given):
+        return run(CountingTask(), batches(), budget=100, progress_bar=False, **given)
+
+    folder: dict[str, Any] = {"checkpoint_folder": tmp_path, "checkpoint_every": 10}
+    assert start().seconds == pytest.approx(10 * 0.5)
+    with pytest.raises(KeyboardInterrupt):
+        start(at={50: stop}, **folder)
+    assert load_checkpoint(tmp_path)["n_seen"] > 0
+    assert start(at={50: lambda n_seen: None}, **folder).seconds == pytest.approx(10 * 0.5)
+
+
 def test_tokens_can_be_counted_instead():
     result = run(
         CountingTask(), batches(), budget=1_000, unit="tokens", count=lambda b: 25 * len(b),
