@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,7 +13,9 @@ from fontTools.ttLib import TTFont
 
 pytestmark = pytest.mark.built
 
-HTML = Path(__file__).resolve().parents[2] / "_build" / "html"
+ROOT = Path(__file__).resolve().parents[2]
+HTML = ROOT / "_build" / "html"
+NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
 PAGES = sorted(path.relative_to(HTML).as_posix() for path in HTML.glob("book/**/*.html"))
 
 
@@ -39,6 +42,19 @@ def test_pictures_keep_their_place_and_come_when_they_are_near(page: str) -> Non
     unsized = [p for p in pictures if not ({"width", "height"} <= set(p) or "style" in p)]
     assert unsized == []
     assert [p for p in pictures[1:] if p.get("loading") not in ("lazy", "eager")] == []
+
+
+def n_with_alt(notebook: Path) -> int:
+    """How many cells of a page draw a picture."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    return sum("image" in cell["metadata"].get("mystnb", {}) for cell in cells)
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_picture_of_a_cell_has_its_forms(notebook: Path) -> None:
+    html = (HTML / "book" / f"{notebook.stem}.html").read_text(encoding="utf-8")
+    assert html.count('<picture class="form') >= n_with_alt(notebook)
+    assert n_with_alt(notebook) == 0 or "-phone" in html or "-dark" in html
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -3,15 +3,19 @@
 import base64
 import hashlib
 import io
-import json
+from copy import deepcopy
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import nbformat
 import pytest
 from aigc_book import figures, pictures
 from docutils import nodes
 from docutils.utils import new_document
+from jupyter_cache import get_cache
+from jupyter_cache.base import CacheBundleIn
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 from PIL import Image
 
 from tests.book.test_page_order import PICTURE, make_cell, shown
@@ -63,19 +67,30 @@ def png(width: int) -> bytes:
     return stored.getvalue()
 
 
+def notebook(wide: bytes, forms: dict[str, str]) -> nbformat.NotebookNode:
+    """One cell whose figure has further forms."""
+    data = {"image/png": base64.b64encode(wide).decode(), figures.VARIANTS: forms}
+    output = new_output("display_data", data=data)
+    return new_notebook(cells=[new_code_cell("plt.show()", outputs=[output], execution_count=1)])
+
+
+def application(folder: Path, **config: Any) -> Any:
+    """What the extension asks of Sphinx while it reads the page `page.ipynb`."""
+    env = SimpleNamespace(docname="page", doc2path=lambda name: str(folder / f"{name}.ipynb"))
+    return SimpleNamespace(srcdir=folder, env=env, config=SimpleNamespace(**config))
+
+
 def written(variants: list[str], folder: Path) -> str:
     """A picture's HTML, from an executed notebook that holds it in these forms."""
     wide = png(1000)
     name = hashlib.sha256(wide).hexdigest()
     (folder / f"{name}.png").write_bytes(wide)
     forms = {form: base64.b64encode(png(600)).decode() for form in variants}
-    output = {"data": {"image/png": base64.b64encode(wide).decode(), figures.VARIANTS: forms}}
-    (folder / "page.ipynb").write_text(json.dumps({"cells": [{"outputs": [output]}]}))
+    nbformat.write(notebook(wide, forms), folder / "page.ipynb")
     image = nodes.image(uri=f"/{name}.png", alt="A <line>")
     form = nodes.container("", image, mime_type="image/png")
     document = page("1 Page", nodes.container("", form, nb_element="mime_bundle"))
-    app: Any = SimpleNamespace(srcdir=folder, env=SimpleNamespace(docname="page"))
-    figures.add_forms(app, document)
+    figures.add_forms(application(folder, nb_execution_mode="off"), document)
     (node,) = document.findall(figures.Forms)
     for one in node.findall(nodes.image):
         one["uri"] = one["uri"].lstrip("/")
@@ -95,6 +110,20 @@ def test_one_form_for_each_scheme_and_width(tmp_path: Path) -> None:
     assert 'class="form only-dark"' in dark
     assert 'srcset="_images/NAME-phone_dark.png"' in dark
     assert 'src="_images/NAME-dark.png"' in dark
+
+
+def test_forms_are_found_in_the_cache_of_executed_notebooks(tmp_path: Path) -> None:
+    page_with_outputs = notebook(png(1000), {"phone": "AAAA"})
+    bare = deepcopy(page_with_outputs)
+    bare.cells[0].outputs = []
+    source = tmp_path / "page.ipynb"
+    nbformat.write(bare, source)
+    folder = str(tmp_path / "cache")
+    get_cache(folder).cache_notebook_bundle(CacheBundleIn(page_with_outputs, str(source)))
+    app = application(tmp_path, nb_execution_mode="cache", nb_execution_cache_path=folder)
+    ((name, forms),) = figures.variants_of(figures.executed(app))
+    assert name == hashlib.sha256(png(1000)).hexdigest()
+    assert forms == {"phone": "AAAA"}
 
 
 def test_without_pictures_one_file_serves_both_schemes(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ same output: for a phone, and, where it holds pictures, for the dark scheme. The
 """
 
 import base64
-import json
 import re
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
@@ -18,7 +17,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import nbformat
 from docutils import nodes
+from jupyter_cache import get_cache
+from nbformat import NotebookNode
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.writers.html5 import HTML5Translator
@@ -97,20 +99,28 @@ def add_forms(app: Sphinx, doctree: nodes.document) -> None:
     if not pictures:
         return
     folder = Path(app.srcdir, pictures[0]["uri"].lstrip("/")).parent
-    drawn = dict(read_variants(folder / f"{app.env.docname}.ipynb"))
+    drawn = dict(variants_of(executed(app)))
     for image in pictures:
         name = Path(image["uri"]).stem
         if (variants := drawn.get(name)) is not None:
             image.parent.replace(image, make_forms(image, variants, folder))
 
 
-def read_variants(notebook: Path) -> Iterator[tuple[str, dict[str, str]]]:
+def executed(app: Sphinx) -> NotebookNode:
+    """Return the page that is read, with its outputs: MyST-NB drops those that it cannot show."""
+    source = app.env.doc2path(app.env.docname)
+    if app.config.nb_execution_mode != "cache":
+        return nbformat.read(source, nbformat.NO_CONVERT)
+    cache = get_cache(app.config.nb_execution_cache_path)
+    return cache.get_cache_bundle(cache.match_cache_file(source).pk).nb
+
+
+def variants_of(notebook: NotebookNode) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield, from an executed notebook, each figure's name and its further forms in base64."""
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    for output in (output for cell in cells for output in cell.get("outputs", [])):
+    for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
         data = output.get("data", {})
         if VARIANTS in data and "image/png" in data:
-            png = base64.b64decode("".join(data["image/png"]))
+            png = base64.b64decode(data["image/png"])
             yield sha256(png).hexdigest(), data[VARIANTS]
 
 
