@@ -3,6 +3,7 @@
 import itertools
 import math
 from inspect import unwrap
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,7 @@ def test_the_last_row_is_there_though_no_row_is_due():
 
 def test_seconds_are_those_of_the_steps_and_add_up_over_a_resume(tmp_path, monkeypatch):
     clock = itertools.count(step=0.5)  # it is read before and after each step
-    monkeypatch.setattr(loop.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
 
     def stop(n_seen):
         raise KeyboardInterrupt
