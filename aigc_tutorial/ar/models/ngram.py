@@ -38,7 +38,8 @@ class NGramConfig(Config):
         self.require("vocab_size", "order", at_least=1)
         if not 0 < self.discount < 1:
             raise ValueError(f"discount must lie between 0 and 1, got {self.discount}")
-        if (self.vocab_size + 1) ** self.order >= 2**63:
+        # From order 63 on no vocabulary is small enough; a huge power would be computed for ever.
+        if (self.vocab_size + 1) ** min(self.order, 63) >= 2**63:
             raise ValueError(
                 f"{self.order}-grams of {self.vocab_size} tokens cannot be numbered in 64 bits; "
                 "take a lower order or a smaller vocabulary"

@@ -172,5 +172,9 @@ def test_what_cannot_be_counted_is_refused():
         NGramConfig(5, discount=1.0)
     with pytest.raises(ValueError, match="cannot be numbered in 64 bits"):
         NGramConfig(50_257, order=5)
+    assert NGramConfig(1, order=62).order == 62  # 2 to the power of 62 can be told from others
+    for order in (63, 10**18):  # the second is not computed, which would take for ever
+        with pytest.raises(ValueError, match=f"{order}-grams of 1 tokens cannot be numbered"):
+            NGramConfig(1, order=order)
     with pytest.raises(ValueError, match="tokens must lie in 0 … 4"):
         NGramModel(NGramConfig(5)).fit(torch.tensor([0, 5]))
