@@ -77,7 +77,7 @@ def expect_band(
     outside = [number for number in numbers if not low <= number <= high]
     # Where the band fails, rounded values could seem to lie in it.
     written = [
-        typeset_number(repr(number)) if outside else _measured(number, low, high)
+        typeset_number(repr(number).removesuffix(".0")) if outside else _measured(number, low, high)
         for number in numbers
     ]
     measured = ", ".join(written) + after
