@@ -29,10 +29,10 @@ from PIL import Image
 Restore: TypeAlias = ExitStack
 """Undoes on leaving what was done to a figure."""
 
-PHONE_WIDTH = 3.9
-"""Inches. With its padding and at a phone's 340 pixels, text of 9 points is 10 pixels high."""
+PHONE_WIDTH = 3.5
+"""Inches. In the 317 pixels that a phone of 360 leaves, text of 9 points is 10 pixels high."""
 
-NARROWEST = 1.9
+NARROWEST = 1.7
 """Inches that a column of axes needs; below, the grid has fewer columns."""
 
 SMALLEST = 9.0

@@ -45,6 +45,6 @@ def test_a_page_loads_the_form_that_it_shows(
     assert seen
     assert seen <= asked
     assert not ({address for figure in figures for address in figure["all"]} - seen) & asked
-    assert min(figure["letters"] for figure in figures) >= 9.4  # 9 points, at 150 dots an inch
+    assert min(figure["letters"] for figure in figures) >= 10  # of 9 points, at 150 dots an inch
     phones = [address for address in seen if "-phone" in address]
     assert bool(phones) == (width == 360)

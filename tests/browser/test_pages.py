@@ -16,7 +16,8 @@ EACH = pytest.mark.parametrize("visit", PAGES, indirect=True)
 TOO_WIDE = """() => [...document.querySelectorAll(".bd-article *")].filter((e) => {
   const limit = document.documentElement.clientWidth;
   if (e.getBoundingClientRect().right <= limit + 1) return false;
-  const drawn = e instanceof SVGElement;  // a drawing clips itself; what holds it may scroll
+  // A drawing or picture clips itself; what holds it may scroll.
+  const drawn = e instanceof SVGElement || e instanceof HTMLImageElement;
   for (let p = drawn ? e.parentElement : e; p; p = p.parentElement)
     if (getComputedStyle(p).overflowX !== "visible") return p === e && e.clientWidth > limit;
   return true;
