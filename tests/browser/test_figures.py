@@ -48,3 +48,12 @@ def test_a_page_loads_the_form_that_it_shows(
     assert min(figure["letters"] for figure in figures) >= 10  # of 9 points, at 150 dots an inch
     phones = [address for address in seen if "-phone" in address]
     assert bool(phones) == (width == 360)
+
+
+@pytest.mark.parametrize("visit", chromium.book_pages(), indirect=True)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_caption_is_seen(visit: chromium.Visit, scheme: str) -> None:
+    chromium.set_scheme(visit.page, scheme)
+    captions = "[...document.querySelectorAll('figure.captioned > figcaption')]"
+    hidden = visit.page.evaluate(f"() => {captions}.filter((c) => !c.offsetHeight).length")
+    assert hidden == 0
