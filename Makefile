@@ -48,7 +48,7 @@ $(STAMP): pyproject.toml constraints.txt
 book: $(STAMP) ## Execute the notebooks and render the book to _build/html (about 18 minutes on two cores; under 1 minute when nothing changed)
 	@$(STRANGER) PYTHONPATH=book/_ext $(BIN)/python tools/build_book.py
 
-test: $(STAMP) ## Lint, types, floors, unit tests, notebooks, one with widgets also as on Colab, book, browser (about an hour; the summary comes last)
+test: $(STAMP) ## Lint, types, floors, unit tests, notebooks, one with widgets also as on Colab, book, browser (about 50 minutes; the summary comes last)
 	@$(BIN)/python tools/run_stages.py lint unit notebooks widgets book built
 
 lint: $(STAMP) ## Check format, lint, types and the floors between subpackages (1 minute)
@@ -75,7 +75,7 @@ colab: $(STAMP) ## Run the pages with Colab's own versions of the packages (10 m
 widgets: ## Run one page with widgets as `make colab` does, which takes PAGES=widgets for all of them (2 minutes)
 	@$(MAKE) --no-print-directory colab PAGES=04_2_2_ar_math
 
-built: $(STAMP) ## Test the built book, also in Chromium (15 minutes)
+built: $(STAMP) ## Test the built book, also in Chromium (7 minutes)
 	@test -f $(HTML) || { echo "There is no built book. Run: make book"; exit 1; }
 	@$(BIN)/python -m pytest -n 2 -m "built or browser" tests/book tests/browser $(PYTEST_ARGS)
 

@@ -144,18 +144,24 @@ def main() -> None:
     options = parser.parse_args()
     tests = options.tests or TESTS[options.part]
     started = time.perf_counter()
-    found = outcomes(
-        try_changes(options.part, options.files, tests, options.digits, options.minutes)
-    )
+    folder = try_changes(options.part, options.files, tests, options.digits, options.minutes)
+    minutes = (time.perf_counter() - started) / 60
+    record(f"{options.part}/{options.files}", tests, options.digits, outcomes(folder), minutes)
+
+
+def record(
+    files: str, tests: list[str], digits: str, found: dict[str, str], minutes: float
+) -> None:
+    """Write the counts beside those of the other files, and print them."""
     result = {
         "tests": tests,
-        "digits": options.digits,
+        "digits": digits,
         "counts": dict(Counter(found.values())),
         "survivors": sorted(n for n, o in found.items() if o in {"survived", "no tests"}),
         "date": datetime.date.today().isoformat(),
-        "minutes": round((time.perf_counter() - started) / 60, 1),
+        "minutes": round(minutes, 1),
     }
-    results = recorded(RESULTS) | {f"{options.part}/{options.files}": result}
+    results = recorded(RESULTS) | {files: result}
     with replace_file(RESULTS) as temporary:
         temporary.write_text(json.dumps(results, indent=2) + "\n")
     with replace_file(RESULTS.with_suffix(".md")) as temporary:
