@@ -70,7 +70,7 @@ def figure_variants(figure: Figure) -> dict[str, bytes]:
     if has_pictures:
         variants["dark"] = _png(_darkened(figure, _pixels(figure)))
     for n_columns in _column_counts(figure) if too_wide else ():
-        with suppress(NoRoomError), phone_layout(figure, n_columns):
+        with suppress(NoRoomError), phone_layout(figure, n_columns), _collapse_is_an_error():
             if _can_be_read(figure, n_crowded):
                 narrow = _pixels(figure)
                 variants["phone"] = _png(narrow)
@@ -116,10 +116,16 @@ def phone_layout(figure: Figure, n_columns: int) -> Iterator[None]:
 
 
 def _lay_out(figure: Figure) -> None:
+    with _collapse_is_an_error():
+        figure.draw_without_rendering()
+
+
+@contextmanager
+def _collapse_is_an_error() -> Iterator[None]:
     with catch_warnings():
         filterwarnings("error", message=".* not applied because axes sizes collapsed")
         try:
-            figure.draw_without_rendering()
+            yield
         except UserWarning as warning:
             raise NoRoomError(*warning.args) from warning
 
