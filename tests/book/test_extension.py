@@ -95,6 +95,25 @@ def test_cached_library_needs_no_npm(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert javascript.ensure_library(MATHJAX, "1.0.0", right, tmp_path / "cache") == first
 
 
+def test_of_two_processes_that_unpack_at_once_the_second_takes_what_the_first_wrote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = make_archive(tmp_path, ["package/output/chtml.js"])
+    right = hashlib.sha512(archive.read_bytes()).hexdigest()
+    cache, folders = tmp_path / "cache", []
+
+    def fetch_while_another_does(*_: object) -> Path:
+        if not folders:
+            folders.append(Path())  # the inner call is the other process
+            folders[0] = javascript.ensure_library(MATHJAX, "1.0.0", right, cache)
+        return archive
+
+    monkeypatch.setattr(javascript, "fetch_archive", fetch_while_another_does)
+    assert javascript.ensure_library(MATHJAX, "1.0.0", right, cache) == folders[0]
+    assert [folder.name for folder in cache.iterdir()] == [folders[0].name]
+    assert (folders[0] / "output" / "chtml.js").read_bytes() == b"abc"
+
+
 def test_lock_names_exact_versions_of_all_libraries() -> None:
     lock = json.loads(javascript.LOCK.read_text(encoding="utf-8"))
     libraries = (*javascript.LIBRARIES, javascript.MERMAID, javascript.AXE)

@@ -219,7 +219,11 @@ def ensure_library(library: Library, version: str, sha512: str, cache: Path) -> 
         archive = fetch_archive(library.package, version, download)
         check_archive(archive, library.package, sha512)
         unpack(archive, library, unpacked)
-        os.replace(unpacked, folder)
+        try:
+            os.replace(unpacked, folder)
+        except OSError:  # another process was first, and its archive had the same sum
+            if not folder.is_dir():
+                raise
     return folder
 
 
