@@ -1,5 +1,6 @@
 """Data to learn from: images, text, sound, made-up sequences, and the batches made of them."""
 
+from aigc_tutorial.data.batches.bins import PlaneBins
 from aigc_tutorial.data.batches.levels import BinarisedBatches, binarise, dequantise, quantise
 from aigc_tutorial.data.batches.rows import ShuffledBatches, ShuffledTuples
 from aigc_tutorial.data.batches.tokens import TokenWindows, pack_sequences, pad_sequences
@@ -92,6 +93,7 @@ __all__ = [
     "MarkovChain",
     "MelodyStyle",
     "Note",
+    "PlaneBins",
     "Poem",
     "PoemDataset",
     "RecallTask",

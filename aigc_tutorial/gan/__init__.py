@@ -13,6 +13,7 @@ from aigc_tutorial.gan.copies import (
     MLPDiscriminatorCopiesConfig,
     MLPGeneratorCopies,
     MLPGeneratorCopiesConfig,
+    copies_trainer,
     join_copies,
     split_copies,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "VQGANTrainer",
     "VQGANTrainingConfig",
     "VQGANTrainingResult",
+    "copies_trainer",
     "join_copies",
     "losses",
     "penalties",

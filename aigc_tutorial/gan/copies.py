@@ -23,13 +23,17 @@ from jaxtyping import Float, Int64, Shaped
 from torch import Tensor, nn
 
 from aigc_tutorial.gan.base import Discriminator, Generator, check_images, check_latent
+from aigc_tutorial.gan.losses import AdversarialLoss
 from aigc_tutorial.gan.mlp import (
     MLPDiscriminator,
     MLPDiscriminatorConfig,
     MLPGenerator,
     MLPGeneratorConfig,
 )
+from aigc_tutorial.gan.trainer import GANTrainer, GANTrainingConfig
 from aigc_tutorial.integers import IntegersLike, as_count, as_labels
+from aigc_tutorial.nn import seeded_weights
+from aigc_tutorial.training import Engine
 
 ConfigT = TypeVar("ConfigT", MLPGeneratorConfig, MLPDiscriminatorConfig)
 
@@ -182,6 +186,46 @@ class MLPDiscriminatorCopies(Discriminator):
         network = MLPDiscriminator(_of_one(self.config, MLPDiscriminatorConfig))
         _take_out(self.layers, network.layers, number)
         return network.eval()
+
+
+def copies_trainer(
+    generator: MLPGeneratorCopiesConfig,
+    discriminator: MLPDiscriminatorCopiesConfig,
+    *,
+    loss: AdversarialLoss,
+    config: GANTrainingConfig,
+    seed: int,
+    rng: torch.Generator,
+) -> GANTrainer:
+    """Pairs of networks with weights drawn from the seed, and the trainer of all of them, on a CPU.
+
+    Args:
+        generator: sizes of each generator, and their number.
+        discriminator: the same of the discriminators.
+        loss: the game that each pair plays.
+        config: how one pair is trained alone. The trainer counts the images of all pairs, so what
+            is counted in images, the averaged generator's half-life among it, becomes so many
+            times as much there.
+        seed: draws the weights, and touches no global state.
+        rng: draws latents and the penalties' random numbers.
+
+    Raises:
+        ValueError: if there are not equally many generators and discriminators.
+    """
+    n_copies = generator.n_copies
+    of_all = {
+        name: getattr(config, name) * n_copies
+        for name in ("n_images", "warmup_images", "ema_half_life_images")
+    }
+    with seeded_weights(as_count(seed, "seed", at_least=0)):
+        networks = MLPGeneratorCopies(generator), MLPDiscriminatorCopies(discriminator)
+    return GANTrainer(
+        *networks,
+        loss=loss,
+        config=dataclasses.replace(config, **of_all),
+        rng=rng,
+        engine=Engine(device="cpu"),
+    )
 
 
 def _of_one(config: Any, config_class: type[ConfigT]) -> ConfigT:

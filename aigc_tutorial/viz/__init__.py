@@ -23,7 +23,12 @@ from aigc_tutorial.viz.images import (  # noqa: E402
     snapshots_strip,
 )
 from aigc_tutorial.viz.labels import visible  # noqa: E402
-from aigc_tutorial.viz.planes import density_2d, discriminator_field_2d, samples_2d  # noqa: E402
+from aigc_tutorial.viz.planes import (  # noqa: E402
+    density_2d,
+    discriminator_field_2d,
+    samples_2d,
+    training_frames,
+)
 from aigc_tutorial.viz.sequences import attention_maps, nll_curves, token_maps  # noqa: E402
 from aigc_tutorial.viz.style import save_figure  # noqa: E402
 from aigc_tutorial.viz.tokens import surprise, token_labels  # noqa: E402
@@ -54,6 +59,7 @@ __all__ = [
     "surprise",
     "token_labels",
     "token_maps",
+    "training_frames",
     "visible",
     "widgets",
 ]

@@ -1,11 +1,13 @@
 """Figures of the plane: densities, samples, and what a discriminator says at each point."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
+import matplotlib.pyplot as plt
 import torch
 from jaxtyping import Float
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from aigc_tutorial.nn.mode import evaluation_mode
@@ -133,12 +135,20 @@ def _logits(discriminator: Callable[[Tensor], Tensor], points: Tensor) -> Tensor
         return discriminator(points.to(like.device, like.dtype))
 
 
+def _draw_border(ax: Axes, probability: Float[Tensor, "R R"], extent: float) -> None:
+    """A line where the probability is 1/2, if it is so anywhere."""
+    if float(probability.min()) < 0.5 < float(probability.max()):
+        steps = torch.linspace(-extent, extent, len(probability))
+        ax.contour(steps, steps, probability, levels=[0.5], colors=[INK], linewidths=1)
+
+
 @torch.no_grad()
 def discriminator_field_2d(
     discriminator: Callable[[Tensor], Tensor],
     extent: float,
     *,
     resolution: int = 200,
+    bar: bool = True,
     title: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
@@ -150,6 +160,7 @@ def discriminator_field_2d(
         discriminator: maps points (N, 2) to logits (N,); a module may be on any device.
         extent: half the side of the square shown.
         resolution: points along each side.
+        bar: whether a bar beside the axes says which colour is which probability.
         title: text above the figure.
         ax: axes to draw into; by default those of a new figure.
     """
@@ -168,10 +179,64 @@ def discriminator_field_2d(
             probability.numpy(), extent=(-extent, extent, -extent, extent), origin="lower",
             cmap="PuOr", vmin=0, vmax=1, alpha=0.8,
         )  # fmt: skip
-        if float(probability.min()) < 0.5 < float(probability.max()):
-            axis = points[0, :, 0]
-            ax.contour(axis, axis, probability, levels=[0.5], colors=[INK], linewidths=1)
-        bar = ax.figure.colorbar(picture, ax=ax, shrink=0.85)
-        bar.set_label("D(x), probability of being real")
-        bar.outline.set_visible(False)
+        _draw_border(ax, probability, extent)
+        if bar:
+            scale = ax.figure.colorbar(picture, ax=ax, shrink=0.85)
+            scale.set_label("D(x), probability of being real")
+            scale.outline.set_visible(False)
         return _finish(ax, extent, title)
+
+
+@torch.no_grad()
+def training_frames(
+    panels: Mapping[str, Sequence[tuple[Tensor, Callable[[Tensor], Tensor] | None]]],
+    *,
+    distribution: PlaneDistribution,
+    extent: float,
+    resolution: int = 60,
+) -> Iterator[Figure]:
+    """Frames of a film of trainings in the plane, for :func:`.widgets.frames_player`.
+
+    It is one figure, drawn once: each frame changes the dots and what lies behind them, which is
+    D(x) in colour, with a line where it is 1/2, or the density.
+
+    Args:
+        panels: from a title to what its panel shows in each frame: samples (N, 2), and the
+            discriminator of that moment, or None in all frames for the density.
+        distribution: what the samples should follow; crosses mark its modes.
+        extent: half the side of the square shown.
+        resolution: points along each side at which a discriminator is asked.
+
+    Raises:
+        ValueError: if there is no panel, or they have different numbers of frames.
+    """
+    lengths = {title: len(frames) for title, frames in panels.items()}
+    if len(set(lengths.values())) != 1 or 0 in lengths.values():
+        raise ValueError(f"panels must be of equally many frames, and of some, got {lengths}")
+    points = _square(extent, resolution)
+    with style():
+        figure, axes = plt.subplots(
+            1, len(panels), figsize=(3.5 * len(panels), 3.3), sharey=True, squeeze=False
+        )
+    for ax, (title, frames) in zip(axes[0], panels.items(), strict=True):
+        if frames[0][1] is None:
+            density_2d(distribution, extent=extent, title=title, ax=ax)
+        else:
+            discriminator_field_2d(
+                frames[0][1], extent, resolution=resolution, bar=False, title=title, ax=ax
+            )
+        ax.plot(*distribution.mode_centres.T, "+", color=INK, markersize=9)
+        ax.plot([], [], ".", color=INK, markersize=2.5, alpha=0.6)
+    for ax in axes[0, 1:]:
+        ax.set_ylabel("")
+    for moment in zip(*panels.values(), strict=True):
+        for ax, (samples, discriminator) in zip(axes[0], moment, strict=True):
+            ax.lines[-1].set_data(*as_numbers(samples, "the samples").T)
+            if discriminator is not None:
+                probability = _logits(discriminator, points.flatten(0, 1)).sigmoid().cpu()
+                probability = probability.reshape(resolution, resolution)
+                ax.images[0].set_data(probability)
+                for border in ax.collections:
+                    border.remove()
+                _draw_border(ax, probability, extent)
+        yield figure

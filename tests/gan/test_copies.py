@@ -178,3 +178,24 @@ def test_a_copy_that_there_is_not_is_refused(number):
         copy: Any = network.copy
         with pytest.raises(ValueError, match="number must be"):
             copy(number)
+
+
+def test_the_trainer_of_copies_counts_the_images_of_all_of_them():
+    before = torch.get_rng_state()
+    config = gan.GANTrainingConfig(n_images=600, warmup_images=60, ema_half_life_images=1_000)
+    player = gan.copies_trainer(
+        gan.MLPGeneratorCopiesConfig(**vars(GENERATOR), n_copies=N_COPIES),
+        gan.MLPDiscriminatorCopiesConfig(**vars(DISCRIMINATOR), n_copies=N_COPIES),
+        loss=losses.NON_SATURATING,
+        config=config,
+        seed=0,
+        rng=seeded(),
+    )
+    assert torch.equal(torch.get_rng_state(), before)
+    assert (player.config.n_images, player.config.warmup_images) == (1_800, 180)
+    assert player.ema.half_life == 3_000
+    assert player.config.batch_size == config.batch_size
+    generator, discriminator = side_by_side()  # of the same seed
+    for ours, theirs in ((player.generator, generator), (player.discriminator, discriminator)):
+        for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+            assert torch.equal(a, b)

@@ -253,6 +253,43 @@ def test_discriminator_field_has_its_axes_the_right_way_round():
         viz.discriminator_field_2d(lambda x: x[:, :1], 1.0, resolution=3)
 
 
+def test_a_field_may_go_without_its_bar():
+    ax = viz.discriminator_field_2d(lambda x: x[:, 0], 1.0, resolution=4)
+    assert len(ax.figure.axes) == 2
+    ax = viz.discriminator_field_2d(lambda x: x[:, 0], 1.0, resolution=4, bar=False)
+    assert len(ax.figure.axes) == 1
+
+
+def test_each_frame_of_a_training_shows_its_samples_and_its_discriminator():
+    steps = [torch.zeros(3, 2), torch.tensor([[0.5, -0.5]])]
+    judges = [lambda x: x[:, 0], lambda x: -x[:, 0] - 9]
+    panels = {"game": list(zip(steps, judges, strict=True)), "data": [(x, None) for x in steps]}
+    frames = viz.training_frames(panels, distribution=TwoModes(), extent=1.0, resolution=5)
+    figure = next(frames)
+    left, right = figure.axes
+    density = np.asarray(right.images[0].get_array()).copy()
+    assert values(left.lines[-1].get_xydata()) == steps[0].tolist()
+    assert np.asarray(left.images[0].get_array())[0].tolist() == pytest.approx(
+        torch.linspace(-1, 1, 5).sigmoid().tolist()
+    )
+    assert len(left.collections) == 1  # the line where it says one half
+    assert next(frames) is figure
+    for ax in (left, right):
+        assert values(ax.lines[-1].get_xydata()) == steps[1].tolist()
+        assert values(ax.lines[-2].get_xydata()) == TwoModes.mode_centres.tolist()
+    assert np.asarray(left.images[0].get_array()).max() < 0.5
+    assert len(left.collections) == 0
+    assert np.array_equal(np.asarray(right.images[0].get_array()), density)
+    assert next(frames, None) is None
+
+
+def test_a_film_of_trainings_has_equally_many_frames_in_each_panel():
+    moment = (torch.zeros(1, 2), None)
+    for panels in ({}, {"a": []}, {"a": [moment], "b": [moment] * 2}):
+        with pytest.raises(ValueError, match="of equally many frames"):
+            next(viz.training_frames(panels, distribution=TwoModes(), extent=1.0))
+
+
 def test_every_public_name_can_be_had_and_no_other():
     assert all(getattr(viz, name) is not None for name in viz.__all__)
     with pytest.raises(AttributeError, match="no attribute 'pie_chart'"):
