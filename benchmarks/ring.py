@@ -26,20 +26,13 @@ RATES = {
     "autoregressive": (5e-3, 1e-2, 2e-2, 4e-2),
 }
 N_POINTS = 100_000
-N_BINS, EXTENT = 64, 3.2
-BIN_WIDTH = 2 * EXTENT / N_BINS
+BINS = data.PlaneBins(n_bins=64, extent=3.2)
 RING = data.ring(std=0.1)
 
 
 def seeded(seed: int) -> torch.Generator:
     """A source of randomness."""
     return torch.Generator().manual_seed(seed)
-
-
-def to_tokens(points: Tensor) -> Tensor:
-    """Two bins for each point, after the token that every sequence begins with."""
-    bins = ((points + EXTENT) / BIN_WIDTH).long()
-    return torch.cat([torch.full((len(points), 1), N_BINS), bins], dim=1)
 
 
 def share_in_heaps(points: Tensor) -> float:
@@ -84,8 +77,8 @@ def learn_ar(rate: float, seed: int) -> tuple[float, float]:
     """The same for the autoregressive model and the rate of its matrices; nats a point."""
     torch.manual_seed(seed)
     result = ar.train(
-        ar.WindowModel(ar.WindowConfig(N_BINS + 1, window=2, hidden_dim=128)),
-        to_tokens(RING.sample(20_000, rng=seeded(0))),
+        ar.WindowModel(ar.WindowConfig(BINS.vocab_size, window=2, hidden_dim=128)),
+        BINS.to_tokens(RING.sample(20_000, rng=seeded(0))),
         config=ar.ARTrainingConfig(
             n_tokens=2 * N_POINTS, batch_size=128, learning_rate_matrices=rate, warmup_tokens=5_000
         ),
@@ -94,8 +87,8 @@ def learn_ar(rate: float, seed: int) -> tuple[float, float]:
     )
     with torch.no_grad():
         chosen_by, reported = (
-            float(result.model.nll(to_tokens(RING.sample(4_000, rng=seeded(s)))).sum(1).mean())
-            + 2 * math.log(BIN_WIDTH)
+            float(result.model.nll(BINS.to_tokens(RING.sample(4_000, rng=seeded(s)))).sum(1).mean())
+            + 2 * math.log(BINS.width)
             for s in (3, 1)
         )
     return chosen_by, reported

@@ -58,7 +58,6 @@ def test_the_floor_is_reached_by_the_source_alone():
     assert -(weights * other.transition.log()).sum().item() > own + 0.01
 
 
-@pytest.mark.equation("concepts-attention")
 def test_attention_is_a_weighted_mean_of_earlier_values():
     random = torch.Generator().manual_seed(0)
     queries, keys, values = torch.randn(3, 6, 4, generator=random, dtype=torch.float64)
