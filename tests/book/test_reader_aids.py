@@ -31,12 +31,17 @@ def test_a_sections_words_are_its_own() -> None:
     ]
 
 
-def test_outputs_and_formulas_are_not_searched_and_code_is_apart() -> None:
-    output = nodes.container("", nodes.literal_block("", "loss 0.69"), classes=["cell_output"])
+def test_of_outputs_captions_are_searched_formulas_are_not_and_code_is_apart() -> None:
+    figure = nodes.figure("", nodes.caption("", "Figure 1 Two heaps"))
+    output = nodes.container(
+        "", nodes.literal_block("", "loss 0.69"), figure, classes=["cell_output"]
+    )
     code = nodes.literal_block("", "gan.train()")
     formula = nodes.math_block("", "\\log D(x)")
     found = search.sections(document(section("run", "Run it", code, output, formula)))
-    assert found == [{"anchor": "run", "title": "Run it", "text": "", "code": "gan.train()"}]
+    assert found == [
+        {"anchor": "run", "title": "Run it", "text": "Figure 1 Two heaps", "code": "gan.train()"}
+    ]
 
 
 def test_an_erratum_is_a_place_of_its_own() -> None:

@@ -197,6 +197,10 @@ def test_on_paper_nothing_is_cut_off_and_addresses_are_written_out(visit: chromi
       .filter((e) => e.offsetParent && e.scrollWidth > e.clientWidth + 1)
       .map((e) => e.textContent.slice(0, 120))""")
     assert cut == []
+    lost = page.evaluate("""() => [...document.querySelectorAll(".bd-article details")]
+      .filter((e) => e.scrollHeight < 1.5 * e.querySelector("summary").offsetHeight)
+      .map((e) => e.textContent.slice(0, 60))""")
+    assert lost == []  # paper cannot be pressed
     link = page.locator(".bd-article a.external:visible").first
     address = link.evaluate("(e) => getComputedStyle(e, '::after').content")
     assert (link.get_attribute("href") or "") in address

@@ -69,3 +69,22 @@ def test_text_is_readable_in_both_colour_schemes(visit: chromium.Visit, colours:
 def test_one_search_field_is_offered(visit: chromium.Visit) -> None:
     fields = visit.page.locator("input[type=search]:visible, .search-button-field:visible")
     assert fields.count() == 1
+
+
+@pytest.mark.parametrize("phone_visit", chromium.book_pages(), indirect=True)
+def test_a_wide_table_is_cards_on_a_phone_or_keeps_its_first_column(
+    phone_visit: chromium.Visit,
+) -> None:
+    wide = phone_visit.page.evaluate("""() => [...document.querySelectorAll(".bd-article table")]
+      .map((t) => {
+        let box = t.parentElement;
+        while (box.scrollWidth > box.clientWidth && getComputedStyle(box).overflowX === "visible")
+          box = box.parentElement;
+        const limit = box.clientWidth + 1;
+        box.scrollLeft = 60;
+        const first = t.tBodies[0]?.rows[0]?.cells[0].getBoundingClientRect();
+        const stays = first && Math.abs(first.left - box.getBoundingClientRect().left) < 4;
+        box.scrollLeft = 0;
+        return [t.offsetWidth > limit && !stays, t.textContent.slice(0, 60)];
+      }).filter((t) => t[0])""")
+    assert wide == []

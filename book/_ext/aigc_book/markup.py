@@ -10,6 +10,8 @@ from collections.abc import Callable
 from markupsafe import Markup
 from sphinx.application import Sphinx
 
+from .tables import with_narrow_form
+
 Replacement = str | Callable[[re.Match[str]], str]
 
 
@@ -55,10 +57,10 @@ RULES = (
 
 
 def mend(html: str) -> Markup:
-    """Return a page's body with every rule applied."""
+    """Return a page's body with every rule applied, and its tables ready for a phone."""
     for pattern, replacement in RULES:
         html = pattern.sub(replacement, html)
-    return Markup(html)
+    return Markup(with_narrow_form(html))
 
 
 def add_filter(app: Sphinx) -> None:

@@ -24,10 +24,11 @@ SECTIONS = "search-sections.js"
 PAGE_SCRIPT = "search-marks.js"
 # Kinds in the order in which a reader wants them.
 CHAPTER, FRONT, REFERENCE, BIBLIOGRAPHY = range(4)
-# What is no text of a section: outputs, formulas as TeX, what is never shown.
+# What is no text of a section: formulas as TeX, what is never shown.
 LEFT_OUT = (nodes.raw, nodes.math, nodes.math_block, nodes.Invisible, nodes.image)
 BLOCKS = (
     nodes.paragraph,
+    nodes.caption,
     nodes.literal_block,
     nodes.entry,
     nodes.term,
@@ -83,7 +84,11 @@ def sections(doctree: nodes.document) -> list[dict[str, str]]:
     texts: list[dict[str, list[str]]] = []
 
     def walk(node: nodes.Node, current: int, field: str) -> None:
-        if isinstance(node, LEFT_OUT) or is_output(node):
+        if isinstance(node, LEFT_OUT):
+            return
+        if is_output(node):  # of what a cell shows, the captions are words of ours
+            for caption in node.findall(nodes.caption):
+                walk(caption, current, "text")
             return
         place = place_of(node)
         if place is not None:

@@ -1,0 +1,68 @@
+"""Wide tables on a phone: a card for each row, or a first column that stays in sight.
+
+A wide table of few rows is read row by row: on a phone each row becomes a card, and every cell says
+its column. Many rows are there to be compared: they stay a table that scrolls, and the first
+column, which says what a row is, stays where it is. The style sheet has the looks.
+"""
+
+import re
+from html import unescape
+
+PHONE = 39
+"""So many letters fit side by side on a phone; each column takes one and a half for its edges."""
+
+N_CARDS = 8
+"""More rows than these would be a long way to scroll."""
+
+_TABLE = re.compile(r'<table class="([^"]*)"(.*?)</table>', re.DOTALL)
+_HEAD = re.compile(r"<thead>(.*?)</thead>", re.DOTALL)
+_BODY = re.compile(r"<tbody>.*?</tbody>", re.DOTALL)
+_ROW = re.compile(r"<tr\b[^>]*>.*?</tr>", re.DOTALL)
+_CELL = re.compile(r"(<t([dh])\b[^>]*>)(.*?)</t\2>", re.DOTALL)
+_PARAGRAPH = re.compile(r"</?p\b[^>]*>")
+_UNSEEN = re.compile(r"<mjx-assistive-mml.*?</mjx-assistive-mml>|<[^>]+>", re.DOTALL)
+
+
+def with_narrow_form(html: str) -> str:
+    """Give each wide table of a page's body what its form for a phone needs."""
+    return _TABLE.sub(_narrow, html)
+
+
+def _narrow(match: re.Match[str]) -> str:
+    classes, rest = match[1], match[2]
+    head, body = _HEAD.search(rest), _BODY.search(rest)
+    if head is None or body is None or "colspan" in rest or "rowspan" in rest:
+        return match[0]
+    rows = [[cell[2] for cell in _CELL.findall(row)] for row in _ROW.findall(rest)]
+    if least_width(rows) <= PHONE:
+        return match[0]
+    names = [_PARAGRAPH.sub("", name).strip() for name in rows[0]]
+    if len(_ROW.findall(body[0])) > N_CARDS:
+        return f'<table class="{classes} wide"{rest}</table>'
+    cards = _ROW.sub(lambda row: _as_card(row[0], names), body[0])
+    rest = rest[: body.start()] + cards + rest[body.end() :]
+    return f'<table class="{classes} cards"{rest}</table>'
+
+
+def least_width(rows: list[list[str]]) -> float:
+    """Return how many letters wide a table is when it breaks its lines wherever it may."""
+    columns = zip(*rows, strict=True)
+    return sum(1.5 + max(_longest_word(cell) for cell in column) for column in columns)
+
+
+def _longest_word(cell: str) -> int:
+    if "<code" in cell:  # names do not break
+        return max(map(len, _UNSEEN.sub("", cell).split()), default=0)
+    words = unescape(_UNSEEN.sub("", cell)).replace("-", "- ").split(" ")
+    return max(map(len, words))
+
+
+def _as_card(row: str, names: list[str]) -> str:
+    """Write into each cell but the first, which is the card's title, the name of its column."""
+    first, *others = _CELL.finditer(row)
+    labelled, end = row[: first.end()], first.end()
+    for name, cell in zip(names[1:], others, strict=True):
+        label = f'<span class="card-label">{name}</span>' if cell[3] else ""
+        labelled += f"{row[end : cell.start()]}{cell[1]}{label}{cell[3]}</t{cell[2]}>"
+        end = cell.end()
+    return labelled + row[end:]

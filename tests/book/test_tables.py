@@ -1,0 +1,60 @@
+"""Wide tables on a phone: which become cards, and what a card says."""
+
+import re
+
+from aigc_book.tables import N_CARDS, least_width, with_narrow_form
+
+HEAD = ["model", "parameters", "likelihood", "perplexity"]
+
+
+def table(rows: list[list[str]], head: list[str]) -> str:
+    def line(cells: list[str], tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}><p>{c}</p></{tag}>" for c in cells) + "</tr>\n"
+
+    body = "".join(line(row, "td") for row in rows)
+    return (
+        f'<table class="t">\n<thead>\n{line(head, "th")}</thead>\n<tbody>\n{body}</tbody>\n</table>'
+    )
+
+
+def without_labels(html: str) -> str:
+    return re.sub(r'<span class="card-label">.*?</span>', "", html)
+
+
+def test_a_row_becomes_a_card_that_says_each_column_and_loses_nothing() -> None:
+    row = ["Transformer", "257,640", "<b>1.5</b>", "4.5"]
+    before = table([row, row], HEAD)
+    after = with_narrow_form(f"<p>a</p>{before}<p>b</p>")
+    labels = re.findall(r'<td><span class="card-label">(.*?)</span><p>(.*?)</p>', after)
+    assert labels == list(zip(HEAD[1:], row[1:], strict=True)) * 2
+    assert without_labels(after).replace("t cards", "t") == f"<p>a</p>{before}<p>b</p>"
+
+
+def test_many_rows_stay_a_table_whose_first_column_stays() -> None:
+    row = ["Transformer", "257,640", "1.5", "4.5"]
+    few, many = (with_narrow_form(table([row] * n, HEAD)) for n in (N_CARDS, N_CARDS + 1))
+    assert '<table class="t cards"' in few
+    assert many == table([row] * (N_CARDS + 1), HEAD).replace('"t"', '"t wide"')
+
+
+def test_what_fits_a_phone_stays_as_it_is() -> None:
+    assert (
+        with_narrow_form(narrow := table([["a long text that breaks", "2"]], ["x", "y"])) == narrow
+    )
+    headless = table([["Transformer", "257,640", "1.5", "4.5"]], HEAD).replace("thead", "tfoot")
+    assert with_narrow_form(headless) == headless
+    spans = table([["Transformer", "257,640", "1.5", "4.5"]], HEAD).replace(
+        "<td>", '<td colspan="1">'
+    )
+    assert with_narrow_form(spans) == spans
+
+
+def test_an_empty_cell_has_no_line_in_a_card() -> None:
+    html = table([["Transformer", "257,640", "", "4.5"]], HEAD).replace("<p></p>", "")
+    assert "likelihood</span>" not in with_narrow_form(html)
+
+
+def test_width_is_that_of_the_longest_words_and_a_formulas_tex_does_not_count() -> None:
+    formula = "<mjx-math>x</mjx-math><mjx-assistive-mml>\\mathbf{x}_{1}</mjx-assistive-mml>"
+    assert least_width([["ab abc", "x"], [formula, "1,000&nbsp;nats"]]) == 1.5 + 3 + 1.5 + 10
+    assert least_width([["two-sided"], ["<code>two-sided x</code>"]]) == 1.5 + 9
