@@ -41,6 +41,9 @@ SMALLEST = 9.0
 DARK_WHITE = 0.93
 """What white becomes, 1 being black: ``invert(0.93) hue-rotate(180deg)`` in the style sheets."""
 
+_SIDES = {"x": "labelbottom", "y": "labelleft"}
+"""Where an axis has its numbers, as ``tick_params`` calls it."""
+
 _TICKS: tuple[Literal["major", "minor"], ...] = ("major", "minor")
 _PADDING = 0.1  # inches around what is drawn, as Jupyter has it
 _LUMA = np.array([0.213, 0.715, 0.072])
@@ -260,8 +263,10 @@ def _restack(figure: Figure, n_columns: int, restore: Restore) -> None:
         old = _spec(ax)
         restore.callback(ax.set_subplotspec, old)
         ax.set_subplotspec(new[place])
-        _name_axes(ax, cells, old, first=place % n_columns == 0, restore=restore)
-        _name_below(ax, cells, old, last=place + n_columns >= len(cells), restore=restore)
+        if place % n_columns == 0 and not old.is_first_col():
+            _name(ax, "y", cells, restore)
+        if place + n_columns >= len(cells) and not old.is_last_row():
+            _name(ax, "x", cells, restore)
 
 
 def _spec(ax: Axes) -> SubplotSpec:
@@ -271,40 +276,20 @@ def _spec(ax: Axes) -> SubplotSpec:
     return spec
 
 
-def _name_axes(
-    ax: Axes, cells: list[Axes], old: SubplotSpec, *, first: bool, restore: Restore
-) -> None:
-    """Write on axes that have come to the left what their neighbour there said for them."""
-    if not first or old.is_first_col() or not ax.axison:
+def _name(ax: Axes, which: Literal["x", "y"], cells: list[Axes], restore: Restore) -> None:
+    """Write on axes that have come to an edge what their neighbour there said for them."""
+    side = _SIDES[which]
+    axis, *others = (getattr(a, f"{which}axis") for a in (ax, *cells))
+    shared = getattr(ax, f"get_shared_{which}_axes")()
+    names = (axis.get_label_text() for axis in others if shared.joined(axis.axes, ax))
+    name = next(filter(None, names), None)
+    if name is None or not ax.axison:
         return
-    neighbour = next(
-        (a for a in cells if a.get_shared_y_axes().joined(a, ax) and a.get_ylabel()), None
-    )
-    if neighbour is None:
-        return
-    shown = ax.yaxis.get_tick_params(which="major").get("labelleft", True)
-    restore.callback(ax.tick_params, axis="y", labelleft=shown)
-    restore.callback(ax.set_ylabel, ax.get_ylabel())
-    ax.tick_params(axis="y", labelleft=True)
-    ax.set_ylabel(ax.get_ylabel() or neighbour.get_ylabel())
-
-
-def _name_below(
-    ax: Axes, cells: list[Axes], old: SubplotSpec, *, last: bool, restore: Restore
-) -> None:
-    """Write under axes that have come to the bottom what the ones below said for them."""
-    if not last or old.is_last_row() or not ax.axison:
-        return
-    neighbour = next(
-        (a for a in cells if a.get_shared_x_axes().joined(a, ax) and a.get_xlabel()), None
-    )
-    if neighbour is None:
-        return
-    shown = ax.xaxis.get_tick_params(which="major").get("labelbottom", True)
-    restore.callback(ax.tick_params, axis="x", labelbottom=shown)
-    restore.callback(ax.set_xlabel, ax.get_xlabel())
-    ax.tick_params(axis="x", labelbottom=True)
-    ax.set_xlabel(ax.get_xlabel() or neighbour.get_xlabel())
+    shown = axis.get_tick_params(which="major").get(side, True)
+    restore.callback(ax.tick_params, axis=which, **{side: shown})
+    restore.callback(axis.set_label_text, axis.get_label_text())
+    ax.tick_params(axis=which, **{side: True})
+    axis.set_label_text(axis.get_label_text() or name)
 
 
 # ---- Text ----
