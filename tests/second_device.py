@@ -6,10 +6,13 @@ a random generator of the CPU, conversion to NumPy, and float64 as on Apple's GP
 that the first reader with a GPU would meet are errors on a machine that has none.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
@@ -53,8 +56,17 @@ class _Module(_DummyBackendModule):
         return [torch.bfloat16, torch.float16]
 
 
-_setup_privateuseone_for_python_backend(NAME, backend_module=_Module(), hook=_Hook())
-DEVICE = torch.device(NAME, 0)
+@cache
+def device() -> torch.device:
+    """Set the device up, once in a process, and return it."""
+    if "MUTANT_UNDER_TEST" in os.environ:
+        pytest.skip("mutmut forks, and autograd's threads for one more device do not survive that")
+    _setup_privateuseone_for_python_backend(NAME, backend_module=_Module(), hook=_Hook())
+    _library.fallback(_compute, "PrivateUse1")
+    return torch.device(NAME, 0)
+
+
+_library = torch.library.Library("_", "IMPL")
 
 
 class EmulatedTensor(Tensor):
@@ -72,7 +84,7 @@ class EmulatedTensor(Tensor):
             strides=numbers.stride(),
             storage_offset=numbers.storage_offset(),
             dtype=numbers.dtype,
-            device=DEVICE,
+            device=device(),
         )
         tensor.numbers = numbers
         return tensor
@@ -80,7 +92,7 @@ class EmulatedTensor(Tensor):
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
-        return f"{self.numbers!r} on {DEVICE}"
+        return f"{self.numbers!r} on {NAME}"
 
     @classmethod
     def __torch_dispatch__(  # type: ignore[override]
@@ -128,10 +140,6 @@ def _compute(op: Any, *args: Any, **kwargs: Any) -> Any:
 
     args, kwargs = tree_map(to_cpu, (args, kwargs))
     return tree_map(back, op(*args, **kwargs))
-
-
-_library = torch.library.Library("_", "IMPL")
-_library.fallback(_compute, "PrivateUse1")
 
 
 @contextmanager

@@ -14,7 +14,7 @@ def start(n_updates):
     torch.manual_seed(0)
     model = ar.WindowModel(ar.WindowConfig(vocab_size=5, window=4))
     engine = InterruptedEngine(n_updates)
-    engine.device = second_device.DEVICE
+    engine.device = second_device.device()
     config = ar.ARTrainingConfig(n_tokens=512, batch_size=8, context=4, optimizer="adamw")
     return model, lambda: ar.train(model, tokens, config=config, progress_bar=False, engine=engine)
 

@@ -200,13 +200,13 @@ class TestDevices:
     def test_network_and_images(self, name):
         measure, x = doors.OF_IMAGES[name], doors.images()
         expected = measure(x, doors.classifier())
-        there = second_device.DEVICE
+        there = second_device.device()
         same(measure(x.to(there), doors.classifier()), expected)
         same(measure(x, doors.classifier().to(there)), expected)
         same(measure(x.to(there), doors.classifier().to(there)), expected)
 
     def test_training_of_the_classifier(self):
-        there = second_device.DEVICE
+        there = second_device.device()
         expected = doors._trained(doors.images(), doors.LABELS)
         same(doors._trained(doors.images().to(there), doors.LABELS), expected)
         same(doors._trained(doors.images(), doors.LABELS.to(there)), expected)
@@ -214,7 +214,7 @@ class TestDevices:
     @BOTH
     def test_two_sets(self, name):
         measure, x, y = ALL_OF_TWO[name], doors.features(1), doors.features(2)
-        expected, there = measure(x, y), second_device.DEVICE
+        expected, there = measure(x, y), second_device.device()
         same(measure(x.to(there), y), expected)
         same(measure(x, y.to(there)), expected)
         same(measure(x.to(there), y.to(there)), expected)
@@ -222,21 +222,21 @@ class TestDevices:
     @pytest.mark.parametrize("name", list(doors.OF_POINTS))
     def test_points(self, name):
         measure, x = doors.OF_POINTS[name], doors.features()
-        same(measure(x.to(second_device.DEVICE)), measure(x))
+        same(measure(x.to(second_device.device())), measure(x))
 
     def test_labels_and_shares(self):
-        labels = doors.LABELS.to(second_device.DEVICE)
+        labels = doors.LABELS.to(second_device.device())
         shares = evaluation.class_shares(labels)
         same(shares, evaluation.class_shares(doors.LABELS))
         skewed = torch.arange(1, 11) / 55
-        there = skewed.to(second_device.DEVICE)
+        there = skewed.to(second_device.device())
         assert evaluation.kl_to_uniform(there) == evaluation.kl_to_uniform(skewed)
 
     def test_densities(self):
         points = torch.linspace(-9, 9, 2001)
         log_p, log_q = (-((points - m) ** 2) / 2 - 0.918938533 for m in (0.0, 1.0))
         expected = evaluation.jensen_shannon_1d(log_p, log_q, 0.009)
-        there = log_p.to(second_device.DEVICE)
+        there = log_p.to(second_device.device())
         assert evaluation.jensen_shannon_1d(there, log_q, 0.009) == pytest.approx(expected)
         for p, q in ((log_p.numpy(), log_q.tolist()), (log_p.tolist(), log_q.double().numpy())):
             assert evaluation.jensen_shannon_1d(p, q, 0.009) == pytest.approx(expected)
@@ -244,7 +244,7 @@ class TestDevices:
     def test_movements(self):
         moved = [
             evaluation.random_affine(x, doors.SHORT, rng=doors.seeded()).cpu()
-            for x in (doors.images(), doors.images().to(second_device.DEVICE))
+            for x in (doors.images(), doors.images().to(second_device.device()))
         ]
         same(*moved)
 

@@ -256,7 +256,7 @@ class TestTraining:
 
     def test_a_second_device(self):
         engine = Engine(device="cpu")
-        engine.device = second_device.DEVICE
+        engine.device = second_device.device()
         # The emulated device cannot compute spectral descent's products of stacks.
         config = dataclasses.replace(CONFIG, learning_rate_kernels=0.0)
         generator, discriminator = networks()
@@ -265,9 +265,9 @@ class TestTraining:
             progress_bar=False, engine=engine, snapshots_at=[24],
         )  # fmt: skip
         expected = result.generator.sample(6, LABELS[:6], rng=seeded())
-        there = result.generator.to(second_device.DEVICE)
+        there = result.generator.to(second_device.device())
         samples = there.sample(6, LABELS[:6], rng=seeded())
-        assert samples.device == second_device.DEVICE
+        assert samples.device == second_device.device()
         torch.testing.assert_close(samples.cpu(), expected)
         z = there.sample_latent(6, rng=seeded())
         torch.testing.assert_close(decode(there, z, LABELS[:6]), expected)

@@ -23,7 +23,6 @@ from aigc_tutorial.training import Engine, load_checkpoint
 from tests import second_device
 
 SHAPE = (1, 4, 4)
-THERE = second_device.DEVICE
 
 
 def pair(**settings: bool) -> tuple[gan.MLPGenerator, gan.MLPDiscriminator]:
@@ -185,7 +184,7 @@ class TestTraining:
 
     def test_networks_come_back_from_the_device_to_where_they_were(self):
         engine = Engine(device="cpu")
-        engine.device = THERE
+        engine.device = second_device.device()
         generator, discriminator = pair()
         config = gan.GANTrainingConfig(n_images=16, batch_size=4)
         result = gan.train(
@@ -195,9 +194,13 @@ class TestTraining:
         for logits in (result.discriminator(x), discriminator(result.raw_generator.sample(3))):
             assert logits.device.type == x.device.type == "cpu"
         result = gan.train(
-            generator.to(THERE), discriminator, images(), config=config, progress_bar=False
+            generator.to(second_device.device()),
+            discriminator,
+            images(),
+            config=config,
+            progress_bar=False,
         )
-        assert result.generator.device == result.raw_generator.device == THERE
+        assert result.generator.device == result.raw_generator.device == second_device.device()
 
     def test_batch_norm_and_a_batch_of_one(self):
         generator, discriminator = pair(batch_norm=True)
@@ -229,7 +232,7 @@ class TestSampling:
             assert torch.equal(draw(model), expected)
         finally:
             torch.set_default_dtype(torch.float32)
-        assert torch.equal(draw(model.to(THERE)).cpu(), expected)
+        assert torch.equal(draw(model.to(second_device.device())).cpu(), expected)
         assert torch.equal(draw(model.half()).cpu(), expected.half())
 
     def test_counts_below_one(self):
@@ -278,13 +281,16 @@ class TestPaths:
 
     def test_devices(self):
         loop, way = great_circle(self.a, self.b, 4), slerp(self.a[0], self.b[0], 4)
-        for a, b in ((self.a.to(THERE), self.b), (self.a, self.b.to(THERE))):
+        for a, b in (
+            (self.a.to(second_device.device()), self.b),
+            (self.a, self.b.to(second_device.device())),
+        ):
             torch.testing.assert_close(great_circle(a, b, 4).cpu(), loop)
             torch.testing.assert_close(slerp(a[0], b[0], 4).cpu(), way)
         model = pair()[0]
         expected = decode(model, self.a)
-        torch.testing.assert_close(decode(model, self.a.to(THERE)), expected)
-        torch.testing.assert_close(decode(model.to(THERE), self.a), expected)
+        torch.testing.assert_close(decode(model, self.a.to(second_device.device())), expected)
+        torch.testing.assert_close(decode(model.to(second_device.device()), self.a), expected)
 
     def test_latents_by_digit(self):
         torch.manual_seed(0)
@@ -299,9 +305,9 @@ class TestPaths:
             )
 
         expected = draw()
-        network.to(THERE)
+        network.to(second_device.device())
         assert torch.equal(draw(), expected)
-        model.to(THERE)
+        model.to(second_device.device())
         assert torch.equal(draw(), expected)
         network.to("cpu")
         assert torch.equal(draw(), expected)
@@ -337,5 +343,6 @@ class TestPenaltiesAndLosses:
             ).cpu()
 
         torch.testing.assert_close(
-            measure(x_real.to(THERE), x_fake.to(THERE)), measure(x_real, x_fake)
+            measure(x_real.to(second_device.device()), x_fake.to(second_device.device())),
+            measure(x_real, x_fake),
         )

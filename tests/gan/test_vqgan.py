@@ -178,7 +178,7 @@ def test_a_run_with_another_loss_of_the_same_name_is_told_from_the_first():
 def test_model_and_data_may_be_on_two_devices():
     autoencoder = train(160).autoencoder
     codes, x = autoencoder.encode(images(3)), autoencoder.decode(autoencoder.encode(images(3)))
-    there = autoencoder.to(second_device.DEVICE)
+    there = autoencoder.to(second_device.device())
     assert torch.equal(there.encode(images(3)).cpu(), codes)
     torch.testing.assert_close(there.decode(codes).cpu(), x)
 

@@ -73,8 +73,8 @@ def test_positions_past_the_tables_are_refused(rotary, start, stop):
 
 
 def test_the_tables_are_made_for_a_device_without_double_precision(rotary):
-    with second_device.DEVICE:
+    with second_device.device():
         there = RotaryPositions(WIDTH, CONTEXT, base=1000.0)
     for here, table in zip(rotary(0, CONTEXT), there(0, CONTEXT), strict=True):
-        assert table.device == second_device.DEVICE
+        assert table.device == second_device.device()
         assert torch.equal(table.cpu(), here)

@@ -342,7 +342,7 @@ def test_the_draft_may_be_on_another_device():
             config=config,
             rng=torch.Generator().manual_seed(0),
         )
-        for device in (torch.device("cpu"), second_device.DEVICE)
+        for device in (torch.device("cpu"), second_device.device())
     ]
     assert torch.equal(found[0].tokens, found[1].tokens)
     assert found[0].n_accepted == found[1].n_accepted
