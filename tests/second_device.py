@@ -7,8 +7,6 @@ that the first reader with a GPU would meet are errors on a machine that has non
 """
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -23,14 +21,13 @@ from torch.utils.backend_registration import (
 )
 
 NAME = "emulated"
-_is_default = False
 
 
 class _Hook(_DummyPrivateUse1Hook):
     """What torch asks about the device."""
 
     def is_available(self) -> bool:
-        return _is_default
+        return False
 
     def is_built(self) -> bool:
         return True
@@ -40,7 +37,7 @@ class _Module(_DummyBackendModule):
     """``torch.emulated``."""
 
     def is_available(self) -> bool:
-        return _is_default
+        return False
 
     def synchronize(self, device: object = None) -> None:
         """Wait for nothing: every operation is done when it returns."""
@@ -140,14 +137,3 @@ def _compute(op: Any, *args: Any, **kwargs: Any) -> Any:
 
     args, kwargs = tree_map(to_cpu, (args, kwargs))
     return tree_map(back, op(*args, **kwargs))
-
-
-@contextmanager
-def as_default() -> Iterator[None]:
-    """Let the device be the accelerator that is found where none is asked for."""
-    global _is_default
-    _is_default = True
-    try:
-        yield
-    finally:
-        _is_default = False
