@@ -2,12 +2,13 @@
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
 
 from aigc_tutorial.integers import as_count
+from aigc_tutorial.pages.display import format_number
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Throughput:
 
     def __str__(self) -> str:
         """Median and range."""
-        return f"{self.median:,.0f} samples/s ({self.slowest:,.0f} to {self.fastest:,.0f})"
+        median, slowest, fastest = map(format_number, (self.median, self.slowest, self.fastest))
+        return f"{median} samples/s ({slowest} to {fastest})"
 
 
 def samples_per_second(
@@ -45,15 +47,20 @@ def samples_per_second(
         Samples per second of each candidate, in the given order.
 
     Raises:
-        ValueError: If there is no candidate, or fewer than three rounds (a median needs them).
+        ValueError: If there is no candidate, or fewer than three rounds (a median needs them), or
+            a candidate returns an iterator, whose work has not been done when the clock stops.
     """
     if not candidates:
         raise ValueError("There is nothing to time: candidates is empty.")
     n_samples = as_count(n_samples, "n_samples")
     n_rounds = as_count(n_rounds, "n_rounds", at_least=3)
     rates: dict[str, list[float]] = {name: [] for name in candidates}
-    for run in candidates.values():
-        run()
+    for name, run in candidates.items():
+        if isinstance(returned := run(), Iterator):
+            raise ValueError(
+                f"The candidate {name!r} returns a {type(returned).__name__}, an iterator that has "
+                "not done its work yet. Go through it in the call, for example by list(...)."
+            )
     for _ in range(n_rounds):
         for name, run in candidates.items():
             _wait_for_device()

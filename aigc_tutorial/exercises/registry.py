@@ -13,6 +13,7 @@ import math
 import textwrap
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
@@ -20,6 +21,8 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor
+
+from aigc_tutorial.nn import gradients_on
 
 Cases = Callable[[torch.Generator], Iterable[tuple[Any, ...]]]
 Level = Literal["warm-up", "core", "research"]
@@ -164,13 +167,28 @@ def _does_nothing(function: Callable[..., Any]) -> bool:
     return operations == of_a_stub
 
 
+@contextmanager
+def _as_imported() -> Iterator[None]:
+    """Torch's settings as they are after its import; the reader's again afterwards."""
+    dtype = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.device("cpu"), gradients_on():
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
+
+
 def outcomes(task: Exercise, answer: Callable[..., Any]) -> Iterator[Any]:
     """Observed result of each case, or the exception that it raised.
 
-    Torch's global random state is put to a known value before each case and back at the end.
+    Torch is as it is after its import, whatever the reader has set: gradients are on, numbers are
+    float32 and on the CPU. Otherwise cases would be others, and a solution that differentiates
+    would fail as a wrong answer does. The global random state is put to a known value before each
+    case and back at the end.
     """
     generator = torch.Generator().manual_seed(zlib.crc32(task.name.encode()))
-    with torch.random.fork_rng(devices=[]):
+    with _as_imported(), torch.random.fork_rng(devices=[]):
         for number, arguments in enumerate(task.cases(generator)):
             torch.default_generator.manual_seed(1000 + number)  # none that a case uses
             try:

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from aigc_tutorial.evaluation import samples_per_second
+from aigc_tutorial.evaluation import Throughput, samples_per_second
 
 
 def test_rates_follow_the_durations_and_candidates_take_turns():
@@ -26,6 +26,20 @@ def test_rates_follow_the_durations_and_candidates_take_turns():
     assert rates["fast"].median > 2 * rates["slow"].median
     for rate in rates.values():
         assert rate.slowest <= rate.median <= rate.fastest
+
+
+def test_slow_rates_are_not_rounded_to_nothing():
+    assert str(Throughput(0.4, 0.31, 0.4567)) == "0.4 samples/s (0.31 to 0.457)"
+    assert str(Throughput(12_345.6, 999.6, 5e6)) == "12,346 samples/s (1,000 to 5,000,000)"
+
+
+@pytest.mark.parametrize(
+    "lazy", [lambda: iter([1]), lambda: map(time.sleep, [1]), lambda: (_ for _ in ())]
+)
+def test_work_that_was_only_promised_is_not_timed(lazy):
+    """A stream would seem a thousand times as fast as what it does."""
+    with pytest.raises(ValueError, match="'lazy' returns a .*, an iterator .*list"):
+        samples_per_second({"done": lambda: [1], "lazy": lazy}, 10, n_rounds=3)
 
 
 def test_refusals():

@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any
 
@@ -73,6 +74,36 @@ def test_code_that_fails_is_an_answer_too(name, shown):
     exercises.check(name, answer)
     assert "your code raised IndexError: out of range" in shown[0].plain
     assert exercises.find(name).hint in shown[0].plain
+
+
+@contextmanager
+def another_default_dtype():
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize(
+    "set_by_the_reader",
+    [torch.no_grad, torch.inference_mode, another_default_dtype, lambda: torch.device("meta")],
+    ids=["no_grad", "inference_mode", "default dtype", "default device"],
+)
+def test_what_the_reader_has_set_changes_no_verdict(set_by_the_reader):
+    """Without gradients a solution that differentiates would fail, as any wrong answer can."""
+
+    def fails(*_):
+        raise RuntimeError
+
+    for name in NAMES:
+        task = exercises.find(name)
+        expected = list(registry.outcomes(task, task.solution))
+        with set_by_the_reader():
+            found = list(registry.outcomes(task, task.solution))
+            assert grade(task, fails).status == "wrong", name
+        assert registry._first_difference(found, expected) is None, name
+    assert torch.get_default_dtype() == torch.float32
 
 
 def on_meta(value):
