@@ -259,27 +259,35 @@ def require_image_range(images: Float[Tensor, "..."], name: str) -> None:
     )
 
 
-def require_no_unit_range(images: Tensor, name: str) -> None:
-    """Refuse images in [0, 1] where a picture in [-1, 1] may be all bright, as one to be shown may.
+def require_no_range_from_zero(images: Tensor, name: str) -> None:
+    """Refuse images in [0, 1] or 0 … 255 where one in [-1, 1] may be all bright, to be shown, say.
 
     The darkest pixel of images in [0, 1] is exactly 0, their background; in [-1, 1] that is as
-    good as never so. This finds less than :func:`require_image_range`.
+    good as never so. Nor is a picture white all over and far beyond. This finds less than
+    :func:`require_image_range`.
 
     Args:
         images: One or more images; whole numbers are none.
         name: What to call them in the message.
 
     Raises:
-        ValueError: If the smallest value is 0, and the largest in (0.5, 1].
+        ValueError: If the smallest value is 0 and the largest above 0.5, or no value is below 0 and
+            the largest above 1.5.
     """
     if not images.is_floating_point() or images.numel() == 0:
         return
     low, high = (float(end) for end in torch.aminmax(images.detach()))
-    if low == 0 and 0.5 < high <= 1:
+    if not (low == 0 and high > 0.5) and not (low >= 0 and high > 1.5):
+        return
+    what = f"{name} must lie in [-1, 1], got {low:.4g} to {high:.4g}"
+    if high <= 1.5:
         raise ValueError(
-            f"{name} must lie in [-1, 1], got 0 to {high:.4g}: black would become grey. Images in "
-            f"[0, 1] become so by 2 * {name} - 1."
+            f"{what}: black would become grey. Images in [0, 1] become so by 2 * {name} - 1."
         )
+    raise ValueError(
+        f"{what}: all above 1 would become white. Pixels 0 … 255 become so by "
+        f"data.pixels_to_images({name}.to(torch.uint8)), levels by data.dequantise."
+    )
 
 
 def require_same_range(

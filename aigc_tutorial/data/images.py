@@ -24,7 +24,7 @@ from aigc_tutorial.data.checks import (
     as_tensor,
     require_finite,
     require_image_range,
-    require_no_unit_range,
+    require_no_range_from_zero,
 )
 from aigc_tutorial.data.fetch import DataUnavailableError, Source, fetch, warn_of_fallback
 from aigc_tutorial.data.idx import parse_idx
@@ -73,11 +73,11 @@ def images_to_pixels(images: Samples) -> UInt8[Tensor, "..."]:
     Raises:
         TypeError: if it is no tensor, NumPy array or list.
         ValueError: if they are whole numbers, pixels already, or not finite, or if images (of three
-            axes or more) lie in [0, 1].
+            axes or more) lie in [0, 1] or 0 … 255.
     """
     values = as_floats(images, "images", "Whole numbers may be pixels already.")
     if values.ndim >= 3:
-        require_no_unit_range(values, "images")
+        require_no_range_from_zero(values, "images")
     return values.add(1.0).mul(127.5).round().clamp(0, 255).to(torch.uint8)
 
 

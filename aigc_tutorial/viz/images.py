@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from aigc_tutorial.data.checks import Samples, as_tensor, require_no_unit_range
+from aigc_tutorial.data.checks import Samples, as_tensor, require_no_range_from_zero
 from aigc_tutorial.environment import require
 from aigc_tutorial.integers import IntegersLike, as_int64
 from aigc_tutorial.viz.labels import written
@@ -39,7 +39,7 @@ def montage(
 
     Raises:
         ValueError: if there are no images, C is neither 1 nor 3, or the values are of another type,
-            not numbers, or from 0 to 1 as those of images in [0, 1].
+            not numbers, or from 0 to 1 or 255 as those of images in other ranges.
     """
     make_grid = require("torchvision.utils", extra="book").make_grid
     images = as_tensor(images, "images")
@@ -55,7 +55,7 @@ def montage(
             f"{int(images.isnan().flatten(1).any(1).sum())} of {len(images)} images hold values "
             "that are not a number; they would be black, without a word"
         )
-    require_no_unit_range(images, "images")
+    require_no_range_from_zero(images, "images")
     columns = math.ceil(math.sqrt(len(images))) if n_columns is None else n_columns
     if columns < 1:
         raise ValueError(f"n_columns must be at least 1, got {columns}")

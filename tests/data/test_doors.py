@@ -88,6 +88,8 @@ class TestImages:
             data.images_to_pixels(torch.tensor([0.0, math.nan]))
         with pytest.raises(ValueError, match=r"Images in \[0, 1\] become so by 2 \* images - 1"):
             data.images_to_pixels(torch.rand(2, 1, 8, 8).sub(0.5).clamp(min=0).mul(2))
+        with pytest.raises(ValueError, match=r"got 0 to 255: .* become white.*pixels_to_images"):
+            data.images_to_pixels(torch.arange(256).float().view(4, 1, 8, 8))
 
     @pytest.mark.parametrize(
         ("images", "message"),

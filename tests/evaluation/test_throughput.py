@@ -38,7 +38,7 @@ def test_slow_rates_are_not_rounded_to_nothing():
 )
 def test_work_that_was_only_promised_is_not_timed(lazy):
     """A stream would seem a thousand times as fast as what it does."""
-    with pytest.raises(ValueError, match="'lazy' returns a .*, an iterator .*list"):
+    with pytest.raises(ValueError, match=r"'lazy' returns a .*, an iterator .*list"):
         samples_per_second({"done": lambda: [1], "lazy": lazy}, 10, n_rounds=3)
 
 

@@ -116,6 +116,17 @@ def test_images_from_0_to_1_are_not_shown_with_grey_for_black(images):
             show()
 
 
+@pytest.mark.parametrize("lowest", [0.0, 3.0])
+def test_pixels_as_floats_are_not_shown_white_all_over(images, lowest):
+    """What overshoots [-1, 1] is clipped; of pixels 0 … 255 nothing else would be left."""
+    pixels = torch.linspace(lowest, 255, 128).view(2, 1, 8, 8)
+    with pytest.raises(ValueError, match=r"to 255: .*pixels_to_images\(images.to\(torch.uint8"):
+        viz.image_grid(pixels)
+    with pytest.raises(ValueError, match=r"0 to 3: .*levels by data.dequantise"):
+        viz.image_grid((pixels % 4).floor())
+    viz.image_grid(1.4 * images)
+
+
 def test_image_grid_draws_into_given_axes(images):
     figure, (left, right) = plt.subplots(1, 2)
     assert viz.image_grid(images, ax=right, title="five") is right

@@ -93,7 +93,9 @@ class NGramModel(AutoregressiveModel):
 
         Args:
             tokens: one long text, or a batch of sequences.
-            mask: True where there is a token, False where there is padding.
+            mask: True at the tokens to count, as :meth:`nll` takes it: False at padding, or at all
+                that is not the answer of a task. What stands before a token is its context, whether
+                it counts itself or not; in packed rows that is the end of the sequence before, too.
 
         Returns:
             The model itself.
@@ -114,8 +116,7 @@ class NGramModel(AutoregressiveModel):
         order = self.config.order
         ngrams = self._last_tokens(rows)[:, 1:]
         if mask is not None:
-            real = pad(mask.reshape(rows.shape), (order - 1, 0), value=True)
-            ngrams = ngrams[real.unfold(1, order, 1).all(-1)[:, 1:]]
+            ngrams = ngrams[mask.reshape(rows.shape)[:, 1:]]
             if len(ngrams) == 0:
                 raise ValueError("there is nothing to count: the mask leaves no token to predict")
         ngrams, counts = ngrams.flatten().unique(return_counts=True)

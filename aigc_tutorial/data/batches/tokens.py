@@ -1,5 +1,6 @@
 """Batches for sequence models: windows of one long text, padded and packed sequences."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -174,9 +175,14 @@ def pack_sequences(
         )
     rows: list[list[Tensor]] = []
     room: list[int] = []
+    # A row without room for a length never has room for it again: the search goes on behind it.
+    search_from: Counter[int] = Counter()
     for sequence in vectors:
         length = len(sequence)
-        row = next((i for i, left in enumerate(room) if left >= length), len(rows))
+        row = search_from[length]
+        while row < len(rows) and room[row] < length:
+            row += 1
+        search_from[length] = row
         if row == len(rows):
             rows.append([])
             room.append(row_length)

@@ -1,11 +1,13 @@
 """n-grams: counts, Kneser and Ney's formula by hand, laws, and chains of known entropy."""
 
 import math
+from collections import Counter
 
 import pytest
 import torch
 
 from aigc_tutorial.ar.models.ngram import NGramConfig, NGramModel
+from aigc_tutorial.data.batches.tokens import pack_sequences
 from tests.ar.checks import (
     assert_cached_equals_uncached,
     assert_causal,
@@ -117,6 +119,34 @@ def test_padding_is_not_counted():
     masked = NGramModel(NGramConfig(vocab_size=4, order=3)).fit(long, mask)
     assert masked.get_buffer("counts_3").sum() == 3 + 2
     assert all(ngram % 5 != 3 for ngram in masked.get_buffer("ngrams_3").tolist())
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+def test_the_tokens_that_a_mask_names_are_counted_after_whatever_stands_before_them(order):
+    """A task's mask is True at its answer alone, one of packed rows is False at first tokens."""
+    rows = torch.randint(0, 4, (50, 8), generator=torch.Generator().manual_seed(0))
+    mask = torch.rand(50, 8, generator=torch.Generator().manual_seed(1)) < 0.3
+    model = NGramModel(NGramConfig(vocab_size=4, order=order)).fit(rows, mask)
+    expected = Counter(
+        tuple(([4] * order + row)[t + 1 : t + 1 + order])
+        for row, counted in zip(rows.tolist(), mask.tolist(), strict=True)
+        for t in range(1, 8)
+        if counted[t]
+    )
+    found = zip(
+        *(model.get_buffer(f"{kind}_{order}") for kind in ("ngrams", "counts")), strict=True
+    )
+    as_number = {sum(d * 5**i for i, d in enumerate(reversed(n))): c for n, c in expected.items()}
+    assert {int(ngram): int(count) for ngram, count in found} == as_number
+
+
+def test_packed_rows_teach_what_separate_rows_do():
+    sequences = [torch.tensor([0, 1, 2, 3])] * 30
+    packed, mask, _ = pack_sequences(sequences, 12)
+    model, separate = (NGramModel(NGramConfig(vocab_size=4, order=2)) for _ in range(2))
+    model.fit(packed, mask)
+    separate.fit(torch.stack(sequences))
+    assert torch.equal(model(packed), separate(packed))
 
 
 def test_fitting_again_forgets_what_was_counted():
