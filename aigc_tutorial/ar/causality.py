@@ -39,7 +39,8 @@ def influence(
     with evaluation_mode(model):
         logits, embeddings = _forward_with_embeddings(model, tokens)
         rng = torch.Generator().manual_seed(as_count(seed, "seed", at_least=0))
-        scores = logits @ torch.randn(logits.shape[-1], generator=rng).to(logits)
+        direction = torch.randn(logits.shape[-1], generator=rng, dtype=torch.float32)
+        scores = logits @ direction.to(logits)
         rows = []
         for t in range(tokens.shape[1]):
             gradients = torch.autograd.grad(

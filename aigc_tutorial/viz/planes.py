@@ -34,7 +34,7 @@ def _square(extent: float, resolution: int) -> Float[Tensor, "R R 2"]:
     """Points of a regular grid over [-extent, extent]²; the first index is the height."""
     if extent <= 0:
         raise ValueError(f"extent must be positive, got {extent}")
-    steps = torch.linspace(-extent, extent, resolution)
+    steps = torch.linspace(-extent, extent, resolution, dtype=torch.float32)
     y, x = torch.meshgrid(steps, steps, indexing="ij")
     return torch.stack([x, y], dim=-1)
 

@@ -611,6 +611,28 @@ def test_a_pixelcnn_under_another_default_type_draws_the_images_of_its_naive_loo
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_what_a_seed_draws_does_not_depend_on_the_default_type(dtype):
+    """In bfloat16 there are 256 uniform numbers, and what is rarer than one of them never comes."""
+    images, target, draft = pixelcnn(), make("transformer"), make("window")
+    films, beginnings = randomize(FrameModel()), torch.zeros(3, 2, 8, 8)
+
+    def drawn():
+        return (
+            images.sample(40, rng=seeded()),
+            speculative_generate(target, draft, PROMPT, max_new_tokens=60, rng=seeded()).tokens,
+            films.continue_films(beginnings, 4, rng=seeded()),
+        )
+
+    expected = drawn()
+    torch.set_default_dtype(dtype)
+    try:
+        found = drawn()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_models_of_another_type_generate(dtype):
     model = make("transformer").to(dtype)
     assert model.generate(PROMPT, max_new_tokens=9, rng=seeded()).shape == (12,)

@@ -270,7 +270,8 @@ def _draw(
 def draw_noise(model: PixelModel, n: int, rng: torch.Generator | None) -> Tensor:
     """One uniform number for each pixel, drawn where the generator lives, by default the CPU."""
     where = "cpu" if rng is None else rng.device
-    return torch.rand(n, *model.image_size, generator=rng, device=where).to(model.device)
+    noise = torch.rand(n, *model.image_size, generator=rng, device=where, dtype=torch.float32)
+    return noise.to(model.device)
 
 
 def _start(

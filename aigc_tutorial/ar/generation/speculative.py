@@ -167,7 +167,7 @@ def count_accepted(
         rng: source of randomness.
     """
     where = "cpu" if rng is None else rng.device
-    noise = torch.rand(len(guesses), generator=rng, device=where).to(p.device)
+    noise = torch.rand(len(guesses), generator=rng, device=where, dtype=torch.float32).to(p.device)
     chosen = guesses[:, None]
     accepted = noise[:, None] * q.gather(1, chosen) < p.gather(1, chosen)
     return int(accepted.long().cumprod(dim=0).sum())

@@ -154,7 +154,7 @@ class FrameModel(Pretrained):
 
 def _uniform(like: Tensor, rng: torch.Generator) -> Tensor:
     """Uniform numbers, drawn where the generator lives and moved to the device of ``like``."""
-    noise = torch.rand(like.shape, generator=rng, device=rng.device)
+    noise = torch.rand(like.shape, generator=rng, device=rng.device, dtype=torch.float32)
     return noise.to(like.device)
 
 

@@ -85,7 +85,7 @@ def binarise(images: Samples, *, rng: torch.Generator) -> Int64[Tensor, "..."]:
             f"images must lie in [-1, 1], where a grey value is the probability of 1, got "
             f"{low:.4g} to {high:.4g}; data.pixels_to_images makes them from bytes"
         )
-    threshold = torch.rand(images.shape, generator=rng, device=rng.device)
+    threshold = torch.rand(images.shape, generator=rng, device=rng.device, dtype=torch.float32)
     return (threshold.to(images.device) < images.add(1.0).div(2.0)).to(torch.int64)
 
 

@@ -156,7 +156,10 @@ class XORChain:
         """Draw sequences; their first two bits are fair coins, which is the stationary start."""
         as_count(n_sequences, "n_sequences")
         as_count(length, "length")
-        flips = torch.rand(n_sequences, length, generator=rng) < self.flip_probability
+        flips = (
+            torch.rand(n_sequences, length, generator=rng, dtype=torch.float32)
+            < self.flip_probability
+        )
         bits = torch.randint(2, (n_sequences, length), generator=rng)
         for t in range(2, length):
             bits[:, t] = bits[:, t - 1] ^ bits[:, t - 2] ^ flips[:, t].long()

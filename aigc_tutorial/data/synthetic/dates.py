@@ -117,7 +117,7 @@ def date_pairs(split: DateSplit, n_pairs: int, *, rng: torch.Generator) -> list[
     days = order[:n_test] if split == "test" else order[n_test:]
     drawn = days[torch.randint(len(days), (n_pairs,), generator=rng)].tolist()
     styles = torch.randint(len(DATE_STYLES), (n_pairs,), generator=rng).tolist()
-    named = (torch.rand(n_pairs, generator=rng) < 0.5).tolist()
+    named = (torch.rand(n_pairs, generator=rng, dtype=torch.float32) < 0.5).tolist()
     return [
         _pair(_FIRST + timedelta(days=day), DATE_STYLES[style], weekday)
         for day, style, weekday in zip(drawn, styles, named, strict=True)

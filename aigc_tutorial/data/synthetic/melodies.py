@@ -152,7 +152,9 @@ class MelodyStyle:
             else:
                 weights = cadence[degrees[:, t]]
 
-        probabilities = torch.tensor(_PROBABILITY_OF_DURATION).expand(n_melodies, -1)
+        probabilities = torch.tensor(_PROBABILITY_OF_DURATION, dtype=torch.float32).expand(
+            n_melodies, -1
+        )
         durations = torch.multinomial(probabilities, n_notes, replacement=True, generator=rng)
         durations[:, -1] = len(NOTE_DURATIONS) - 1
         pitches = torch.tensor(self.pitches)[degrees]
@@ -267,12 +269,12 @@ def render_melody(
 
 
 def _play(pitch: int, n_samples: int, sample_rate: int) -> Float32[Tensor, " T"]:
-    time = torch.arange(n_samples) / sample_rate
+    time = torch.arange(n_samples, dtype=torch.float32) / sample_rate
     remaining = time.flip(0)  # exactly 0 at the last sample
     envelope = torch.exp(-time / _DECAY_SECONDS)
     envelope *= (time / _ATTACK_SECONDS).clamp(max=1) * (remaining / _RELEASE_SECONDS).clamp(max=1)
     frequency = 440 * 2 ** ((pitch - 69) / 12)
-    sound = torch.zeros(n_samples)
+    sound = torch.zeros_like(time)
     for harmonic, strength in enumerate(_STRENGTH_OF_HARMONIC, start=1):
         if harmonic * frequency < sample_rate / 2:
             sound += strength * torch.sin(2 * math.pi * harmonic * frequency * time)

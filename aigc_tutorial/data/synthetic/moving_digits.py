@@ -75,7 +75,7 @@ def moving_digits(
     which = torch.randint(len(images), (n_films * n_digits,), generator=rng)
     digits, extents = _small_digits(images[which])
     room = side - extents
-    starts = (torch.rand(room.shape, generator=rng) * (room + 1)).long()
+    starts = (torch.rand(room.shape, generator=rng, dtype=torch.float32) * (room + 1)).long()
     tracks = _bounce(starts, _velocities(len(room), max_speed, rng), room, n_frames)
     films = _paste(digits, tracks, side)
     return films.view(n_films, n_digits, n_frames, side, side).amax(dim=1)

@@ -100,7 +100,9 @@ class RecallTask:
     ) -> tuple[Int64[Tensor, "n_sequences T"], Bool[Tensor, "n_sequences T"]]:
         """Draw sequences of 2 · ``n_pairs`` + 2 tokens, and the mask of their answers."""
         as_count(n_sequences, "n_sequences")
-        shuffled = torch.rand(n_sequences, self.n_keys, generator=rng).argsort(dim=1)
+        shuffled = torch.rand(n_sequences, self.n_keys, generator=rng, dtype=torch.float32).argsort(
+            dim=1
+        )
         keys = shuffled[:, : self.n_pairs]
         values = self.n_keys + torch.randint(self.n_values, keys.shape, generator=rng)
         asked = torch.randint(self.n_pairs, (n_sequences, 1), generator=rng)

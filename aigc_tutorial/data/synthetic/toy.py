@@ -71,7 +71,7 @@ class ToyDistribution:
         as_count(n, "n")
         device = rng.device
         which = torch.randint(len(self.centres), (n,), generator=rng, device=device)
-        noise = torch.randn(n, 2, generator=rng, device=device)
+        noise = torch.randn(n, 2, generator=rng, device=device, dtype=torch.float32)
         return self.centres.to(device)[which] + self.std * noise
 
     def log_density(self, x: Float[Tensor, "N 2"]) -> Float[Tensor, " N"]:
@@ -101,6 +101,7 @@ class ToyDistribution:
         return torch.cat(nearest) <= (n_std * self.std) ** 2
 
     def _squared_distances(self, x: Float[Tensor, "N 2"]) -> Float[Tensor, "N K"]:
+        x = x if x.dtype == torch.float64 else x.float()  # half a precision moves the centres
         # Differences, not |x|² - 2x·c + |c|²: that loses the digits that a small std needs.
         return (x[:, None] - self.centres.to(x)).square().sum(dim=2)
 
@@ -111,7 +112,7 @@ def ring(n_modes: int = 8, radius: float = 2.0, std: float = 0.02) -> ToyDistrib
     The defaults are those of Metz et al. (2017), Unrolled Generative Adversarial Networks.
     """
     as_count(n_modes, "n_modes")
-    angles = torch.arange(n_modes) * (2 * math.pi / n_modes)
+    angles = torch.arange(n_modes, dtype=torch.float32) * (2 * math.pi / n_modes)
     return ToyDistribution("ring", _polar(radius, angles), torch.arange(n_modes), std)
 
 
@@ -121,7 +122,7 @@ def grid(n_side: int = 5, spacing: float = 2.0, std: float = 0.05) -> ToyDistrib
     The defaults are those of Srivastava et al. (2017), VEEGAN.
     """
     as_count(n_side, "n_side")
-    axis = (torch.arange(n_side) - (n_side - 1) / 2) * spacing
+    axis = (torch.arange(n_side, dtype=torch.float32) - (n_side - 1) / 2) * spacing
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     centres = torch.stack([x.flatten(), y.flatten()], dim=1)
     return ToyDistribution("grid", centres, torch.arange(n_side**2), std)

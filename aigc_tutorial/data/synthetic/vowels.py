@@ -69,14 +69,14 @@ def synthetic_vowels(n: int, *, rng: torch.Generator, n_samples: int = 2_000) ->
     as_count(n, "n")
     as_count(n_samples, "n_samples", at_least=2)
     labels = torch.arange(n) % len(VOWELS)
-    pitches = 90 * 2 ** torch.rand(n, generator=rng)
-    glides = 1 + (2 * torch.rand(n, generator=rng) - 1) / 6
-    deviations = 1 + 0.05 * (2 * torch.rand(n, 3, generator=rng) - 1)
-    lengths = (n_samples * (0.6 + 0.4 * torch.rand(n, generator=rng))).long()
+    pitches = 90 * 2 ** torch.rand(n, generator=rng, dtype=torch.float32)
+    glides = 1 + (2 * torch.rand(n, generator=rng, dtype=torch.float32) - 1) / 6
+    deviations = 1 + 0.05 * (2 * torch.rand(n, 3, generator=rng, dtype=torch.float32) - 1)
+    lengths = (n_samples * (0.6 + 0.4 * torch.rand(n, generator=rng, dtype=torch.float32))).long()
 
-    progress = torch.arange(n_samples) / n_samples
+    progress = torch.arange(n_samples, dtype=torch.float32) / n_samples
     frequency = pitches[:, None] * (1 + (glides[:, None] - 1) * progress)
-    formants = torch.tensor(list(VOWEL_FORMANTS.values()))[labels] * deviations
+    formants = torch.tensor(list(VOWEL_FORMANTS.values()), dtype=torch.float32)[labels] * deviations
     sound = resonate(pulse_train(frequency), formants)
     sound = sound * _fade(lengths, n_samples)
     waveforms = sound / sound.abs().amax(dim=1, keepdim=True).clamp(min=1e-9)
@@ -138,7 +138,7 @@ def _resonator(
 
 def _fade(lengths: Int64[Tensor, " N"], n_samples: int) -> Float32[Tensor, "N T"]:
     """Volume of each sample: up and down within 10 ms at the ends, 0 after the end."""
-    time = torch.arange(n_samples)
+    time = torch.arange(n_samples, dtype=torch.float32)
     n_fade = _FADE_SECONDS * VOWEL_SAMPLE_RATE
     rise = (time / n_fade).clamp(max=1)
     fall = ((lengths[:, None] - time) / n_fade).clamp(0, 1)
