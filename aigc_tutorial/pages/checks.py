@@ -1,7 +1,7 @@
 """Bands in which results must fall, and failures that must happen."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from typing import SupportsFloat
 
@@ -57,7 +57,7 @@ def expect(value: SupportsFloat, low: float, high: float, what: str, unit: str =
 
 
 def expect_band(
-    values: Sequence[SupportsFloat], low: float, high: float, what: str, unit: str = ""
+    values: Iterable[SupportsFloat], low: float, high: float, what: str, unit: str = ""
 ) -> None:
     """Assert that a result lies in its band for every one of several seeds.
 
@@ -66,9 +66,15 @@ def expect_band(
 
     Raises:
         AssertionError: if one value lies outside the band or is not a number.
-        ValueError: if there are no values, or ``low`` is above ``high``.
+        ValueError: if there are no values, they are given by name or seed, so that the names would
+            be compared, or ``low`` is above ``high``.
     """
     _check_band(low, high)
+    if isinstance(values, Mapping | Set):
+        raise ValueError(
+            f"the values of {what} must be in a list, one for each seed, got a "
+            f"{type(values).__name__}; of a dictionary give its values: list(results.values())"
+        )
     numbers = [float(value) for value in values]
     if not numbers:
         raise ValueError(f"there is no value of {what} to compare with its band")

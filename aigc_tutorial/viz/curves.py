@@ -10,7 +10,7 @@ from aigc_tutorial.integers import as_count
 from aigc_tutorial.pages.display import format_number
 from aigc_tutorial.viz.labels import written
 from aigc_tutorial.viz.numbers import Numbers, as_numbers
-from aigc_tutorial.viz.style import BLUE, INK, LINE_STYLES, PALETTE, VERMILLION, new_axes, style
+from aigc_tutorial.viz.style import BLUE, INK, LOOKS, VERMILLION, new_axes, style
 
 Columns = Mapping[str, Numbers]
 """Columns by name: a ``training.History``, or a dictionary of lists."""
@@ -54,7 +54,7 @@ def _lines(
     if len(n_images) == 0:
         raise ValueError("the history is empty: nothing was recorded in training")
     ax = new_axes(6.5, 2.8) if ax is None else ax
-    for (name, label), colour, dashes in zip(columns.items(), PALETTE, LINE_STYLES, strict=False):
+    for (name, label), (colour, dashes) in zip(columns.items(), LOOKS, strict=False):
         values = as_numbers(history[name], name, finite=False)
         if window > 1:
             ax.plot(n_images, values, color=colour, linestyle="-", linewidth=0.5, alpha=0.3)

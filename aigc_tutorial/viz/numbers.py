@@ -1,6 +1,6 @@
 """Numbers as figures take them: from tensors on any device, from arrays and lists, and finite."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,13 @@ def as_numbers(values: Any, what: str, *, finite: bool = True) -> np.ndarray:
         finite: refuse infinity and NaN, of which a figure would show nothing, without a word.
 
     Raises:
-        ValueError: if there is no number, or one that is not finite.
+        ValueError: if there is no number, or one that is not finite, or they are given by name.
     """
+    if isinstance(values, Mapping):
+        raise ValueError(
+            f"{what} must be numbers in a row, got a {type(values).__name__}, whose names would be "
+            "drawn; give one column, or list(….values())"
+        )
     if isinstance(values, Tensor):
         array = values.detach().cpu().double().numpy()
     elif isinstance(values, np.ndarray):

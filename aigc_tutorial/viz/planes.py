@@ -105,8 +105,16 @@ def samples_2d(
         colour: colour of the dots.
         title: text above the figure.
         ax: axes to draw into; by default those of a new figure.
+
+    Raises:
+        ValueError: if the samples are no points of the plane, or not finite.
     """
     points = torch.from_numpy(as_numbers(samples, "the samples"))
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise ValueError(
+            "the samples must be points of the plane, one a row, of shape (N, 2), got "
+            f"{tuple(points.shape)}; take two components of others, and transpose (2, N)"
+        )
     if extent is None:
         extent = _extent_of(points if distribution is None else distribution.mode_centres)
     with style():

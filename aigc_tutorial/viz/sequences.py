@@ -13,7 +13,7 @@ from torch import Tensor
 from aigc_tutorial.viz.curves import running_mean
 from aigc_tutorial.viz.labels import families, written
 from aigc_tutorial.viz.numbers import Numbers, as_numbers
-from aigc_tutorial.viz.style import INK, LINE_STYLES, PALETTE, new_axes, style
+from aigc_tutorial.viz.style import INK, LOOKS, new_axes, style
 
 
 def nll_curves(
@@ -45,7 +45,7 @@ def nll_curves(
             )
             if len(seen) != len(nll):
                 raise ValueError(f"{name} has {len(nll)} values at {len(seen)} numbers of tokens")
-            colour, dashes = PALETTE[i % len(PALETTE)], LINE_STYLES[i % len(LINE_STYLES)]
+            colour, dashes = LOOKS[i % len(LOOKS)]
             many = len(nll) > 10 * window > 10
             if many:
                 ax.plot(seen, nll, color=colour, linestyle="-", linewidth=0.5, alpha=0.3)
@@ -89,17 +89,28 @@ def token_maps(
         largest: value of the darkest colour; by default each matrix has its own.
         rows: what a row is.
         columns: what a column is.
+
+    Raises:
+        ValueError: if there is no map, one does not fit the labels or holds a number below 0, which
+            would look like 0, or one that is not finite.
     """
     if not maps:
         raise ValueError("there is no map to draw")
     n_columns = min(n_columns, len(maps))
     n_rows = -(-len(maps) // n_columns)
     across = labels if column_labels is None else column_labels
+    drawn = {}
     for title, matrix in maps.items():
         if matrix.shape != (len(labels), len(across)):
             raise ValueError(
                 f"the map {title!r} has shape {tuple(matrix.shape)}, the labels are "
                 f"{len(labels)} by {len(across)}"
+            )
+        drawn[title] = as_numbers(matrix, title or "the map")
+        if (least := drawn[title].min()) < 0:
+            raise ValueError(
+                f"the map {title!r} holds numbers down to {least:.3g}, and colours begin at 0; "
+                "draw both parts of a difference: matrix.clamp(min=0) and (-matrix).clamp(min=0)"
             )
     height = size * len(labels) / len(across)
     with style():
@@ -111,8 +122,8 @@ def token_maps(
         )
         for ax in grid.flat[len(maps) :]:
             ax.axis("off")
-        for i, (ax, (title, matrix)) in enumerate(zip(grid.flat, maps.items(), strict=False)):
-            ax.imshow(as_numbers(matrix, title or "the map"), cmap="Blues", vmin=0, vmax=largest)
+        for i, (ax, title) in enumerate(zip(grid.flat, maps, strict=False)):
+            ax.imshow(drawn[title], cmap="Blues", vmin=0, vmax=largest)
             ax.set_title(written(title), fontsize=9, parse_math=False)
             ax.spines[:].set_visible(True)
             _name_ticks(ax.xaxis, across if len(across) <= 24 else [])

@@ -34,6 +34,13 @@ PALETTE = (BLUE, VERMILLION, GREEN, PURPLE)
 LINE_STYLES = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
 """Paired with ``PALETTE``, so that no line is told by its colour alone."""
 
+LOOKS = tuple(
+    (PALETTE[i], LINE_STYLES[(i + turn) % len(LINE_STYLES)])
+    for turn in range(len(LINE_STYLES))
+    for i in range(len(PALETTE))
+)
+"""Colour and dashes of a figure's lines; the fifth has the first one's colour, not its dashes."""
+
 DPI = 150
 
 
@@ -82,7 +89,8 @@ def style() -> Iterator[None]:
         "lines.linewidth": 1.6,
         "axes.spines.top": False,
         "axes.spines.right": False,
-        "axes.prop_cycle": cycler(color=PALETTE, linestyle=LINE_STYLES),
+        "axes.prop_cycle": cycler("color", [colour for colour, _ in LOOKS])
+        + cycler("linestyle", [dashes for _, dashes in LOOKS]),
         "image.cmap": "gray",
     }
     with mpl.rc_context(settings):

@@ -5,6 +5,7 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -121,6 +122,11 @@ def test_senseless_bands_are_refused():
         pages.expect(1, math.nan, 1, "x")
     with pytest.raises(ValueError, match="no value"):
         pages.expect_band([], 0, 1, "x")
+    by_seed: Any = {0: 50.0, 1: 60.0}
+    for named in (by_seed, by_seed.keys(), {0, 1}):
+        with pytest.raises(ValueError, match=r"values of x must be in a list.*results.values"):
+            pages.expect_band(named, 0, 1, "x")
+    pages.expect_band(by_seed.values(), 40, 70, "x")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Figures show what they were given."""
 
+import inspect
 import math
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,6 +14,7 @@ from matplotlib.patches import Rectangle
 from aigc_tutorial import data, viz
 from aigc_tutorial.viz.curves import running_mean
 from aigc_tutorial.viz.images import _as_grey
+from aigc_tutorial.viz.numbers import as_numbers
 from aigc_tutorial.viz.style import DPI
 
 
@@ -125,6 +128,18 @@ def test_pixels_as_floats_are_not_shown_white_all_over(images, lowest):
     with pytest.raises(ValueError, match=r"0 to 3: .*levels by data.dequantise"):
         viz.image_grid((pixels % 4).floor())
     viz.image_grid(1.4 * images)
+
+
+def test_numbers_that_would_be_drawn_as_others_are_refused():
+    with pytest.raises(ValueError, match=r"the map 'b - a' holds numbers down to -2.*begin at 0"):
+        viz.token_maps({"b - a": torch.tensor([[1.0, -2.0], [0.0, 1.0]])}, ["a", "b"])
+    unchecked: Any = inspect.unwrap(viz.samples_2d)  # as where no types are checked
+    for points in (torch.randn(2, 50), torch.randn(50, 3), torch.randn(50)):
+        with pytest.raises(ValueError, match=r"points of the plane, one a row, of shape \(N, 2\)"):
+            unchecked(points)
+    by_seed: Any = {0: 0.25, 1: 0.75}
+    with pytest.raises(ValueError, match=r"shares must be numbers in a row, got a dict"):
+        as_numbers(by_seed, "shares")
 
 
 def test_image_grid_draws_into_given_axes(images):

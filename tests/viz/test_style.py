@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from aigc_tutorial.viz import save_figure
+from aigc_tutorial.viz import nll_curves, save_figure
 from aigc_tutorial.viz.style import INK, PALETTE, PLATES, contrast_ratio, style
 
 # Simulation of full deuteranopia and protanopia in linear RGB: Machado, Oliveira, Fernandes (2009).
@@ -56,6 +56,18 @@ def test_no_grey_would_do_for_a_transparent_figure_on_a_dark_page():
 def test_first_colours_differ_for_every_reader(vision):
     seen = [lab(vision @ linear(colour)) for colour in PALETTE[:2]]
     assert all(np.linalg.norm(a - b) > 40 for a, b in itertools.combinations(seen, 2))
+
+
+def test_no_two_of_sixteen_lines_look_alike():
+    """A figure of five runs had two that could not be told apart."""
+    curves = {f"run {i}": ([0, 1], [i, i]) for i in range(16)}
+    with style():
+        plain = plt.subplots()[1]
+        for _ in curves:
+            plain.plot([0, 1])
+    for ax in (nll_curves(curves), plain):
+        looks = {(line.get_color(), str(vars(line)["_unscaled_dash_pattern"])) for line in ax.lines}
+        assert len(looks) == len(ax.lines) == 16
 
 
 def test_style_does_not_outlive_its_block():

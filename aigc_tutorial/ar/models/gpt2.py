@@ -299,6 +299,12 @@ def _check_variant(model: Any) -> None:
             f"cannot load a {type(model).__name__}: expected a transformers.GPT2LMHeadModel, "
             "which predicts the next token"
         )
+    children = {name for name, _ in model.named_children()}
+    if "transformer" in children and (others := sorted(children - {"transformer", "lm_head"})):
+        raise ValueError(
+            f"cannot load a {type(model).__name__}: besides the next token it has "
+            f"{', '.join(others)}, which would be lost; give a transformers.GPT2LMHeadModel"
+        )
     for setting, accepted in {
         "model_type": ("gpt2",),
         "activation_function": ("gelu_new", "gelu_pytorch_tanh"),

@@ -110,6 +110,10 @@ def test_what_would_be_lost_is_refused():
         GPT2.from_huggingface(theirs)
     with pytest.raises(ValueError, match="cannot load a GPT2Model: expected"):
         GPT2.from_huggingface(huggingface_model(**SHAPES[0]).transformer)
+    theirs = huggingface_model(**SHAPES[0])
+    theirs.multiple_choice_head = torch.nn.Linear(6, 1)  # as a GPT2DoubleHeadsModel has one
+    with pytest.raises(ValueError, match="it has multiple_choice_head, which would be lost"):
+        GPT2.from_huggingface(theirs)
 
 
 def test_whatever_else_changes_the_logits_is_refused():
