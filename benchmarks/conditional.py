@@ -40,7 +40,7 @@ RESULTS = Path(__file__).parent / "results" / "conditional.json"
 MINUTES = 4
 N_SAMPLES = 3_000
 N_HELD_OUT = 1_000
-CLASS_SCALES = (1.0, 0.3, 0.05)
+CLASS_SCALES = (1.0, 0.3, 0.05, 0.025, 0.01)
 N_IMAGES_SCALES = 12_000
 UNIT = (
     f"digit-feature Fréchet distance of {N_SAMPLES:,} samples, the classes in turn, from the test "
