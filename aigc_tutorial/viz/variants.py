@@ -22,8 +22,9 @@ from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec, SubplotSpec
 from matplotlib.image import AxesImage
+from matplotlib.legend import Legend
 from matplotlib.text import Text
-from matplotlib.transforms import Bbox
+from matplotlib.transforms import Bbox, BboxBase, IdentityTransform, ScaledTranslation
 from PIL import Image
 
 Restore: TypeAlias = ExitStack
@@ -114,6 +115,9 @@ def phone_layout(figure: Figure, n_columns: int) -> Iterator[None]:
             _lay_out(figure)
         _wrap_titles(figure, restore)
         _straighten_legends(figure, restore)
+        with suppress(NoRoomError):  # before a legend beside the axes is moved
+            _lay_out(figure)
+        _clear_legends(figure, restore)
         _lay_out(figure)
         yield
 
@@ -353,13 +357,66 @@ def _wrap(text: Text, room: float, size: Callable[[Text], float], restore: Resto
 
 def _straighten_legends(figure: Figure, restore: Restore) -> None:
     """Write a legend that is wider than its axes in one column."""
-    for ax in figure.axes:
-        legend = ax.get_legend()
-        if legend is None or legend.get_window_extent().width <= ax.bbox.width:
+    for ax, legend in _legends(figure):
+        # Axes that had no room beside the legend keep the width that they had on the page.
+        if legend.get_window_extent().width <= min(ax.bbox.width, figure.bbox.width):
             continue
-        columns = vars(legend)["_ncols"]
-        restore.callback(legend.set_ncols, columns)
-        legend.set_ncols(1)
+        # set_ncols changes no legend that was made; its columns are boxes, and these can be filled.
+        columns = vars(legend)["_legend_handle_box"].get_children()
+        first, *others = columns
+        names = first.get_children()
+        restore.callback(names.__setitem__, slice(None), [*names])
+        restore.callback(columns.__setitem__, slice(None), [*columns])
+        names.extend(name for column in others for name in column.get_children())
+        columns[:] = [first]
+
+
+def _clear_legends(figure: Figure, restore: Restore) -> None:
+    """Move a legend below its axes if it lies on what is drawn, or takes the room beside them.
+
+    The figure becomes higher by it.
+    """
+    width, height = figure.get_size_inches()
+    restore.callback(figure.set_size_inches, width, height)
+    for ax, legend in _legends(figure):
+        beside = legend.get_window_extent().x0 >= ax.bbox.x1
+        if not (beside or _lies_on_what_is_drawn(legend, ax)):
+            continue
+        restore.callback(legend.set_loc, vars(legend)["_loc_real"])
+        restore.callback(_anchor, legend, vars(legend)["_bbox_to_anchor"])
+        labels = ax.xaxis.get_tightbbox()
+        depth = 0.0 if labels is None else (ax.bbox.y0 - labels.y0) / figure.dpi
+        below = ScaledTranslation(0, -depth, figure.dpi_scale_trans)
+        legend.set_loc("upper left")
+        legend.set_bbox_to_anchor((0, 0), transform=ax.transAxes + below)
+        height += legend.get_window_extent().height / figure.dpi
+    figure.set_size_inches(width, height)
+
+
+def _anchor(legend: Legend, box: BboxBase | None) -> None:
+    """Tie a legend to a box in pixels, or to its axes."""
+    legend.set_bbox_to_anchor(box, transform=IdentityTransform())
+
+
+def _legends(figure: Figure) -> list[tuple[Axes, Legend]]:
+    """The axes that have a legend, with it."""
+    return [(ax, legend) for ax in figure.axes if (legend := ax.get_legend()) is not None]
+
+
+def _lies_on_what_is_drawn(legend: Legend, ax: Axes) -> bool:
+    """Whether lines, markers or bars of the axes run through a legend, in what was laid out."""
+    box = Bbox.intersection(legend.get_window_extent(), ax.bbox)
+    if box is None:
+        return False
+    for line in ax.lines:
+        path = line.get_path().transformed(line.get_transform())
+        if line.get_linestyle() != "None" and path.intersects_bbox(box, filled=False):
+            return True
+        if line.get_marker() not in ("None", "") and box.count_contains(path.vertices):
+            return True
+    return any(
+        bar.get_path().transformed(bar.get_transform()).intersects_bbox(box) for bar in ax.patches
+    )
 
 
 # ---- Whether it can be read ----

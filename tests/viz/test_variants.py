@@ -144,3 +144,81 @@ def test_where_text_leaves_no_room_the_wide_form_stays():
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="constrained_layout not applied")
         assert figure_variants(figure) == {}
+
+
+def with_legend(height, **place):
+    """A curve that fills its axes, with the names of several below or upon it."""
+    with style():
+        figure, ax = plt.subplots(figsize=(7, height))
+        for number in range(3):
+            ax.plot([0, 1, 2], [0, 2 + number, 1], label=f"a curve with a long name, {number}")
+        ax.set_xlabel("steps")
+        ax.legend(**place)
+    return figure, ax
+
+
+def lies_on_curves(ax):
+    box = ax.get_legend().get_window_extent()
+    paths = (line.get_path().transformed(line.get_transform()) for line in ax.lines)
+    return any(path.intersects_bbox(box, filled=False) for path in paths)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"loc": "lower right", "bbox_to_anchor": (1, 0.1)},
+        {"loc": "upper left", "bbox_to_anchor": (1, 1)},
+    ],
+    ids=["on the curves", "beside the axes"],
+)
+def test_on_a_phone_a_legend_stands_below_its_axes(place):
+    figure, ax = with_legend(2.4, **place)
+    figure.draw_without_rendering()
+    before = ax.get_legend().get_window_extent().extents
+    with phone_layout(figure, 1):
+        assert not lies_on_curves(ax)
+        box = ax.get_legend().get_window_extent()
+        assert box.y1 <= ax.xaxis.label.get_window_extent().y0 + 1
+        assert box.y0 >= 0
+        assert ax.bbox.height > 0.6 * 2.4 * figure.dpi  # the figure grew by the legend
+        assert ax.bbox.width > 0.7 * figure.bbox.width
+    figure.draw_without_rendering()
+    assert figure.get_size_inches().tolist() == [7, 2.4]
+    np.testing.assert_allclose(ax.get_legend().get_window_extent().extents, before, atol=0.5)
+
+
+def test_on_a_phone_a_legend_that_lies_on_bars_or_marks_is_moved_too():
+    with style():
+        figure, (left, right) = plt.subplots(1, 2, figsize=(7, 2.4))
+        left.barh(range(6), range(6, 0, -1), label="bars")
+        right.plot(range(40), 20 * [0, 1], "o", label="marks in all places")
+        left.legend(loc="lower left")
+        right.legend(loc="upper right")
+    with phone_layout(figure, 1):
+        for ax in (left, right):
+            assert ax.get_legend().get_window_extent().y1 <= ax.bbox.y0
+
+
+def test_a_legend_that_is_free_stays_where_it_is():
+    with style():
+        figure, ax = plt.subplots(figsize=(7, 2.4))
+        ax.plot([0, 1], [0, 1], label="up")
+        ax.legend(loc="upper left")
+    with phone_layout(figure, 1):
+        box = ax.get_legend().get_window_extent()
+        assert ax.bbox.y0 < box.y0 < box.y1 <= ax.bbox.y1
+        assert figure.get_size_inches().tolist() == [PHONE_WIDTH, 2.4]
+
+
+def test_a_legend_of_many_columns_below_the_axes_has_a_form_for_phones():
+    """Wider than a phone by itself: the axes beside it would collapse."""
+    figure, ax = with_legend(3, loc="upper center", bbox_to_anchor=(0.5, -0.25), ncols=3)
+    figure.draw_without_rendering()
+    before = ax.get_legend().get_window_extent().size
+    assert figure_variants(figure).keys() == {"phone"}
+    with phone_layout(figure, 1):
+        assert ax.get_legend().get_window_extent().width < figure.bbox.width
+        assert len(ax.get_legend().get_texts()) == 3
+        assert not lies_on_curves(ax)
+    figure.draw_without_rendering()
+    np.testing.assert_allclose(ax.get_legend().get_window_extent().size, before, atol=0.5)
