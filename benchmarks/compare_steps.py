@@ -58,7 +58,7 @@ def text_steps(n_steps: int) -> float:
     from aigc_tutorial.ar.recipes import SHAKESPEARE
 
     training = SHAKESPEARE.training
-    n_tokens = n_steps * training.batch_size * training.context
+    n_tokens = n_steps * training.batch_size * SHAKESPEARE.model_config.context
     tokens = random_numbers(65, 20_000)
     return SHAKESPEARE.train(tokens, n_tokens=n_tokens, progress_bar=False).seconds / n_steps
 

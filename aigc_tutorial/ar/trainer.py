@@ -1,6 +1,7 @@
 """Training an autoregressive model: one update, and the run around it."""
 
 import copy
+import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -45,6 +46,10 @@ from aigc_tutorial.training.loop import Batch, Batches
 ModelT = TypeVar("ModelT", bound=AutoregressiveModel | PixelCNN)
 
 
+_WINDOW = 64
+"""Tokens of a window for a model that takes any number."""
+
+
 @dataclass(frozen=True)
 class ARTrainingConfig(Config):
     """How an autoregressive model is trained; the defaults are the Shakespeare recipe.
@@ -57,6 +62,9 @@ class ARTrainingConfig(Config):
         n_tokens: budget, in predicted tokens.
         batch_size: B, sequences a step.
         context: length of the windows that a long text is cut into; other data have their own.
+            None for as many tokens as the model takes, 64 where it takes any number. A model that
+            learned from shorter windows is worse beyond them, much worse if its positions are
+            learned.
         optimizer: what moves the hidden matrices: "muon" (Jordan et al., 2024,
             kellerjordan.github.io/posts/muon) or "adamw". AdamW moves everything else.
         learning_rate_matrices: step size of the hidden matrices at the top of the schedule. Muon's
@@ -75,7 +83,7 @@ class ARTrainingConfig(Config):
 
     n_tokens: int = 960_000
     batch_size: int = 16
-    context: int = 64
+    context: int | None = None
     optimizer: Literal["muon", "adamw"] = "muon"
     learning_rate_matrices: float = 0.015
     learning_rate_others: float = 0.01
@@ -359,12 +367,16 @@ def train(
         config.n_tokens if validate_every is None else as_count(validate_every, "validate_every")
     )
     check_trainable(model)
+    context = config.context or getattr(model, "context", None) or _WINDOW
+    config = dataclasses.replace(config, context=context)  # the number is a checkpoint's setting
     with devices_restored(model):
         # Each process of a distributed run draws data of its own.
         rng = torch.Generator().manual_seed(seed + 1_000_003 * engine.rank)
         trainer = ARTrainer(model, config=config, engine=engine, validation=validation)
         evaluations = [*range(every, config.n_tokens, every), config.n_tokens]
-        batches = _batches(as_training_data(model, data), config, rng, engine.device)
+        batches = _batches(
+            as_training_data(model, data), context, config.batch_size, rng, engine.device
+        )
         settings = None
         if checkpoint_folder is not None:
             settings = trainer.settings() | {
@@ -401,17 +413,18 @@ def train(
 
 def _batches(
     data: Tensor | tuple[Tensor, ...] | Batches,
-    config: ARTrainingConfig,
+    context: int,
+    batch_size: int,
     rng: torch.Generator,
     device: torch.device,
 ) -> Batches:
     """Make batches on the device from whatever kind of data there is."""
     if isinstance(data, tuple):
         rows = tuple(part.to(device) for part in data)
-        return ShuffledTuples(rows, config.batch_size, rng=rng)
+        return ShuffledTuples(rows, batch_size, rng=rng)
     if not isinstance(data, Tensor):
         return data
     data = data.to(device)
     if data.ndim > 1:
-        return ShuffledBatches(data, config.batch_size, rng=rng)
-    return TokenWindows(data, config.context, config.batch_size, rng=rng)
+        return ShuffledBatches(data, batch_size, rng=rng)
+    return TokenWindows(data, context, batch_size, rng=rng)

@@ -39,6 +39,9 @@ class BPETokenizer(Tokenizer):
     again (Sennrich et al. 2016; over bytes: Radford et al. 2019, GPT-2). Without any merge it is
     the :class:`ByteTokenizer`; what that does with incomplete characters holds here too.
 
+    GPT-2 numbers its first 256 tokens otherwise: with its own merges this makes the pieces that it
+    knows, but not their numbers. Published weights need the tokenizer that was published with them.
+
     Attributes:
         merges: pairs in the order in which they were joined, in GPT-2's notation: two pieces with
             a space between them, their bytes written as printable characters.

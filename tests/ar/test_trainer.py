@@ -74,6 +74,32 @@ def held_out(text):
     return lambda network: network.nll(text[None]).mean().item()
 
 
+class Listener(Transformer):
+    """Remembers how long its inputs were."""
+
+    def forward(self, tokens, segments=None):
+        self.heard = {*getattr(self, "heard", ()), tokens.shape[1]}
+        return super().forward(tokens, segments)
+
+
+@pytest.mark.parametrize(
+    ("settings", "of_the_model", "expected"), [({}, 10, 10), ({}, 80, 80), ({"context": 6}, 10, 6)]
+)
+def test_windows_are_as_long_as_what_the_model_takes(text, settings, of_the_model, expected):
+    """A GPT-2 of 256 positions, trained on windows of 64, lost .9 nats over its whole context."""
+    sizes = TransformerConfig(V, context=of_the_model, n_layers=1, n_heads=1, width=8)
+    config = ARTrainingConfig(n_tokens=100, batch_size=2, **settings)
+    listener = Listener(sizes)
+    train(listener, text, config=config, progress_bar=False)
+    assert listener.heard == {expected}
+
+
+def test_windows_of_a_model_that_takes_any_number_have_64_tokens(text):
+    config = ARTrainingConfig(n_tokens=100, batch_size=2)
+    result = train(model(), text, config=config, progress_bar=False)
+    assert result.n_tokens == 2 * 64
+
+
 def test_the_loss_is_the_mean_over_real_tokens(text):
     """Padding is worth nothing: the loss and the gradients are those of the sequences alone."""
     sequences = [text[:9], text[20:24]]

@@ -163,6 +163,9 @@ class GPT2(AutoregressiveModel):
     def from_huggingface(cls, model: Any) -> "GPT2":
         """Take over the weights of a GPT-2 of the ``transformers`` library.
 
+        The tokens are those of the library's own tokenizer:
+        ``transformers.AutoTokenizer.from_pretrained("gpt2")(text)["input_ids"]``.
+
         Args:
             model: a ``transformers.GPT2LMHeadModel``, or the name or folder of one, such as "gpt2".
 
