@@ -23,10 +23,13 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
 
     Several threads may evaluate one model, and evaluations may be nested: the last to end switches
     back. Otherwise the first to end would switch the others to training in the midst of their
-    work, and batch normalisation would take their samples into its statistics.
+    work, and batch normalisation would take their samples into its statistics. What was switched
+    to training in the meantime is in training again after this evaluation: a stream that nobody
+    goes on with is open for as long as it is referred to, and must not put a training to sleep.
     """
     modules = list(model.modules())
     with _lock:
+        woken = [module for module in modules if module.training and module in _evaluated]
         for module in modules:
             n_others, was_training = _evaluated.get(module, (0, module.training))
             _evaluated[module] = (n_others + 1, was_training)
@@ -41,6 +44,8 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
                     _evaluated[module] = (n - 1, was_training)
                 else:
                     module.training = was_training
+            for module in woken:
+                module.training = True
 
 
 @contextmanager

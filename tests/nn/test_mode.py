@@ -39,6 +39,20 @@ def test_evaluations_that_overlap_end_with_the_last_one():
     assert modes(model) == [True, False, True]
 
 
+def test_an_evaluation_that_was_abandoned_does_not_put_a_training_to_sleep():
+    """A stream of which one token was read is open; the next validation ended in evaluation."""
+    model = parted()
+    abandoned = evaluation_mode(model)
+    abandoned.__enter__()
+    model.train()
+    for _ in range(2):
+        with evaluation_mode(model):
+            assert not any(modes(model))
+        assert all(modes(model))
+    abandoned.__exit__(None, None, None)
+    assert modes(model) == [True, False, True]
+
+
 def test_sampling_from_several_threads_leaves_a_generator_in_training_as_it_was():
     torch.manual_seed(0)
     model = ConvGenerator(ConvGeneratorConfig(latent_dim=4, image_shape=(1, 8, 8), channels=(8, 4)))
