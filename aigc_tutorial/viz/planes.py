@@ -146,7 +146,7 @@ def _logits(discriminator: Callable[[Tensor], Tensor], points: Tensor) -> Tensor
 def _draw_border(ax: Axes, probability: Float[Tensor, "R R"], extent: float) -> None:
     """A line where the probability is 1/2, if it is so anywhere."""
     if float(probability.min()) < 0.5 < float(probability.max()):
-        steps = torch.linspace(-extent, extent, len(probability))
+        steps = torch.linspace(-extent, extent, len(probability), dtype=torch.float32)
         ax.contour(steps, steps, probability, levels=[0.5], colors=[INK], linewidths=1)
 
 
@@ -209,18 +209,22 @@ def training_frames(
     D(x) in colour, with a line where it is 1/2, or the density.
 
     Args:
-        panels: from a title to what its panel shows in each frame: samples (N, 2), and the
-            discriminator of that moment, or None in all frames for the density.
+        panels: from a title to what its panel shows in each frame: samples (N, 2), and a copy of
+            the discriminator of that moment, or None in all frames for the density.
         distribution: what the samples should follow; crosses mark its modes.
         extent: half the side of the square shown.
         resolution: points along each side at which a discriminator is asked.
 
     Raises:
-        ValueError: if there is no panel, or they have different numbers of frames.
+        ValueError: if there is no panel, they have different numbers of frames, the discriminator
+            of a panel is missing in some of its frames or one network in all of them, or its logits
+            are not finite.
     """
     lengths = {title: len(frames) for title, frames in panels.items()}
     if len(set(lengths.values())) != 1 or 0 in lengths.values():
         raise ValueError(f"panels must be of equally many frames, and of some, got {lengths}")
+    for title, frames in panels.items():
+        _check_discriminators(title, [discriminator for _, discriminator in frames])
     points = _square(extent, resolution)
     with style():
         figure, axes = plt.subplots(
@@ -241,10 +245,29 @@ def training_frames(
         for ax, (samples, discriminator) in zip(axes[0], moment, strict=True):
             ax.lines[-1].set_data(*as_numbers(samples, "the samples").T)
             if discriminator is not None:
-                probability = _logits(discriminator, points.flatten(0, 1)).sigmoid().cpu()
-                probability = probability.reshape(resolution, resolution)
+                logits = as_numbers(_logits(discriminator, points.flatten(0, 1)), "the logits")
+                probability = torch.from_numpy(logits).sigmoid().reshape(resolution, resolution)
                 ax.images[0].set_data(probability)
                 for border in ax.collections:
                     border.remove()
                 _draw_border(ax, probability, extent)
         yield figure
+
+
+def _check_discriminators(
+    title: str, discriminators: Sequence[Callable[[Tensor], Tensor] | None]
+) -> None:
+    """Refuse what would leave an earlier moment's field behind the samples, or the last one's."""
+    n_missing = sum(discriminator is None for discriminator in discriminators)
+    if 0 < n_missing < len(discriminators):
+        raise ValueError(
+            f"the panel {title!r} has no discriminator in {n_missing} of {len(discriminators)} "
+            "frames, which would show that of another frame; give one in all frames, or in none"
+        )
+    first = discriminators[0]
+    one = isinstance(first, nn.Module) and all(other is first for other in discriminators)
+    if one and len(discriminators) > 1:
+        raise ValueError(
+            f"the panel {title!r} has one network in all frames, which is as it is now and not as "
+            "it was at each moment; keep copies in training: copy.deepcopy(discriminator)"
+        )

@@ -44,6 +44,7 @@ MADE: dict[str, Callable[[], list[torch.Tensor]]] = {
     "recall": lambda: list(data.RecallTask().sample(500, rng=seeded())),
     "ring": lambda: [data.ring().centres, data.ring().sample(5, rng=seeded())],
     "grid": lambda: [data.grid().centres, data.grid(4).sample(5, rng=seeded())],
+    "bins": lambda: [data.PlaneBins().to_points([[64, 3, 9]] * 5, rng=seeded())],
     "spiral": lambda: [data.spiral().centres, data.spiral().sample(5, rng=seeded())],
 }
 """What is made from a seed, a tensor or several of it."""

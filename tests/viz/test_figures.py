@@ -1,5 +1,6 @@
 """Figures show what they were given."""
 
+import copy
 import inspect
 import math
 from typing import Any
@@ -314,6 +315,24 @@ def test_a_film_of_trainings_has_equally_many_frames_in_each_panel():
     for panels in ({}, {"a": []}, {"a": [moment], "b": [moment] * 2}):
         with pytest.raises(ValueError, match="of equally many frames"):
             next(viz.training_frames(panels, distribution=TwoModes(), extent=1.0))
+
+
+def test_a_frame_of_a_training_never_shows_the_discriminator_of_another():
+    def frames(*discriminators):
+        panels = {"game": [(torch.zeros(1, 2), each) for each in discriminators]}
+        return viz.training_frames(panels, distribution=TwoModes(), extent=1.0, resolution=4)
+
+    network = torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.Flatten(0))
+    for given in ((network, None), (None, network)):
+        with pytest.raises(ValueError, match="'game' has no discriminator in 1 of 2 frames"):
+            next(frames(*given))
+    with pytest.raises(ValueError, match=r"'game' has one network in all frames.*copy.deepcopy"):
+        next(frames(network, network, network))
+    assert len(list(frames(network, copy.deepcopy(network), network))) == 3
+    later = frames(network, lambda x: x[:, 0] * math.nan)
+    next(later)
+    with pytest.raises(ValueError, match="of the logits are infinite or not a number"):
+        next(later)
 
 
 def test_every_public_name_can_be_had_and_no_other():

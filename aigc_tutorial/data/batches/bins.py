@@ -100,5 +100,5 @@ class PlaneBins(Config):
             raise ValueError(
                 f"expected tokens 0 … {self.start}, got {int(tokens.min())} … {int(tokens.max())}"
             )
-        place = torch.rand(len(tokens), 2, generator=rng, device=rng.device)
+        place = torch.rand(len(tokens), 2, generator=rng, device=rng.device, dtype=torch.float32)
         return (tokens[:, 1:] + place.to(tokens.device)) * self.width - self.extent

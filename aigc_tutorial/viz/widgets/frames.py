@@ -228,9 +228,15 @@ def frames_player(
         A play button and a slider above the picture.
 
     Raises:
-        ValueError: if there is no frame, there are not as many labels as frames, or ``start`` is
-            none of them.
+        ValueError: if there is no frame, there are not as many labels as frames, ``start`` is none
+            of them, or a list holds one thing several times and nothing else.
     """
+    if isinstance(frames, Sequence) and len(frames) > 1 and all(f is frames[0] for f in frames):
+        raise ValueError(
+            f"the {len(frames)} frames are one and the same {type(frames[0]).__name__}, as it is "
+            "now. What changes from frame to frame is cloned for a list, as in [x.clone() for x in "
+            "stream], or given as a generator, which is drawn while it changes"
+        )
     pictures: list[str] = []
     for frame, label in zip_longest(frames, labels):
         if frame is None or label is None:

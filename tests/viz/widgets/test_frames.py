@@ -127,6 +127,10 @@ def test_what_cannot_be_played_is_refused():
         viz.widgets.frames_player([], [], alt="x")
     with pytest.raises(ValueError, match="one of the 1 frames, got 1"):
         viz.widgets.frames_player([bars(0.1)], ["a"], alt="x", start=1)
+    changing = torch.zeros(1, 1, 4, 4)
+    with pytest.raises(ValueError, match=r"3 frames are one and the same Tensor.*x.clone\(\)"):
+        viz.widgets.frames_player([changing] * 3, ["a", "b", "c"], alt="x")
+    viz.widgets.frames_player([changing, -changing - 1, changing], ["a", "b", "c"], alt="x")
     ax = bars(0.1)
     ax.remove()
     with pytest.raises(ValueError, match="belong to no figure"):
