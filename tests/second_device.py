@@ -21,6 +21,8 @@ from torch.utils.backend_registration import (
 )
 
 NAME = "emulated"
+_UNKNOWN_TYPES = (torch.float64, torch.complex128)
+_NO_FLOAT64 = "the emulated device has no float64, nor on the way to the CPU; convert after .cpu()"
 
 
 class _Hook(_DummyPrivateUse1Hook):
@@ -60,10 +62,12 @@ def device() -> torch.device:
         pytest.skip("mutmut forks, and autograd's threads for one more device do not survive that")
     _setup_privateuseone_for_python_backend(NAME, backend_module=_Module(), hook=_Hook())
     _library.fallback(_compute, "PrivateUse1")
+    _factories.impl("eye", _eye, "PrivateUse1")
     return torch.device(NAME, 0)
 
 
 _library = torch.library.Library("_", "IMPL")
+_factories = torch.library.Library("aten", "IMPL")
 
 
 class EmulatedTensor(Tensor):
@@ -73,8 +77,8 @@ class EmulatedTensor(Tensor):
 
     @staticmethod
     def __new__(cls, numbers: Tensor) -> "EmulatedTensor":
-        if numbers.dtype in (torch.float64, torch.complex128):
-            raise TypeError("the emulated device has no float64; convert after .cpu()")
+        if numbers.dtype in _UNKNOWN_TYPES:
+            raise TypeError(_NO_FLOAT64)
         tensor = torch.Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
             cls,
             numbers.shape,
@@ -102,6 +106,20 @@ class EmulatedTensor(Tensor):
 _MIXING = ("aten::_to_copy", "aten::copy_", "aten::_copy_from", "aten::index.", "aten::index_put")
 
 
+def _type_after(name: str, args: Any, kwargs: Any) -> torch.dtype | None:
+    """The type that a copy ends in, on whatever device; an Apple GPU converts before it sends."""
+    position = {"aten::copy_": 0, "aten::_copy_from": 1}.get(name)
+    if position is not None:
+        target: Tensor = args[position]
+        return target.dtype
+    return kwargs.get("dtype") if name.startswith("aten::_to_copy") else None
+
+
+def _eye(n: int, *, dtype: torch.dtype | None = None, **_: Any) -> Tensor:
+    """Torch's own resizes an empty tensor, and an emulated one would not know its new size."""
+    return EmulatedTensor(torch.eye(n, dtype=dtype, device="cpu"))
+
+
 def _compute(op: Any, *args: Any, **kwargs: Any) -> Any:
     """Compute an operation that touches the emulated device, after a GPU's checks."""
     name, leaves = op.name(), tree_leaves((args, kwargs))
@@ -121,6 +139,8 @@ def _compute(op: Any, *args: Any, **kwargs: Any) -> Any:
                 )
     if name.startswith("aten::copy_"):
         here = isinstance(args[0], EmulatedTensor)
+    if emulated and _type_after(name, args, kwargs) in _UNKNOWN_TYPES:
+        raise TypeError(f"{name}: {_NO_FLOAT64}")
     known = {id(x.numbers): x for x in emulated}
 
     def to_cpu(x: Any) -> Any:

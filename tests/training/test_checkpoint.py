@@ -256,7 +256,6 @@ def test_the_setting_that_differs_is_named():
             3e-3,
         ),
         ("first losses", 1e-3, 1e-2),
-        ("first moves of the weights", 0.03, 0.3),
     ],
 )
 def test_what_is_computed_may_differ_by_what_rounding_does(kind, allowed, refused):
