@@ -9,12 +9,15 @@ import pytest
 import torch
 from hypothesis import settings
 
-from tests import shape_checks
+from tests import second_device, shape_checks
 
 # Must run before the package is imported: every annotated function then checks shapes and dtypes.
 # The hook decorates them with what stands under this name.
 jaxtyping.jaxtyped = shape_checks.jaxtyped  # type: ignore[misc,assignment]
 jaxtyping.install_import_hook("aigc_tutorial", "tests.shape_checks.typechecked")
+
+if second_device.is_possible():  # now, since autograd counts devices at its first backward pass
+    second_device.device()
 
 # No deadline: how long one example takes says more about the machine's other work than about us.
 settings.register_profile("shared machine", deadline=None)

@@ -55,10 +55,15 @@ class _Module(_DummyBackendModule):
         return [torch.bfloat16, torch.float16]
 
 
+def is_possible() -> bool:
+    """Whether this process may have the device, which a forked one may not."""
+    return "MUTANT_UNDER_TEST" not in os.environ
+
+
 @cache
 def device() -> torch.device:
     """Set the device up, once in a process, and return it."""
-    if "MUTANT_UNDER_TEST" in os.environ:
+    if not is_possible():
         pytest.skip("mutmut forks, and autograd's threads for one more device do not survive that")
     _setup_privateuseone_for_python_backend(NAME, backend_module=_Module(), hook=_Hook())
     _library.fallback(_compute, "PrivateUse1")
