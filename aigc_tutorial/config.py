@@ -77,12 +77,12 @@ class Config:
                     raise ValueError(f"{name} must be {wanted}, got {setting}")
 
     def require_instance(self, name: str, config_class: type) -> None:
-        """Refuse a setting that is no ``config_class``.
+        """Refuse a setting that is no ``config_class``, but one with further settings too.
 
         Raises:
             TypeError: if it is something else.
         """
-        if not isinstance(value := getattr(self, name), config_class):
+        if type(value := getattr(self, name)) is not config_class:
             raise TypeError(f"{name} must be a {config_class.__name__}, got {value!r}")
 
 
@@ -105,8 +105,10 @@ def _convert(value: Any, hint: Any, name: str) -> Any:
             raise _unknown_annotation(hint, name)
         return _convert(value, options[0], name)
     if origin is Literal:
+        plain = value.item() if isinstance(value, np.generic) else value
         for allowed in get_args(hint):
-            if isinstance(value, str) and value == allowed:
+            of_one_kind = isinstance(plain, bool) == isinstance(allowed, bool)
+            if of_one_kind and isinstance(plain, type(allowed)) and plain == allowed:
                 return allowed
         allowed_texts = ", ".join(map(repr, get_args(hint)))
         raise ValueError(f"{name} must be one of {allowed_texts}, got {value!r}")

@@ -207,3 +207,16 @@ def test_annotations_that_cannot_be_checked_are_named(hint):
 def test_what_json_does_not_hold_is_told():
     with pytest.raises(TypeError, match=r"a Recipe cannot be written as JSON"):
         to_json(MNIST_CONV)
+
+
+def test_a_choice_may_be_among_numbers():
+    @dataclasses.dataclass(frozen=True)
+    class Choice(Config):
+        n: Literal[1, 2] = 1
+        sure: Literal[True, "perhaps"] = True
+
+    assert to_json(Choice(np.arange(3)[2])) == to_json(Choice(2))
+    assert Choice(2, "perhaps") == from_json(Choice, to_json(Choice(2, "perhaps")))
+    for wrong in ({"n": 3}, {"n": True}, {"n": "1"}, {"sure": 1}, {"sure": False}):
+        with pytest.raises(ValueError, match="must be one of"):
+            from_dict(Choice, wrong)

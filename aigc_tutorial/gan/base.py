@@ -170,7 +170,7 @@ def training_rows(
         TypeError: if ``rows`` is neither a tensor nor a NumPy array nor a data set of images.
         ValueError: if the networks are not of one type, if data and networks have different shapes,
             if a number is not finite or beyond the type, or if the data do not lie where the
-            generator's tanh does.
+            generator's tanh does: a configuration with ``bounded=False`` says that there is none.
     """
     samples = as_samples(rows, "the data")
     types = {p.dtype for network in (generator, discriminator) for p in network.parameters()}
@@ -189,11 +189,24 @@ def training_rows(
     if len(set(shapes.values())) != 1:
         text = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
         raise ValueError(f"all must have the same shape per sample, got {text}")
-    # Points in the plane may have any coordinates, and so may what an unbounded generator imitates.
-    bounded = getattr(generator.config, "bounded", True)
-    if bounded and samples[0].numel() > 2:
-        require_image_range(samples, "the data")
+    _require_reach(samples, generator)
     return samples.double() if torch.float64 in types else as_float32(samples, "the data")
+
+
+def _require_reach(samples: Float[Tensor, " N ..."], generator: Pretrained) -> None:
+    """Refuse data that no latent of a bounded generator can become, and images in [0, 1]."""
+    bounded = getattr(generator.config, "bounded", None)
+    if bounded and samples.ndim == 2:
+        low, high = (float(end) for end in samples.aminmax())
+        if max(-low, high) > 1.001:  # but for rounding
+            raise ValueError(
+                f"the generator's tanh reaches from -1 to 1, and the data lie between {low:.4g} "
+                f"and {high:.4g}: write {type(generator.config).__name__}(..., bounded=False) for "
+                "numbers of any size"
+            )
+    # Points in the plane may lie anywhere where nothing says that their generator is bounded.
+    if bounded is not False and samples[0].numel() > 2:
+        require_image_range(samples, "the data")
 
 
 def training_labels(

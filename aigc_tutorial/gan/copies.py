@@ -113,7 +113,8 @@ class MLPGeneratorCopies(Generator):
     def __init__(self, config: MLPGeneratorCopiesConfig) -> None:
         """Draw the weights of one copy after the other, from torch's global seed."""
         super().__init__(config)
-        networks = [MLPGenerator(config) for _ in range(config.n_copies)]
+        one = _of_one(config, MLPGeneratorConfig)
+        networks = [MLPGenerator(one) for _ in range(config.n_copies)]
         self.layers = _side_by_side([network.layers for network in networks])
 
     def forward(self, z: Float[Tensor, "R Z"]) -> Float[Tensor, "R ..."]:
@@ -168,7 +169,8 @@ class MLPDiscriminatorCopies(Discriminator):
     def __init__(self, config: MLPDiscriminatorCopiesConfig) -> None:
         """Draw the weights of one copy after the other, from torch's global seed."""
         super().__init__(config)
-        networks = [MLPDiscriminator(config) for _ in range(config.n_copies)]
+        one = _of_one(config, MLPDiscriminatorConfig)
+        networks = [MLPDiscriminator(one) for _ in range(config.n_copies)]
         self.layers = _side_by_side([network.layers for network in networks])
 
     def forward(self, x: Float[Tensor, "R ..."]) -> Float[Tensor, " R"]:

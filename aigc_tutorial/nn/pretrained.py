@@ -33,7 +33,8 @@ PretrainedT = TypeVar("PretrainedT", bound="Pretrained")
 class Pretrained(nn.Module):
     """A module built from one frozen dataclass, which it saves beside its weights.
 
-    A subclass sets ``config_class`` and takes one argument, ``config``.
+    A subclass sets ``config_class`` and takes one argument, ``config``, of exactly this class:
+    settings that another one adds would be ignored, saved, and not be loaded again.
     """
 
     config_class: ClassVar[type]
@@ -41,10 +42,11 @@ class Pretrained(nn.Module):
 
     def __init__(self, config: Any) -> None:
         super().__init__()
-        if not isinstance(config, self.config_class):
+        if type(config) is not self.config_class:
             raise TypeError(
                 f"{type(self).__name__} is built from a {self.config_class.__name__}, "
-                f"got {type(config).__name__}"
+                f"got {type(config).__name__}, whose settings it does not all know; build the "
+                "model that this configuration belongs to"
             )
         self.config = config
 

@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from aigc_tutorial.nn.precision import autocast_off, full_precision
+
 
 def straight_through(
     soft: Float[Tensor, "*shape"], hard: Float[Tensor, "*shape"]
@@ -104,12 +106,18 @@ class VectorQuantiser(nn.Module):
         commitment = (features - vectors).square().mean()
         return Quantised(straight_through(features, vectors), codes, commitment)
 
+    @autocast_off()
     @torch.no_grad()
     def nearest(self, features: Float[Tensor, "B D H W"]) -> Int64[Tensor, "B H W"]:
-        """Number of the code nearest to each place's vector, in the Euclidean distance."""
+        """Number of the code nearest to each place's vector, in the Euclidean distance.
+
+        It is looked for in full precision, also of features in half: rounded distances would give a
+        place another code.
+        """
+        features, codebook = full_precision(features), full_precision(self.codebook)
         # |y - e|² without |y|², which is the same for every code.
-        products = torch.einsum("bdhw,kd->bkhw", features, self.codebook)
-        lengths = self.codebook.square().sum(1)[:, None, None]
+        products = torch.einsum("bdhw,kd->bkhw", features, codebook)
+        lengths = codebook.square().sum(1)[:, None, None]
         return (lengths - 2 * products).argmin(1)
 
     def lookup(self, codes: Int64[Tensor, "B H W"]) -> Float[Tensor, "B D H W"]:

@@ -32,6 +32,13 @@ def pair(**settings: bool) -> tuple[gan.MLPGenerator, gan.MLPDiscriminator]:
     )
 
 
+def pair_of_numbers(n: int, **settings: bool) -> tuple[gan.MLPGenerator, gan.MLPDiscriminator]:
+    sizes = gan.MLPGeneratorConfig(latent_dim=3, image_shape=(n,), hidden=(4,), **settings)
+    return gan.MLPGenerator(sizes), gan.MLPDiscriminator(
+        gan.MLPDiscriminatorConfig(image_shape=(n,), hidden=(4,))
+    )
+
+
 def images(n: int = 8) -> Tensor:
     return 2 * torch.rand(n, *SHAPE, generator=torch.Generator().manual_seed(0)) - 1
 
@@ -170,11 +177,19 @@ class TestTraining:
         rows = 5 + images()
         assert torch.equal(training_rows(rows, generator, discriminator), rows)
 
+    @pytest.mark.parametrize("n", [1, 2, 3, 8])
+    def test_numbers_that_a_bounded_generator_cannot_reach(self, n):
+        """Points in the plane were taken, and the samples stayed in a square."""
+        rows = 5 + torch.randn(8, n, generator=torch.Generator().manual_seed(0))
+        message = r"tanh reaches from -1 to 1, .*MLPGeneratorConfig\(\.\.\., bounded=False\)"
+        with pytest.raises(ValueError, match=message):
+            training_rows(rows, *pair_of_numbers(n))
+        assert torch.equal(training_rows(rows, *pair_of_numbers(n, bounded=False)), rows)
+        within = rows.sub(5).clamp(-1, 1)
+        assert torch.equal(training_rows(within, *pair_of_numbers(n)), within)
+
     def test_points_beyond_the_type_of_the_weights_are_refused(self):
-        generator = gan.MLPGenerator(gan.MLPGeneratorConfig(image_shape=(2,), hidden=(4,)))
-        discriminator = gan.MLPDiscriminator(
-            gan.MLPDiscriminatorConfig(image_shape=(2,), hidden=(4,))
-        )
+        generator, discriminator = pair_of_numbers(2, bounded=False)
         points = torch.full((8, 2), 1e39, dtype=torch.float64)
         with pytest.raises(ValueError, match="the data must fit into float32"):
             training_rows(points, generator, discriminator)

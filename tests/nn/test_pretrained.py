@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from aigc_tutorial import ar, gan
 from aigc_tutorial.nn import Pretrained
 
 
@@ -284,6 +285,20 @@ def test_missing_folder_says_what_was_expected(tmp_path):
 def test_wrong_configuration_class_is_refused():
     with pytest.raises(TypeError, match="built from a TinyConfig"):
         Tiny({"sizes": (2, 3)})
+
+
+@pytest.mark.parametrize(
+    ("model", "config"),
+    [
+        (ar.Transformer, ar.AblatedTransformerConfig(vocab_size=5, without=("mask",))),
+        (gan.MLPGenerator, gan.MLPGeneratorCopiesConfig(n_copies=2)),
+        (gan.MLPDiscriminator, gan.MLPDiscriminatorCopiesConfig(n_copies=2)),
+    ],
+)
+def test_settings_that_a_model_does_not_know_are_refused(model, config):
+    """The whole Transformer was built where one without a mask was asked for, in silence."""
+    with pytest.raises(TypeError, match=rf"built from .*, got {type(config).__name__}, whose"):
+        model(config)
 
 
 class Tied(Pretrained):

@@ -37,6 +37,17 @@ def test_each_vector_gets_the_nearest_code_and_no_other():
     torch.testing.assert_close(out.commitment, squares)
 
 
+def test_codes_are_looked_for_in_full_precision():
+    """With distances rounded to three digits one place in thirty got another code."""
+    book, y = quantiser(64), torch.randn(16, 3, 8, 8, generator=seeded(2))
+    expected = book.nearest(y)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(book.nearest(y), expected)
+    halved = book.bfloat16()
+    wide = torch.cdist(y.bfloat16().float().permute(0, 2, 3, 1), halved.codebook.float())
+    assert torch.equal(halved.nearest(y.bfloat16()), wide.argmin(-1))
+
+
 def test_the_gradient_of_the_vectors_is_that_of_the_identity():
     y = features().requires_grad_(True)
     weights = torch.randn(4, 3, 2, 2, generator=seeded(3))
