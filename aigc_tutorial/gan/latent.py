@@ -159,8 +159,13 @@ def latents_by_digit(
 
     Raises:
         ValueError: if the classifier finds none of some digit among the candidates, or knows fewer
-            classes than ``n_classes``.
+            classes than ``n_classes``, or if the generator has classes.
     """
+    if model.n_classes is not None:
+        raise ValueError(
+            "a generator with classes draws the digit that it is asked for from any latent: give "
+            "the digits as labels to its sample, or to decode"
+        )
     z = model.sample_latent(n_candidates, rng=rng)
     images = decode(model, z)
     with evaluation_mode(classifier):

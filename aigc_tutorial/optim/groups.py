@@ -163,9 +163,15 @@ class JointOptimizer(torch.optim.Optimizer):
 
         Raises:
             ValueError: if a closure is given: the gradient is taken once, from ``parameter.grad``.
+            RuntimeError: if an optimizer was given further parameters after it was joined.
         """
         if closure is not None:
             raise ValueError("this optimizer takes no closure: call backward() before step()")
+        if len(self.param_groups) != sum(len(o.param_groups) for o in self.optimizers):
+            raise RuntimeError(
+                "an optimizer was given further parameters after it was joined, whose gradients "
+                "would never be zeroed: join the optimizers anew"
+            )
         if self.max_norm is not None:
             parameters = [p for group in self.param_groups for p in group["params"]]
             nn.utils.clip_grad_norm_(parameters, self.max_norm)

@@ -163,7 +163,7 @@ class TestDoors:
                 config_class(n_classes=0)
 
     def test_a_digit_is_asked_for_and_not_searched(self):
-        with pytest.raises(ValueError, match="give labels 0 … 2"):
+        with pytest.raises(ValueError, match="give the digits as labels to its sample"):
             latents_by_digit(networks()[0], nn.Flatten())
 
 

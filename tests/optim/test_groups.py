@@ -328,6 +328,16 @@ def test_what_cannot_be_joined_is_refused():
             joint.scale_learning_rates(factor)
 
 
+def test_parameters_that_come_after_the_joining_are_refused():
+    """They moved, and their gradients were added up from step to step."""
+    _, joint = joint_of_two()
+    late = nn.Parameter(torch.ones(2, 2))
+    joint.optimizers[1].add_param_group({"params": [late]})
+    with pytest.raises(RuntimeError, match="join the optimizers anew"):
+        joint.step()
+    assert torch.equal(late, torch.ones(2, 2))
+
+
 def test_no_parameter_has_two_optimizers():
     parameter = torch.nn.Parameter(torch.ones(3))
     with pytest.raises(ValueError, match="more than one parameter group"):
