@@ -49,7 +49,7 @@ book: $(STAMP) ## Execute the notebooks and render the book to _build/html (abou
 	@$(STRANGER) PYTHONPATH=book/_ext $(BIN)/python tools/build_book.py
 
 test: $(STAMP) ## Lint, types, floors, unit tests, notebooks, one with widgets also as on Colab, book, browser (about 50 minutes; the summary comes last)
-	@$(BIN)/python tools/run_stages.py lint unit notebooks widgets book built
+	@$(BIN)/python tools/run_stages.py widgets+lint unit notebooks book built
 
 lint: $(STAMP) ## Check format, lint, types and the floors between subpackages (1 minute)
 	@$(BIN)/ruff format --check .

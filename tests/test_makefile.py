@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -108,3 +109,25 @@ def test_a_folder_that_cannot_be_written_is_named(clone: Path) -> None:
         clone.chmod(0o755)
     assert result.returncode != 0
     assert f"{clone} cannot be written" in result.stdout
+
+
+def test_all_stages_run_and_those_beside_another_are_told_after_it(tmp_path: Path) -> None:
+    fake = tmp_path / "make"
+    fake.write_text('#!/bin/sh\necho "ran $2"; test "$2" != lint\n')
+    fake.chmod(0o755)
+    result = subprocess.run(
+        [sys.executable, ROOT / "tools/run_stages.py", "widgets+lint", "unit", "book"],
+        env={"PATH": os.environ["PATH"], "MAKE": str(fake)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = [line for line in result.stdout.splitlines() if "ran" in line or "===" in line]
+    assert said[:4] == [
+        "=== make widgets ===",
+        "ran widgets",
+        "=== make lint, beside widgets ===",
+        "ran lint",
+    ]
+    assert "1 of 4 stages failed." in result.stdout
+    assert result.returncode == 1
