@@ -199,3 +199,9 @@ def test_the_trainer_of_copies_counts_the_images_of_all_of_them():
     for ours, theirs in ((player.generator, generator), (player.discriminator, discriminator)):
         for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
             assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("config", [gan.MLPGeneratorCopiesConfig, gan.MLPDiscriminatorCopiesConfig])
+def test_there_is_at_least_one_copy(config):
+    with pytest.raises(ValueError, match="n_copies must be at least 1, got 0"):
+        config(n_copies=0)

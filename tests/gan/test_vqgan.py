@@ -11,6 +11,7 @@ from torch import nn
 from aigc_tutorial import gan
 from aigc_tutorial.data import ImageDataset, Source
 from aigc_tutorial.gan.losses import NON_SATURATING
+from aigc_tutorial.gan.penalties import r1_penalty
 from aigc_tutorial.gan.vqgan import VQGANTrainer
 from aigc_tutorial.training import Engine
 from tests import second_device
@@ -90,6 +91,46 @@ def test_with_it_both_networks_learn_from_each_other():
         strict=True,
     )
     assert all(not torch.equal(a, b) for a, b in pairs)
+
+
+def test_a_step_minimises_the_losses_with_their_weights(monkeypatch):
+    config = gan.VQGANTrainingConfig(
+        n_images=64,
+        batch_size=16,
+        warmup_images=1,
+        commitment_weight=0.3,
+        adversarial_weight=0.2,
+        r1_gamma=6e4,  # at first the logits hardly know the image
+        penalty_every=2,
+    )
+    player = VQGANTrainer(
+        *networks(),
+        loss=NON_SATURATING,
+        config=config,
+        rng=torch.Generator().manual_seed(0),
+        engine=Engine(),
+    )
+    minimised: list[float] = []
+    minimise = player.engine.minimise
+
+    def watch(loss: torch.Tensor, *rest: Any) -> None:
+        minimised.append(loss.item())
+        minimise(loss, *rest)
+
+    monkeypatch.setattr(player.engine, "minimise", watch)
+    x = images(16)
+    for weight in (3e4 * 2, 0.0):  # half of R1's, times the steps for which it stands
+        penalty = r1_penalty(player.discriminator, x).item()
+        row = {name: float(value) for name, value in player.step(x, 0.1).items()}
+        of_discriminator, of_autoencoder = minimised[-2:]
+        assert of_discriminator - row["loss_discriminator"] == pytest.approx(
+            weight * penalty, rel=1e-4, abs=1e-6
+        )
+        assert of_autoencoder == pytest.approx(
+            row["reconstruction"] + 0.3 * row["commitment"] + 0.2 * row["loss_generator"], rel=1e-5
+        )
+        assert row["commitment"] > 1e-3
+        assert 6e4 * penalty > 1e-3  # neither is lost in rounding
 
 
 def test_a_loss_that_compares_no_pairs_will_do():
