@@ -93,8 +93,8 @@ class Typesetter:
         atexit.register(self.close)
         self.css = str(self._read()["css"])
 
-    def typeset(self, tex: str, display: bool) -> str:
-        """Return a formula as MathJax writes it.
+    def typeset(self, tex: str, display: bool) -> tuple[str, float]:
+        """Return a formula as MathJax writes it, and its width in em.
 
         Raises:
             FormulaError: TeX does not understand it.
@@ -105,7 +105,7 @@ class Typesetter:
         answer = self._read()
         if "error" in answer:
             raise FormulaError(f"{answer['error']} in the formula: {tex.strip()}")
-        return str(answer["html"])
+        return str(answer["html"]), float(answer["width"])
 
     def close(self) -> None:
         """End the process."""
@@ -161,8 +161,11 @@ def typeset(tex: str, display: bool = False) -> str:
     kept = cache_folder() / f"{key}.html"
     if kept.is_file():
         return kept.read_text(encoding="utf-8")
-    made = _SUPERFLUOUS.sub("", typesetter().typeset(tex, display))
-    if not display and made.count("<mjx-c ") <= N_LETTERS_SHORT:
+    made, width = typesetter().typeset(tex, display)
+    made = _SUPERFLUOUS.sub("", made)
+    if display:  # the style sheet makes it a little smaller on a phone, if then it fits
+        made = made.replace("<mjx-container ", f'<mjx-container style="--width: {width:.1f}" ', 1)
+    elif made.count("<mjx-c ") <= N_LETTERS_SHORT:
         made = made.replace('class="MathJax"', 'class="MathJax short"', 1)
     source = f'<annotation encoding="application/x-tex">{html.escape(tex.strip())}</annotation>'
     made = re.sub(

@@ -1,5 +1,6 @@
 // Typesets formulas with MathJax for book/_ext/aigc_book/formulas.py, one JSON object a line:
-// {"tex", "display"} comes in, {"html"} or {"error"} goes out. The first line out is the style sheet.
+// {"tex", "display"} comes in, {"html", "width"} or {"error"} goes out; widths are in em. The first
+// line out is the style sheet.
 // Use: node typeset.cjs MATHJAX FONT, the folders of the two packages.
 "use strict";
 const path = require("node:path");
@@ -7,6 +8,12 @@ const readline = require("node:readline");
 
 const [mathjax, font] = process.argv.slice(2).map((folder) => path.resolve(folder));
 const answer = (value) => process.stdout.write(JSON.stringify(value) + "\n");
+
+// Width of the last formula, which MathJax knows when it breaks lines and does not tell.
+function width(output) {
+  output.nodeMap = new Map();
+  return output.factory.wrap(output.math.root).getOuterBBox().w;
+}
 
 async function main() {
   const MathJax = require(path.join(mathjax, "node-main.cjs"));
@@ -30,7 +37,7 @@ async function main() {
     const { tex, display } = JSON.parse(line);
     try {
       const node = await MathJax.tex2chtmlPromise(tex, { display });
-      answer({ html: adaptor.outerHTML(node) });
+      answer({ html: adaptor.outerHTML(node), width: width(MathJax.startup.document.outputJax) });
     } catch (error) {
       answer({ error: error.message });
     }
