@@ -283,12 +283,11 @@ def _spec(ax: Axes) -> SubplotSpec:
 def _name(ax: Axes, which: Literal["x", "y"], cells: list[Axes], restore: Restore) -> None:
     """Write on axes that have come to an edge what their neighbour there said for them."""
     side = _SIDES[which]
-    axis, *others = (getattr(a, f"{which}axis") for a in (ax, *cells))
-    shared = getattr(ax, f"get_shared_{which}_axes")()
-    names = (axis.get_label_text() for axis in others if shared.joined(axis.axes, ax))
-    name = next(filter(None, names), None)
-    if name is None or not ax.axison:
+    axis, shared = getattr(ax, f"{which}axis"), getattr(ax, f"get_shared_{which}_axes")()
+    others = [getattr(a, f"{which}axis") for a in cells if a is not ax and shared.joined(a, ax)]
+    if not others or not ax.axison:
         return
+    name = next(filter(None, (other.get_label_text() for other in others)), "")
     shown = axis.get_tick_params(which="major").get(side, True)
     restore.callback(ax.tick_params, axis=which, **{side: shown})
     restore.callback(axis.set_label_text, axis.get_label_text())

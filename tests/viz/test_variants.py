@@ -92,6 +92,9 @@ def test_axes_of_a_grid_stand_in_fewer_columns_and_tell_their_values():
         assert axes[2].yaxis.get_tick_params()["labelleft"]
         assert min(ax._left_title.get_fontsize() for ax in axes) == SMALLEST
     assert not axes[2].yaxis.get_tick_params()["labelleft"]
+    axes[0].set_ylabel("")
+    with phone_layout(figure, 2):  # the values have no name here, and are told all the same
+        assert axes[2].yaxis.get_tick_params()["labelleft"]
 
 
 def test_a_long_title_is_broken_into_lines():
