@@ -64,7 +64,9 @@ class ARTrainingConfig(Config):
         context: length of the windows that a long text is cut into; other data have their own.
             None for as many tokens as the model takes, 64 where it takes any number. A model that
             learned from shorter windows is worse beyond them, much worse if its positions are
-            learned.
+            learned. Longer windows make fewer updates of a budget: give a smaller ``batch_size``
+            with them. A published GPT-2 takes 1,024, and the logits of 16 such windows alone are
+            3 GB; it may be fine-tuned on shorter ones.
         optimizer: what moves the hidden matrices: "muon" (Jordan et al., 2024,
             kellerjordan.github.io/posts/muon) or "adamw". AdamW moves everything else.
         learning_rate_matrices: step size of the hidden matrices at the top of the schedule. Muon's
