@@ -9,6 +9,7 @@ from aigc_tutorial.evaluation import (
     ClassifierTrainingConfig,
     DigitClassifier,
     DigitClassifierConfig,
+    TwoSampleConfig,
     accuracy,
     predict,
     random_affine,
@@ -174,3 +175,25 @@ def test_refusals(classifier):
         predict(classifier, images[:0])
     with pytest.raises(ValueError, match="NaN"):
         predict(classifier, images * math.inf)
+
+
+@pytest.mark.parametrize(
+    ("config", "setting", "value"),
+    [
+        (ClassifierTrainingConfig, "n_images", 0),
+        (ClassifierTrainingConfig, "batch_size", 0),
+        (ClassifierTrainingConfig, "learning_rate", 0.0),
+        (ClassifierTrainingConfig, "weight_decay", -0.1),
+        (ClassifierTrainingConfig, "max_shift", -1.0),
+        (ClassifierTrainingConfig, "max_rotation", -1.0),
+        (ClassifierTrainingConfig, "max_zoom", -0.1),
+        (ClassifierTrainingConfig, "max_zoom", 1.0),
+        (TwoSampleConfig, "n_samples_shown", 0),
+        (TwoSampleConfig, "width", 0),
+        (TwoSampleConfig, "batch_size", 1),
+        (TwoSampleConfig, "learning_rate", 0.0),
+    ],
+)
+def test_settings_beyond_their_range_are_refused_by_name(config, setting, value):
+    with pytest.raises(ValueError, match=setting):
+        config(**{setting: value})

@@ -11,6 +11,8 @@ from aigc_tutorial.evaluation import (
     DigitClassifier,
     DigitClassifierConfig,
     DigitReference,
+    DigitReport,
+    KernelDistance,
     class_report,
     evaluate_digits,
     feature_statistics,
@@ -134,3 +136,23 @@ def test_refusals(classifier, reference):
         evaluate_digits(broken, classifier, reference)
     with pytest.raises((ValueError, TypeError)):
         DigitReference.from_images(classifier, images(30, seed=0), torch.arange(29))
+
+
+def test_a_report_is_shown_line_by_line_with_the_rarest_and_the_commonest_digit():
+    shares = (0.1, 0.3, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.0, 0.0)
+    report = DigitReport(
+        400, 2_000, 3.14159, KernelDistance(2.5, 0.5, 50, 400), 0.9, 0.8, shares, 0.02
+    )
+    expected = {
+        "digit-feature Fréchet distance": "3.14",
+        "kernel distance": "2.5 ± 0.5 (50 subsets of 400)",
+        "precision": "0.900",
+        "recall": "0.800",
+        "rarest digit": "8: 0.0%",
+        "commonest digit": "1: 30.0%",
+        "KL to uniform": "0.0200 nats",
+    }
+    title, line, *rows = report._repr_markdown_().splitlines()
+    assert (title, line) == ("| 400 samples against 2,000 real digits | |", "|:--|:--|")
+    assert rows == [f"| {name} | {value} |" for name, value in expected.items()]
+    assert [row.split("  ")[1] for row in str(report).splitlines()[1:]] == list(expected)

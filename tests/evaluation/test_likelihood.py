@@ -106,9 +106,10 @@ def test_images_are_scored_pixel_by_pixel():
 def test_standard_error_is_that_of_the_mean_over_sequences():
     """For sequences of one length it is the textbook's: s / √K."""
     tokens = torch.randint(0, 50, (40, 9), generator=torch.Generator().manual_seed(0))
-    report = sequence_likelihood(Recorder(), tokens)
-    means = tokens[:, 1:].float().mean(1)
-    assert report.standard_error == pytest.approx(means.std().item() / math.sqrt(40), rel=1e-5)
+    for n in (2, 40):
+        report = sequence_likelihood(Recorder(), tokens[:n])
+        means = tokens[:n, 1:].float().mean(1)
+        assert report.standard_error == pytest.approx(means.std().item() / math.sqrt(n), rel=1e-5)
     assert math.isnan(sequence_likelihood(Recorder(), tokens[:1]).standard_error)
 
 

@@ -80,3 +80,15 @@ def test_jensen_shannon_refuses_points_that_miss_the_densities():
         jensen_shannon_1d(inside, log_normal(20.0, 1.0), SPACING)
     with pytest.raises(ValueError, match="p integrates to 2"):
         jensen_shannon_1d(inside, inside, 2 * SPACING)
+
+
+@pytest.mark.parametrize("spacing", [0.0, -1.0, math.inf, math.nan])
+def test_points_without_a_distance_are_refused(spacing):
+    with pytest.raises(ValueError, match="spacing must be a positive number"):
+        jensen_shannon_1d(log_normal(0.0, 1.0), log_normal(0.0, 1.0), spacing)
+
+
+def test_where_one_density_is_exactly_zero_only_the_other_counts():
+    halves = torch.tensor([[0.0, 0.0, -math.inf, -math.inf], [-math.inf, -math.inf, 0.0, 0.0]])
+    assert jensen_shannon_1d(halves[0], halves[1], 0.5) == pytest.approx(math.log(2))
+    assert jensen_shannon_1d(halves[0], halves[0], 0.5) == 0
