@@ -290,7 +290,10 @@ def test_a_field_may_go_without_its_bar():
 def test_each_frame_of_a_training_shows_its_samples_and_its_discriminator():
     steps = [torch.zeros(3, 2), torch.tensor([[0.5, -0.5]])]
     judges = [lambda x: x[:, 0], lambda x: -x[:, 0] - 9]
-    panels = {"game": list(zip(steps, judges, strict=True)), "data": [(x, None) for x in steps]}
+    panels: dict[str, Any] = {
+        "game": list(zip(steps, judges, strict=True)),
+        "data": [(x, None) for x in steps],
+    }
     frames = viz.training_frames(panels, distribution=TwoModes(), extent=1.0, resolution=5)
     figure = next(frames)
     left, right = figure.axes
@@ -312,7 +315,8 @@ def test_each_frame_of_a_training_shows_its_samples_and_its_discriminator():
 
 def test_a_film_of_trainings_has_equally_many_frames_in_each_panel():
     moment = (torch.zeros(1, 2), None)
-    for panels in ({}, {"a": []}, {"a": [moment], "b": [moment] * 2}):
+    wrong: list[dict[str, Any]] = [{}, {"a": []}, {"a": [moment], "b": [moment] * 2}]
+    for panels in wrong:
         with pytest.raises(ValueError, match="of equally many frames"):
             next(viz.training_frames(panels, distribution=TwoModes(), extent=1.0))
 
