@@ -1,7 +1,7 @@
 """The conditional GAN beside the conditional PixelCNN, and the best factor of its class vector.
 
     python benchmarks/conditional.py rates           # first, and again on another machine
-    python benchmarks/conditional.py gan pixelcnn real
+    python benchmarks/conditional.py gan pixelcnn real pixels gaussian
     python benchmarks/conditional.py class-scale
 
 Each is trained by the recipe that its own search found, on all of MNIST with its labels: recipes
@@ -9,6 +9,10 @@ are compared, and not families. Time is that of the processor on one thread, so 
 share the machine: ``rates`` measures how many images a minute of it buys on either side, and both
 train on as many as four minutes buy. A training that was interrupted goes on when the command is
 given again.
+
+``real``, ``pixels`` and ``gaussian`` are the simplest answers to "draw a 3": take one of the
+training digits, which is a copy; the mean image of the class with noise, each pixel for itself; and
+a Gaussian with the mean and the covariance of the class.
 
 ``class-scale`` trains the GAN with each factor of the class vector, all else as in the recipe.
 
@@ -46,7 +50,13 @@ UNIT = (
     f"digit-feature Fréchet distance of {N_SAMPLES:,} samples, the classes in turn, from the test "
     "digits"
 )
-SIDES = {"gan": "conditional GAN", "pixelcnn": "conditional PixelCNN", "real": "training digits"}
+SIDES = {
+    "gan": "conditional GAN",
+    "pixelcnn": "conditional PixelCNN",
+    "pixels": "mean of the class, noise of each pixel",
+    "gaussian": "Gaussian of the class",
+    "real": "training digits",
+}
 
 
 def train_gan(
@@ -172,6 +182,37 @@ def measure_real(seeds: list[int]) -> Results:
     return {"unit": UNIT, "runs": runs}
 
 
+def measure_pixels(seeds: list[int]) -> Results:
+    """The mean image of the class, with noise as large as each pixel varies within the class."""
+    digits = mnist("train")
+    of_class = [digits.images[digits.labels == c] for c in range(10)]
+    mean = torch.stack([images.mean(dim=0) for images in of_class])
+    deviation = torch.stack([images.std(dim=0) for images in of_class])
+
+    def draw(labels: Tensor, rng: torch.Generator) -> Tensor:
+        noise = torch.randn(len(labels), *digits.image_shape, generator=rng)
+        return (mean[labels] + deviation[labels] * noise).clamp(-1, 1)
+
+    return {"unit": UNIT, "runs": [measured(draw, seed) for seed in seeds]}
+
+
+def measure_gaussian(seeds: list[int]) -> Results:
+    """A Gaussian with the mean and the covariance of the class."""
+    digits = mnist("train")
+    of_class = [digits.images[digits.labels == c] for c in range(10)]
+
+    def draw(labels: Tensor, rng: torch.Generator) -> Tensor:
+        drawn = torch.empty(len(labels), *digits.image_shape)
+        for c, images in enumerate(of_class):
+            mean, n = images.mean(dim=0), len(images)
+            # A weighted sum of deviations has their covariance, and none has to be taken apart.
+            weights = torch.randn(int((labels == c).sum()), n, generator=rng) / (n - 1) ** 0.5
+            drawn[labels == c] = mean + torch.tensordot(weights, images - mean, dims=1)
+        return drawn.clamp(-1, 1)
+
+    return {"unit": UNIT, "runs": [measured(draw, seed) for seed in seeds]}
+
+
 def measured(draw: Callable[[Tensor, torch.Generator], Tensor], seed: int) -> Results:
     """Draw digits of all classes in turn; their quality, and the processor's time for them."""
     labels = torch.arange(N_SAMPLES) % 10
@@ -204,8 +245,9 @@ def as_tables(results: Results) -> str:
     lines = [
         "# The conditional GAN beside the conditional PixelCNN",
         "",
-        f"Written by `python benchmarks/conditional.py`. Each had {MINUTES} minutes of one core;",
-        "recipes are compared, each as its own search found it. Every seed is shown.",
+        f"Written by `python benchmarks/conditional.py`. Each network had {MINUTES} minutes of",
+        "one core; recipes are compared, each as its own search found it. The other rows are simple",
+        "rules: means and deviations, means and covariances, copies. Every seed is shown.",
         "",
         "| model | images | class agreement | Fréchet | within classes | spread, of real "
         "| s per 1,000 samples | held-out bits a pixel |",
@@ -255,6 +297,8 @@ def main() -> None:
         "rates": measure_rates,
         "gan": measure_gan,
         "pixelcnn": measure_pixelcnn,
+        "pixels": measure_pixels,
+        "gaussian": measure_gaussian,
         "real": measure_real,
         "class-scale": measure_class_scale,
     }

@@ -25,6 +25,8 @@ DRAWS = re.compile(r"plt\.show\(\)|\.savefig\(|display\(fig")
 EXERCISE = re.compile(r"^\*\*(\d+)\. [^*\n]+\*\* \(([\w-]+)\)", re.MULTILINE)
 CHECKED = re.compile(r'exercises\.check\(\s*"([^"]+)"')
 LABEL = re.compile(r"^\$\$\s*\(([\w:-]+)\)", re.MULTILINE)
+LONGEST_CELL = 40  # lines, about a screen
+NOT_YET_SPLIT = ("03_2_2_ar_steps", "03_4_applications")
 ERRATA = re.compile(r"^```\{errata\}\s+(.+)$|\{ref\}`(?:[^`]*<)?erratum-(e\d+)>?`", re.MULTILINE)
 
 
@@ -128,6 +130,18 @@ def test_code_is_python(path: Path) -> None:
     for cell in read(path).cells:
         if cell.cell_type == "code" and cell.id != colab_cell.CELL_ID:
             ast.parse(cell.source)
+
+
+@EACH
+def test_no_cell_is_longer_than_a_screen(path: Path) -> None:
+    """A cell holds one thought; helpers and plotting that pages share belong in the package."""
+    if path.stem not in NOT_YET_SPLIT:
+        lengths = {
+            cell.id: len(cell.source.splitlines())
+            for cell in read(path).cells
+            if cell.cell_type == "code"
+        }
+        assert max(lengths.values()) <= LONGEST_CELL, lengths
 
 
 @EACH
