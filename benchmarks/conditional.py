@@ -246,8 +246,8 @@ def as_tables(results: Results) -> str:
         "# The conditional GAN beside the conditional PixelCNN",
         "",
         f"Written by `python benchmarks/conditional.py`. Each network had {MINUTES} minutes of",
-        "one core; recipes are compared, each as its own search found it. The other rows are simple",
-        "rules: means and deviations, means and covariances, copies. Every seed is shown.",
+        "one core; recipes are compared, each as its search found it. The other rows are rules:",
+        "means and deviations, means and covariances, copies. Every seed is shown.",
         "",
         "| model | images | class agreement | Fréchet | within classes | spread, of real "
         "| s per 1,000 samples | held-out bits a pixel |",

@@ -28,8 +28,8 @@ class ConvGeneratorConfig(Config):
         channels: feature maps at a quarter of the size and at half of it.
         n_classes: how many classes there are if it is asked for one of them, else None.
         class_scale: factor of a class's vector beside the latent. Where the two are of one size,
-            the shortest way to an image of the class leads past the latent, and training ends with
-            one image a class.
+            training ends with nearly one image a class; where the factor is far smaller, other
+            classes are drawn more often (``benchmarks/conditional.py`` has five factors).
     """
 
     latent_dim: int = 64
