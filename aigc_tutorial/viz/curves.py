@@ -115,11 +115,11 @@ def probability_curves(
             1.005, 0.5, "cannot\ntell", va="center", fontsize=7,
             transform=ax.get_yaxis_transform(),
         )  # fmt: skip
-        ax.set_ylim(0, 1.2)  # the legend stands above all that a probability can reach
+        ax.set_ylim(0, 1.25)  # the legend stands above all that a probability can reach
         ax.set_yticks([0, 0.25, 0.5, 0.75, 1])
         ax.spines.left.set_bounds(0, 1)
         ax.set_ylabel("probability of being real")
-        ax.legend(ncols=2, loc="upper left")
+        ax.legend(ncols=2, loc="upper left", borderaxespad=0)
     return ax
 
 
