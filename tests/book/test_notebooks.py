@@ -26,7 +26,7 @@ EXERCISE = re.compile(r"^\*\*(\d+)\. [^*\n]+\*\* \(([\w-]+)\)", re.MULTILINE)
 CHECKED = re.compile(r'exercises\.check\(\s*"([^"]+)"')
 LABEL = re.compile(r"^\$\$\s*\(([\w:-]+)\)", re.MULTILINE)
 LONGEST_CELL = 40  # lines, about a screen
-NOT_YET_SPLIT = ("03_2_2_ar_steps", "03_4_applications")
+NOT_YET_SPLIT = ("03_2_2_ar_steps",)
 ERRATA = re.compile(r"^```\{errata\}\s+(.+)$|\{ref\}`(?:[^`]*<)?erratum-(e\d+)>?`", re.MULTILINE)
 
 
