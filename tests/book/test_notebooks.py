@@ -26,7 +26,6 @@ EXERCISE = re.compile(r"^\*\*(\d+)\. [^*\n]+\*\* \(([\w-]+)\)", re.MULTILINE)
 CHECKED = re.compile(r'exercises\.check\(\s*"([^"]+)"')
 LABEL = re.compile(r"^\$\$\s*\(([\w:-]+)\)", re.MULTILINE)
 LONGEST_CELL = 40  # lines, about a screen
-NOT_YET_SPLIT = ("03_2_2_ar_steps",)
 ERRATA = re.compile(r"^```\{errata\}\s+(.+)$|\{ref\}`(?:[^`]*<)?erratum-(e\d+)>?`", re.MULTILINE)
 
 
@@ -135,13 +134,12 @@ def test_code_is_python(path: Path) -> None:
 @EACH
 def test_no_cell_is_longer_than_a_screen(path: Path) -> None:
     """A cell holds one thought; helpers and plotting that pages share belong in the package."""
-    if path.stem not in NOT_YET_SPLIT:
-        lengths = {
-            cell.id: len(cell.source.splitlines())
-            for cell in read(path).cells
-            if cell.cell_type == "code"
-        }
-        assert max(lengths.values()) <= LONGEST_CELL, lengths
+    lengths = {
+        cell.id: len(cell.source.splitlines())
+        for cell in read(path).cells
+        if cell.cell_type == "code"
+    }
+    assert {name: n for name, n in lengths.items() if n > LONGEST_CELL} == {}
 
 
 @EACH

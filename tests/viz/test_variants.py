@@ -97,17 +97,6 @@ def test_axes_of_a_grid_stand_in_fewer_columns_and_tell_their_values():
         assert axes[2].yaxis.get_tick_params()["labelleft"]
 
 
-def test_numbers_of_a_shared_axis_without_a_name_are_written_too():
-    with style():
-        figure, (left, right) = plt.subplots(1, 2, figsize=(7, 2.4), sharey=True)
-        for ax in (left, right):
-            ax.plot([0, 1], [0, 1])
-    assert not right.yaxis.get_tick_params()["labelleft"]
-    with phone_layout(figure, 1):
-        assert right.yaxis.get_tick_params()["labelleft"]
-    assert not right.yaxis.get_tick_params()["labelleft"]
-
-
 def test_a_long_title_is_broken_into_lines():
     title = "Training loss of three models; every character is seen less than once, the last twice"
     with style():
