@@ -103,6 +103,32 @@ class TestClassifier:
         torch.testing.assert_close(reference.features, features, atol=0.02, rtol=2e-3)
         assert torch.equal(reference.labels, test.labels)
 
+    @pytest.mark.skipif(
+        "AIGC_TUTORIAL_DATA" not in os.environ,
+        reason="needs MNIST's training digits: set AIGC_TUTORIAL_DATA to a folder with MNIST/raw",
+    )
+    def test_a_stretch_of_the_file_is_farther_than_a_draw_from_all_of_it(self, classifier):
+        """The figures of page 5.4: why its real digits stand at 3 and those of the ruler at 1."""
+        train = mnist("train", offline=True)
+        statistics = zoo.digit_reference().statistics
+
+        def distance(rows):
+            features = predict(classifier, train.images[rows]).features
+            return frechet_distance(feature_statistics(features), statistics)
+
+        def of_each(rows, n):
+            return torch.cat([rows[train.labels[rows] == digit][:n] for digit in range(10)])
+
+        rng = torch.Generator().manual_seed(0)
+        draws = [torch.randperm(len(train), generator=rng) for _ in range(3)]
+        in_order = torch.arange(len(train))
+        drawn = [distance(rows[:5_000]) for rows in draws]
+        balanced = [distance(of_each(rows, 500)) for rows in draws]
+        assert 1.1 < min(drawn) <= max(drawn) < 1.55
+        assert 1.5 < min(balanced) <= max(balanced) < 1.85
+        assert distance(of_each(in_order, 500)) == pytest.approx(3.0, abs=0.1)
+        assert distance(of_each(in_order.flip(0), 500)) == pytest.approx(3.8, abs=0.1)
+
     def test_shipped_statistics_are_those_of_the_shipped_features(self):
         reference = zoo.digit_reference()
         assert reference.features.shape == (10_000, 64)
