@@ -133,6 +133,8 @@ def class_share_bars(
 ) -> Axes:
     """Show the share of each class as a bar, with a line where all would be equal.
 
+    Each bar bears its share in percent, to two digits, and one of height 0 bears none.
+
     Args:
         shares: fractions that sum to 1, one for each class.
         n_samples: number of samples behind the shares; each bar is then labelled with its count.
@@ -151,10 +153,12 @@ def class_share_bars(
     equal = 100 / len(heights)
     with style():
         ax = new_axes(6.5, 2.6) if ax is None else ax
-        ax.bar(range(len(ticks)), heights, color=BLUE, width=0.7)
+        ax.bar(range(len(ticks)), heights, color=BLUE, width=0.9)  # numbers fit, on a phone too
         ax.set_xticks(range(len(ticks)), map(written, ticks), parse_math=False)
         for position, height in enumerate(heights):
-            label = f"{height:.1f}"
+            if height == 0:
+                continue  # no bar, and nothing to write across the line of equal shares
+            label = f"{height:.1f}" if height < 9.95 else f"{height:.0f}"
             if n_samples is not None:
                 label = f"{round(height / 100 * n_samples):,}"
             fits = height > 0.12 * max(heights)
@@ -162,7 +166,7 @@ def class_share_bars(
                 position, height / 2 if fits else height + 0.01 * max(heights), label, fontsize=7,
                 ha="center", va="center" if fits else "bottom", color="white" if fits else INK,
                 # On its bar or on white: the line of equal shares may pass behind it.
-                bbox={"facecolor": BLUE if fits else "white", "linewidth": 0, "pad": 0.6},
+                bbox={"facecolor": BLUE if fits else "white", "linewidth": 0, "pad": 0.2},
                 zorder=3,
             )  # fmt: skip
         ax.axhline(equal, color=VERMILLION, linestyle=(0, (5, 2)), linewidth=1.2)

@@ -16,7 +16,8 @@ from aigc_tutorial import data, viz
 from aigc_tutorial.viz.curves import running_mean
 from aigc_tutorial.viz.images import _as_grey
 from aigc_tutorial.viz.numbers import as_numbers
-from aigc_tutorial.viz.style import DPI
+from aigc_tutorial.viz.style import DPI, style
+from aigc_tutorial.viz.variants import phone_layout
 
 
 class TwoModes:
@@ -243,6 +244,21 @@ def test_share_bars_carry_counts_and_the_line_of_equal_shares():
     assert "10 %" in texts
     with pytest.raises(ValueError, match="sum to 1"):
         viz.class_share_bars([0.5, 0.4])
+
+
+def test_numbers_on_share_bars_stay_apart_on_a_phone_and_off_the_line_of_equal_shares():
+    with style():
+        figure, axes = plt.subplots(2, 1, figsize=(6.5, 4.4))
+    viz.class_share_bars([0.114, 0.086, 0.1] * 3 + [0.1], ax=axes[0])
+    viz.class_share_bars([0.0] * 9 + [1.0], ax=axes[1])
+    with phone_layout(figure, 1):
+        renderer = figure.canvas.get_renderer()
+        boxes = [text.get_window_extent(renderer) for text in axes[0].texts[:10]]
+        bars = [bar.get_window_extent(renderer) for bar in axes[0].patches[:10]]
+    assert [text.get_text() for text in axes[0].texts[:3]] == ["11", "8.6", "10"]
+    for box, bar in zip(boxes, bars, strict=True):
+        assert bar.x0 <= box.x0 <= box.x1 <= bar.x1
+    assert [text.get_text() for text in axes[1].texts] == ["100", "10 %"]
 
 
 @pytest.mark.parametrize("log", [False, True])
