@@ -100,7 +100,8 @@ def test_of_two_processes_that_unpack_at_once_the_second_takes_what_the_first_wr
 ) -> None:
     archive = make_archive(tmp_path, ["package/output/chtml.js"])
     right = hashlib.sha512(archive.read_bytes()).hexdigest()
-    cache, folders = tmp_path / "cache", []
+    cache = tmp_path / "cache"
+    folders: list[Path] = []
 
     def fetch_while_another_does(*_: object) -> Path:
         if not folders:

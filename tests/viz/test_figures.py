@@ -252,9 +252,9 @@ def test_numbers_on_share_bars_stay_apart_on_a_phone_and_off_the_line_of_equal_s
     viz.class_share_bars([0.114, 0.086, 0.1] * 3 + [0.1], ax=axes[0])
     viz.class_share_bars([0.0] * 9 + [1.0], ax=axes[1])
     with phone_layout(figure, 1):
-        renderer = figure.canvas.get_renderer()
-        boxes = [text.get_window_extent(renderer) for text in axes[0].texts[:10]]
-        bars = [bar.get_window_extent(renderer) for bar in axes[0].patches[:10]]
+        figure.draw_without_rendering()
+        boxes = [text.get_window_extent() for text in axes[0].texts[:10]]
+        bars = [bar.get_window_extent() for bar in axes[0].patches[:10]]
     assert [text.get_text() for text in axes[0].texts[:3]] == ["11", "8.6", "10"]
     for box, bar in zip(boxes, bars, strict=True):
         assert bar.x0 <= box.x0 <= box.x1 <= bar.x1

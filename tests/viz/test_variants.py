@@ -206,9 +206,9 @@ def test_a_legend_that_is_free_stays_where_it_is():
     with style():
         figure, ax = plt.subplots(figsize=(7, 2.4))
         ax.plot([0, 1], [0, 1], label="up")
-        ax.legend(loc="upper left")
+        legend = ax.legend(loc="upper left")
     with phone_layout(figure, 1):
-        box = ax.get_legend().get_window_extent()
+        box = legend.get_window_extent()
         assert ax.bbox.y0 < box.y0 < box.y1 <= ax.bbox.y1
         assert figure.get_size_inches().tolist() == [PHONE_WIDTH, 2.4]
 

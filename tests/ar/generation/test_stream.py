@@ -273,6 +273,28 @@ def test_text_goes_in_and_text_comes_out():
     assert list(pieces) == ["9", "0", "1", "2"]
 
 
+def test_a_text_is_drawn_with_the_settings_and_the_random_numbers_that_are_given():
+    class Undecided(Counter):
+        def forward(self, tokens):
+            return super().forward(tokens).clamp(max=1)
+
+    def write(seed, temperature):
+        config = SamplingConfig(temperature=temperature)
+        return "".join(
+            stream_text(
+                Undecided(),
+                CharacterTokenizer("0123456789"),
+                "678",
+                max_new_tokens=20,
+                config=config,
+                rng=seeded(seed),
+            )
+        )
+
+    assert write(0, 1.0) == write(0, 1.0) != write(1, 1.0)
+    assert write(0, 0.0) == "90123456789012345678"
+
+
 def test_a_prompt_that_the_tokenizer_cannot_write_is_refused():
     with pytest.raises(ValueError, match=r"'x' .* is not among the 10 characters"):
         stream_text(Counter(), CharacterTokenizer("0123456789"), "1x", max_new_tokens=1)
