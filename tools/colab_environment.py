@@ -13,6 +13,7 @@ import importlib.metadata
 import shutil
 import subprocess
 import sys
+import tempfile
 import venv
 from pathlib import Path
 
@@ -107,7 +108,11 @@ def main(pages: list[str]) -> int:
         )
         return 0
     python = make(FOLDER)
-    _pip(python, "--force-reinstall", str(ROOT))
+    with tempfile.TemporaryDirectory() as copy:  # setuptools builds where the sources lie
+        for name in ("pyproject.toml", "README.md", "LICENSE"):
+            shutil.copy(ROOT / name, copy)
+        shutil.copytree(ROOT / "aigc_tutorial", Path(copy, "aigc_tutorial"))
+        _pip(python, "--force-reinstall", copy)
     command = [str(python), str(ROOT / "tools" / "run_as_on_colab.py"), *pages]
     return subprocess.run(command, check=False).returncode
 
