@@ -129,3 +129,17 @@ def test_the_bar_of_a_transpose_is_drawn_at_every_position(visit: chromium.Visit
         shares.append(darkest_row(page.screenshot(clip=clip)))  # type: ignore[arg-type]
     sign.evaluate("(e) => e.closest('.math').removeAttribute('style')")
     assert min(shares) > 0.5, shares
+
+
+@pytest.mark.parametrize("phone_visit", WITH_FORMULAS, indirect=True)
+def test_on_a_phone_a_formula_is_shown_whole_in_letters_that_can_be_read(
+    phone_visit: chromium.Visit,
+) -> None:
+    formulas = phone_visit.page.evaluate("""() =>
+      [...document.querySelectorAll("div.math > mjx-container")].map((e) => ({
+        whole: e.scrollWidth <= e.clientWidth + 1,
+        letters: parseFloat(getComputedStyle(e).fontSize),
+        tex: e.querySelector("annotation").textContent.slice(0, 60),
+      }))""")
+    assert [f["tex"] for f in formulas if not f["whole"]] == []
+    assert min((f["letters"] for f in formulas), default=10) >= 10
