@@ -16,6 +16,7 @@ import torch  # noqa: F401  imported first, so that a missing torch is reported 
 __version__ = "0.1.0"
 
 _SUBMODULES = (
+    "adaptation",
     "ar",
     "cpu",
     "data",

@@ -26,6 +26,7 @@ HEAVY = {
     "mlxtend",
     "opencc",
     "pandas",
+    "peft",
     "pooch",
     "sklearn",
     "tensorboard",

@@ -106,8 +106,15 @@ class GPT2(AutoregressiveModel):
 
     def forward(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T V"]:
         """Logits of the token after each, all positions in one pass."""
+        return self._logits(self.features(tokens))
+
+    def features(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
+        """What the head reads of each token: the last block's output, normalised.
+
+        A head of another task can read it too (:class:`aigc_tutorial.adaptation.Classifier`).
+        """
         check_shape(tokens, self.context)
-        return self._logits(tokens)
+        return self._features(tokens)
 
     def attention_mask(self, n_queries: int, n_keys: int) -> Bool[Tensor, "K T"] | None:
         """Which tokens each query sees; see ``Transformer.attention_mask``."""
@@ -133,7 +140,7 @@ class GPT2(AutoregressiveModel):
         start = state.cache.length
         check_shape(tokens)
         state.cache.reserve(tokens)
-        return self._logits(tokens, start, state), state
+        return self._logits(self._features(tokens, start, state)), state
 
     def select_rows(self, state: GPT2State, rows: Int64[Tensor, " R"]) -> GPT2State:
         """A new state whose batch consists of the given rows."""
@@ -143,7 +150,7 @@ class GPT2(AutoregressiveModel):
         """The state after the first ``length`` tokens, in the same memory."""
         return GPT2State(state.cache.truncate(length), state.weights)
 
-    def _logits(self, tokens: Tensor, start: int = 0, state: GPT2State | None = None) -> Tensor:
+    def _features(self, tokens: Tensor, start: int = 0, state: GPT2State | None = None) -> Tensor:
         stop = start + tokens.shape[1]
         mask = self.attention_mask(stop - start, stop)
         x = self.token_embedding(tokens) + self.position_embedding.weight[start:stop]
@@ -154,7 +161,10 @@ class GPT2(AutoregressiveModel):
                 x = block.read_one(x, weights, state.cache, layer)
             else:
                 x = block(x, mask, state.cache, layer)
-        return F.linear(self.final_norm(x), self.token_embedding.weight)
+        return self.final_norm(x)
+
+    def _logits(self, features: Tensor) -> Tensor:
+        return F.linear(features, self.token_embedding.weight)
 
     def _typed_blocks(self) -> "Iterable[GPT2Block]":
         return cast("Iterable[GPT2Block]", self.blocks)

@@ -78,6 +78,15 @@ class RecurrentModel(AutoregressiveModel):
         logits, _ = self.advance(tokens, self.initial_state(tokens.shape[0]))
         return logits
 
+    def features(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
+        """The state after each token, which the output layer reads; D is ``hidden_dim``.
+
+        A head of another task can read it too (:class:`aigc_tutorial.adaptation.Classifier`).
+        """
+        check_shape(tokens)
+        hidden, _ = self.rnn(self.embedding(tokens), self.initial_state(tokens.shape[0]))
+        return hidden
+
     def initial_state(self, batch_size: int) -> Any:
         """Zeros: a tensor (layers, B, hidden_dim), or for an LSTM the pair of state and cell."""
         zeros = self.output.weight.new_zeros(

@@ -133,13 +133,26 @@ class Transformer(AutoregressiveModel):
             segments: numbers that tell apart the sequences packed into a row; a token then sees
                 its own sequence alone. Positions need no restart, since only distances count.
         """
+        return self._logits(self.features(tokens, segments))
+
+    def features(
+        self, tokens: Int64[Tensor, "B T"], segments: Int64[Tensor, "B T"] | None = None
+    ) -> Float[Tensor, "B T D"]:
+        """What the head reads of each token: the last block's output, normalised.
+
+        A head of another task can read it too (:class:`aigc_tutorial.adaptation.Classifier`).
+
+        Args:
+            tokens: sequences.
+            segments: as :meth:`forward` takes them.
+        """
         check_shape(tokens, self.context)
         time = tokens.shape[1]
         mask, rotation = self.attention_mask(time, time, segments), self.rotary(0, time)
         x = self._embed(tokens, segments)
         for block in self.blocks:
             x = block(x, mask, rotation)
-        return self._logits(x)
+        return rms_norm(x)
 
     def check_rows(
         self,
@@ -263,7 +276,7 @@ class Transformer(AutoregressiveModel):
             x = self.token_shift(x, state.embeddings.narrow(1, start, n_shift + n_new))
         for layer, block in enumerate(self.blocks):
             x = block(x, mask, rotation, cache, layer)
-        return self._logits(x), state
+        return self._logits(rms_norm(x)), state
 
     def select_rows(self, state: TransformerState, rows: Int64[Tensor, " R"]) -> TransformerState:
         """A new state whose batch consists of the given rows."""
@@ -278,9 +291,9 @@ class Transformer(AutoregressiveModel):
         x = rms_norm(self.embedding(tokens))
         return self.token_shift(x, F.pad(x, (0, 0, self.config.token_shift, 0)), segments)
 
-    def _logits(self, x: Tensor) -> Tensor:
+    def _logits(self, features: Tensor) -> Tensor:
         head = self.embedding if self.head is None else self.head
-        logits = F.linear(rms_norm(x), head.weight)
+        logits = F.linear(features, head.weight)
         cap = self.config.logit_cap
         return logits if cap is None else cap * torch.tanh(full_precision(logits) / cap)
 
