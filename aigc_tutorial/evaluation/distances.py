@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from aigc_tutorial.nn import autocast_off
+from aigc_tutorial.nn.precision import rounding_of_factors
 
 _ROWS_AT_A_TIME = 2048
 """Blocks of so many rows by so many are compared at a time: 16 MiB, whatever N and M are."""
@@ -56,7 +57,7 @@ class _Comparison:
         self.half_squares = self.rough_r.square().sum(dim=1) / 2
         # Of a sum of F products in any order, doubled for what centring and scaling rounded.
         self.relative_error = 2 * (x.shape[1] + 8) * torch.finfo(torch.float32).eps
-        self.relative_error += _rounding_of_factors()
+        self.relative_error += rounding_of_factors()
 
     def half_squares_and_bound(
         self, rows: Int64[Tensor, " n"]
@@ -74,16 +75,6 @@ class _Comparison:
         """The given support, some rows at a time, with the index of the first of them."""
         for start in range(0, len(self.r), _ROWS_AT_A_TIME):
             yield start, self.r[start : start + _ROWS_AT_A_TIME].to(self.exact_dtype)
-
-
-def _rounding_of_factors() -> float:
-    """How far a product may be off since a reader has allowed rounded factors: TF32 or bfloat16."""
-    try:
-        allowed = torch.get_float32_matmul_precision()
-    except RuntimeError:
-        # Allowed for one backend, by torch.backends.….fp32_precision, which torch does not sum up.
-        allowed = "medium"
-    return {"highest": 0.0, "high": 2**-9, "medium": 2**-6}[allowed]
 
 
 @autocast_off()

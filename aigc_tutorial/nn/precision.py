@@ -17,6 +17,19 @@ def full_precision(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
+def rounding_of_factors() -> float:
+    """By what share a product of float32 may be off since a reader has allowed rounded factors.
+
+    ``torch.set_float32_matmul_precision`` allows TF32, or bfloat16; 0 where neither is.
+    """
+    try:
+        allowed = torch.get_float32_matmul_precision()
+    except RuntimeError:
+        # Allowed for one backend, by torch.backends.….fp32_precision, which torch does not sum up.
+        allowed = "medium"
+    return {"highest": 0.0, "high": 2**-9, "medium": 2**-6}[allowed]
+
+
 @contextmanager
 def autocast_off() -> Iterator[None]:
     """Compute in the types that the tensors have, within a caller's ``torch.autocast`` too.

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from aigc_tutorial.cpu import fast_precision
 from aigc_tutorial.integers import as_count
+from aigc_tutorial.nn.precision import autocast_off, rounding_of_factors
 from aigc_tutorial.optim.settings import check_at_least, check_rate, check_share
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
@@ -196,6 +197,7 @@ def spectral_descent(parameters: Iterable[Tensor], lr: float) -> Muon:
     return Muon(parameters, lr, momentum=0.0, weight_decay=0.0, eps=eps, **settings)
 
 
+@autocast_off()
 def orthogonalise(
     matrices: Float[Tensor, "S R C"], n_steps: int = 5, eps: float = 1e-7
 ) -> Float[Tensor, "S R C"]:
@@ -207,8 +209,10 @@ def orthogonalise(
 
     leaves them after five steps between about 0.7 and 1.2, close enough for a direction. Since P is
     a polynomial in :math:`X X^\top`, the steps can be taken on this one matrix, and X is multiplied
-    once, at the end. That is less work where X is wide. In half precision it is not done: the
-    rounded :math:`X X^\top` has negative eigenvalues, which the steps make large.
+    once, at the end. That is less work where X is wide. In half precision it is not done, nor where
+    ``torch.set_float32_matmul_precision`` allows products of rounded factors: the rounded
+    :math:`X X^\top` has negative eigenvalues, which the steps make large. A caller's
+    ``torch.autocast`` changes nothing here.
 
     Args:
         matrices: a stack of them, of numbers of any size. A matrix of zeros stays zero.
@@ -233,7 +237,9 @@ def orthogonalise(
     norm = torch.linalg.matrix_norm(x, keepdim=True).clamp(min=1)  # below 1 of zeros alone
     x = x / torch.maximum(norm, eps / largest)
     a, b, c = COEFFICIENTS
-    if n_columns < 1.5 * n_rows or torch.finfo(x.dtype).bits < 32:
+    bits = torch.finfo(x.dtype).bits
+    is_rounded = bits < 32 or (bits == 32 and rounding_of_factors() > 0)
+    if n_columns < 1.5 * n_rows or is_rounded:
         for _ in range(n_steps):
             gram = x @ x.mT
             x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)

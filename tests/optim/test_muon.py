@@ -209,6 +209,37 @@ def test_spectral_descent_moves_by_the_rate_whatever_the_size_of_the_gradient(sc
     torch.testing.assert_close(weight.detach(), expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("allowed", ["autocast", "rounded factors"])
+def test_a_step_has_its_length_where_products_are_rounded(monkeypatch, allowed):
+    """Of a wide gradient of rank one: the rounded product with its transpose has other signs."""
+    column, row = (torch.randn(n, generator=seeded(n)) for n in (32, 288))
+    weight = nn.Parameter(torch.zeros(32, 288))
+    weight.grad = 1e-3 * column.outer(row)
+    is_autocast = allowed == "autocast"
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=is_autocast):
+        if not is_autocast:
+            monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: "medium")
+            # What such a processor does, on any: the factors of each product are bfloat16.
+            monkeypatch.setattr(Tensor, "__matmul__", rounded(Tensor.__matmul__))
+            monkeypatch.setattr(torch, "baddbmm", rounded(torch.baddbmm))
+        spectral_descent([weight], lr=1.0).step()
+    monkeypatch.undo()
+    direction = -column.outer(row) / (column.norm() * row.norm())
+    length = (weight.detach() * direction).sum().item()
+    assert 0.6 < length < 1.3
+    assert (weight.detach() - length * direction).norm() < 0.02
+
+
+def rounded(product: Any) -> Any:
+    """A product whose last two factors are rounded to bfloat16 first."""
+
+    def of_rounded(*args: Tensor, **options: Any) -> Tensor:
+        *others, a, b = args
+        return product(*others, a.bfloat16().float(), b.bfloat16().float(), **options)
+
+    return of_rounded
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
 def test_a_gradient_of_zeros_moves_nothing(dtype):
     weight = nn.Parameter(torch.ones(4, 3, dtype=dtype))
