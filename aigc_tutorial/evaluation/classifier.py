@@ -243,10 +243,12 @@ def random_affine(
     angle = turn * math.radians(config.max_rotation)
     scale = 1 + zoom * config.max_zoom
     cos, sin = angle.cos() / scale, angle.sin() / scale
-    # affine_grid measures in half images: a shift of p pixels is 2 p / size.
+    # affine_grid measures in half images: a shift of p pixels is 2 p / size, and where height and
+    # width differ, so do the units of the two axes that a rotation mixes.
     shift_x = shift_x * 2 * config.max_shift / width
     shift_y = shift_y * 2 * config.max_shift / height
-    theta = torch.stack([cos, -sin, shift_x, sin, cos, shift_y], dim=1).view(-1, 2, 3)
+    to_x, to_y = -sin * (height / width), sin * (width / height)
+    theta = torch.stack([cos, to_x, shift_x, to_y, cos, shift_y], dim=1).view(-1, 2, 3)
     grid = F.affine_grid(theta, list(x.shape), align_corners=False)
     # Outside is filled with zeros, and the background is -1: move it to zero and back.
     return F.grid_sample(x + 1, grid, align_corners=False) - 1

@@ -149,6 +149,18 @@ class TestRandomAffine:
         angle = torch.atan2(row, column).abs().max().item() * 180 / math.pi
         assert angle == pytest.approx(30, abs=1.5)
 
+    @pytest.mark.parametrize("shape", [(41, 81), (81, 41)])
+    def test_a_rotation_keeps_lengths_in_images_that_are_not_square(self, shape):
+        x = torch.full((100, 1, *shape), -1.0)
+        x[:, :, shape[0] // 2 - 10, shape[1] // 2] = 1.0
+        config = ClassifierTrainingConfig(max_shift=0, max_rotation=45, max_zoom=0)
+        brightness = (random_affine(x, config, rng=self.generator) + 1).squeeze(1)
+        rows, columns = (torch.arange(float(n)) - n // 2 for n in shape)
+        total = brightness.sum(dim=(1, 2))
+        row = (brightness.sum(dim=2) * rows).sum(dim=1) / total
+        column = (brightness.sum(dim=1) * columns).sum(dim=1) / total
+        torch.testing.assert_close(row.hypot(column), torch.full((100,), 10.0), atol=0.1, rtol=0)
+
     def test_what_comes_in_is_background(self):
         x = torch.full((20, 1, 28, 28), -1.0)
         config = ClassifierTrainingConfig(max_shift=8, max_rotation=45, max_zoom=0.5)
