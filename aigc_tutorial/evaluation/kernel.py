@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from aigc_tutorial.data.checks import Samples, as_feature_sets, require_samples
 from aigc_tutorial.environment import require
+from aigc_tutorial.nn.mode import default_generators
 
 _ROWS_AT_A_TIME = 1024
 
@@ -83,7 +84,7 @@ def kernel_distance(
     metric.update(fake.cpu().double(), real=False)
     # torchmetrics draws from the global generator: lend it a state taken from ours.
     seed = torch.randint(2**62, (), generator=rng, device=rng.device).item()
-    with torch.random.fork_rng(devices=[]):
+    with default_generators, torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int(seed))
         mean, std = metric.compute()
     _require_finite(mean)

@@ -155,7 +155,9 @@ class MLPGeneratorCopies(Generator):
         Raises:
             ValueError: if there is none of this number.
         """
-        network = MLPGenerator(_of_one(self.config, MLPGeneratorConfig))
+        with seeded_weights(0):  # which are written over
+            network = MLPGenerator(_of_one(self.config, MLPGeneratorConfig))
+        network.to(next(self.parameters()))
         _take_out(self.layers, network.layers, number)
         return network.eval()
 
@@ -185,7 +187,9 @@ class MLPDiscriminatorCopies(Discriminator):
         Raises:
             ValueError: if there is none of this number.
         """
-        network = MLPDiscriminator(_of_one(self.config, MLPDiscriminatorConfig))
+        with seeded_weights(0):  # which are written over
+            network = MLPDiscriminator(_of_one(self.config, MLPDiscriminatorConfig))
+        network.to(next(self.parameters()))
         _take_out(self.layers, network.layers, number)
         return network.eval()
 

@@ -13,6 +13,9 @@ from torch import nn
 _evaluated: WeakKeyDictionary[nn.Module, tuple[int, bool]] = WeakKeyDictionary()
 _lock = threading.Lock()
 
+default_generators = threading.RLock()
+"""Held by whoever lends torch's own generators another seed, until they are as they were."""
+
 
 @contextmanager
 def evaluation_mode(model: nn.Module) -> Iterator[None]:
@@ -81,9 +84,10 @@ def seeded_weights(seed: int) -> Iterator[None]:
     """Let a model that is built here have the weights of a seed, drawn on the CPU.
 
     Torch's own generators are afterwards as they were. With ``torch.set_default_device`` on a GPU,
-    weights would be drawn there, from a generator that nobody has seeded.
+    weights would be drawn there, from a generator that nobody has seeded. Torch has one generator
+    for all threads: while one builds, the others wait.
     """
-    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+    with default_generators, torch.random.fork_rng(devices=[]), torch.device("cpu"):
         torch.default_generator.manual_seed(seed)
         yield
 

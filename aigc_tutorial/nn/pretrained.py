@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from aigc_tutorial.config import from_dict, to_json
 from aigc_tutorial.environment import is_offline
 from aigc_tutorial.files import expand, read_json, replace_files
+from aigc_tutorial.nn.mode import seeded_weights
 from aigc_tutorial.tensors import load_tensors, require_finite, write_tensors
 
 WEIGHTS_NAME = "model.safetensors"
@@ -117,7 +118,8 @@ class Pretrained(nn.Module):
         """
         weights_path, config_path = _locate(folder, revision)
         tensors, config = _read(weights_path, config_path, cls.config_class)
-        with torch.device("cpu"):  # whatever torch's default device and type are
+        # Whatever torch's default device and type are; and who loads a model draws no numbers.
+        with seeded_weights(0):
             model = cls(config).float()
         try:
             model.load_state_dict(tensors)

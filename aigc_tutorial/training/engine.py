@@ -4,7 +4,8 @@ import atexit
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
 from weakref import WeakKeyDictionary
 
 import torch
@@ -12,6 +13,7 @@ import torch.distributed as distributed
 from torch import Tensor, nn
 
 from aigc_tutorial.config import as_instance
+from aigc_tutorial.nn.mode import default_generators
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 ValueT = TypeVar("ValueT")
@@ -290,8 +292,11 @@ def as_engine(engine: Any, *, device: str | None = None) -> Engine:
 class DefaultRandomness:
     """Torch's own generators, on the CPU and on a device, as a part of a run.
 
-    Dropout and ``torch.randn`` draw from them where they are given no other.
+    Dropout and ``torch.randn`` draw from them where they are given no other. They are the same for
+    all threads: trainings at the same time that draw from them disturb each other.
     """
+
+    _open: ClassVar[list["_Lent"]] = []  # who has seeded them and not given them back, in order
 
     def __init__(self, device: torch.device) -> None:
         self.generators = _default_generators(device)
@@ -299,13 +304,23 @@ class DefaultRandomness:
     @contextmanager
     def seeded(self, seed: int) -> Iterator[None]:
         """Seed them, and give them back their states afterwards."""
-        before = self.state_dict()
-        for generator in self.generators:
-            generator.manual_seed(seed)
+        with default_generators:
+            own = _Lent(self.state_dict()["states"])
+            self._open.append(own)
+            for generator in self.generators:
+                generator.manual_seed(seed)
         try:
             yield
         finally:
-            self.load_state_dict(before)
+            with default_generators:
+                place = next(i for i, lent in enumerate(self._open) if lent is own)
+                del self._open[place]
+                if place == len(self._open):
+                    self.load_state_dict({"states": own.before})
+                else:
+                    # Another thread has seeded them since: it will give back what was before both.
+                    later = self._open[place]
+                    later.before = own.before + later.before[len(own.before) :]
 
     def state_dict(self) -> dict[str, Any]:
         """Their states."""
@@ -315,6 +330,13 @@ class DefaultRandomness:
         """Restore what :meth:`state_dict` returned, on a machine without the device too."""
         for generator, saved in zip(self.generators, state["states"], strict=False):
             generator.set_state(saved)
+
+
+@dataclass
+class _Lent:
+    """States of the generators before they were seeded."""
+
+    before: list[Tensor]
 
 
 def _default_generators(device: torch.device) -> list[torch.Generator]:

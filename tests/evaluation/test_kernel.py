@@ -1,10 +1,13 @@
 """Kernel distance: unbiased, equal to torchmetrics', refusals."""
 
+import threading
+
 import pytest
 import torch
 from torchmetrics.image.kid import poly_mmd
 
 from aigc_tutorial.evaluation import kernel_distance, squared_mmd
+from aigc_tutorial.nn import seeded_weights
 
 
 def draw(n: int, seed: int, shift: float = 0.0) -> torch.Tensor:
@@ -87,3 +90,21 @@ def test_features_whose_kernel_float64_does_not_hold_are_refused():
         squared_mmd(x, -x)
     with pytest.raises(ValueError, match="Divide both sets by one number"):
         kernel_distance(x, -x, rng=torch.Generator(), n_subsets=2, subset_size=20)
+
+
+def test_a_thread_that_measures_waits_for_one_that_builds_a_model():
+    """Both borrow torch's one generator: the subsets would be drawn from the other's seed."""
+
+    def measured():
+        rng = torch.Generator().manual_seed(1)
+        found.append(kernel_distance(draw(40, 0), draw(40, 1), rng=rng, n_subsets=3, subset_size=9))
+
+    found: list = []
+    measured()
+    thread = threading.Thread(target=measured)
+    with seeded_weights(0):
+        thread.start()
+        thread.join(0.5)
+        assert len(found) == 1
+    thread.join()
+    assert found[0] == found[1]

@@ -172,6 +172,15 @@ def test_copies_of_different_number_do_not_play(numbers):
         trainer((generator, discriminator), losses.NON_SATURATING)
 
 
+def test_a_copy_is_of_the_type_of_all_and_draws_no_random_numbers():
+    networks = side_by_side()
+    before = torch.get_rng_state()
+    for network in networks:
+        copy: Any = network.double().copy
+        assert {p.dtype for p in copy(1).parameters()} == {torch.float64}
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 @pytest.mark.parametrize("number", [-1, N_COPIES])
 def test_a_copy_that_there_is_not_is_refused(number):
     for network in side_by_side():

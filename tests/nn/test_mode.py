@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from aigc_tutorial.gan import ConvGenerator, ConvGeneratorConfig
-from aigc_tutorial.nn import evaluation_mode
+from aigc_tutorial.nn import evaluation_mode, seeded_weights
 
 
 def parted() -> nn.Sequential:
@@ -74,3 +74,26 @@ def test_sampling_from_several_threads_leaves_a_generator_in_training_as_it_was(
     assert different == []
     assert all(modes(model))
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_models_that_threads_build_at_the_same_time_have_the_weights_of_their_seeds():
+    """Torch has one generator for all threads: the second waits until the first has built."""
+    with seeded_weights(1):
+        expected = torch.rand(3)
+    has_begun, may_end = threading.Event(), threading.Event()
+
+    def build():
+        with seeded_weights(2):
+            has_begun.set()
+            may_end.wait(5)
+
+    other = threading.Thread(target=build)
+    before = torch.get_rng_state()
+    with seeded_weights(1):
+        other.start()
+        has_begun.wait(0.2)
+        drawn = torch.rand(3)
+    may_end.set()
+    other.join()
+    assert torch.equal(drawn, expected)
+    assert torch.equal(torch.get_rng_state(), before)

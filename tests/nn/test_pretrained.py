@@ -39,6 +39,14 @@ def test_half_precision_on_disk_comes_back_as_float32(tmp_path):
     assert torch.equal(loaded.layer.weight, model.layer.weight.half().float())
 
 
+def test_who_loads_a_model_draws_no_random_numbers(tmp_path):
+    """Else the networks built after it would have other weights than without it."""
+    Tiny().save_pretrained(tmp_path)
+    before = torch.get_rng_state()
+    Tiny.from_pretrained(tmp_path)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_failed_saving_leaves_the_old_model_in_place(tmp_path, monkeypatch):
     model = Tiny()
     model.save_pretrained(tmp_path / "model")

@@ -10,6 +10,7 @@ from torch import distributed, nn
 
 from aigc_tutorial.training import Engine
 from aigc_tutorial.training import engine as engine_module
+from aigc_tutorial.training.engine import DefaultRandomness
 
 
 def seeded(seed=0):
@@ -209,3 +210,17 @@ def test_a_gradient_that_one_process_lacks_is_zero_there(monkeypatch):
     assert parts[1].grad.tolist() == [2.0, 3.0, 4.0]
     assert parts[2].grad is None
     assert frozen.grad is None
+
+
+@pytest.mark.parametrize("first_ends_first", [True, False])
+def test_trainings_that_overlap_leave_torchs_generators_as_they_were(first_ends_first):
+    """In two threads the one that began first need not be the last to end."""
+    before = torch.get_rng_state()
+    contexts = [DefaultRandomness(torch.device("cpu")).seeded(seed) for seed in (1, 2)]
+    for context in contexts:
+        context.__enter__()
+    drawn = torch.rand(3)
+    for context in contexts if first_ends_first else reversed(contexts):
+        context.__exit__(None, None, None)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(drawn, torch.rand(3, generator=torch.Generator().manual_seed(2)))
