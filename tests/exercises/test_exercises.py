@@ -156,6 +156,7 @@ def test_an_answer_that_cannot_be_compared_is_wrong_and_raises_nothing(right):
         ("04_3_mnist_case", 3),
         ("05_1_environment", 3),
         ("05_2_implementation", 3),
+        ("05_3_walkthrough", 4),
         ("05_4_results", 3),
     ],
 )
