@@ -53,7 +53,8 @@ _N_SUMS = 32  # the distance of two moves is known by them but for a tenth
 
 _LOCK_FILE = "checkpoint.lock"
 _GOLDEN_ANGLE = 2.399963229728653  # its multiples never repeat
-_FORMAT = "aigc_tutorial checkpoint 2"
+_FORMATS = "aigc_tutorial checkpoint "
+_FORMAT = f"{_FORMATS}3"  # counted up whenever runs record something else
 _TREE = "tree"
 _OLD_FORMAT = "tree.json"
 
@@ -116,10 +117,16 @@ def load_checkpoint(folder: str | Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"{path.parent} holds no checkpoint: {path.name} is missing")
     tensors, texts = load_tensors(path)
-    if texts.get("format") != _FORMAT:
+    if (found := texts.get("format")) != _FORMAT:
+        reason = f"it does not say that its format is {_FORMAT!r}. Move it away"
+        if str(found).startswith(_FORMATS):
+            reason = (
+                f"its format is {found!r}, and this version has {_FORMAT!r}. End that run with the "
+                "version that began it"
+            )
         raise ValueError(
-            f"{path} is no checkpoint that this version of the package can read: it does not say "
-            f"that its format is {_FORMAT!r}. Move it away, or use another folder"
+            f"{path} is no checkpoint that this version of the package can read: {reason}, or use "
+            "another folder"
         )
     return _decode(json.loads(tensors.pop(_TREE).numpy().tobytes()), tensors)
 

@@ -13,6 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aigc_tutorial.tensors import save_tensors
 from aigc_tutorial.training import load_checkpoint, save_checkpoint
 from aigc_tutorial.training.checkpoint import (
     check_settings,
@@ -178,6 +179,20 @@ def test_a_checkpoint_of_an_older_version_is_named_as_such(tmp_path):
         checkpoint_folder_in_use(tmp_path),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ({"format": "aigc_tutorial checkpoint 2"}, "its format is 'aigc_tutorial checkpoint 2'"),
+        ({"format": "somebody else's"}, "does not say that its format is"),
+        ({}, "does not say that its format is"),
+    ],
+)
+def test_a_file_of_another_format_is_told_from_a_stranger(tmp_path, written, told):
+    save_tensors(checkpoint_path(tmp_path), {"w": torch.ones(2)}, written)
+    with pytest.raises(ValueError, match=told):
+        load_checkpoint(tmp_path)
 
 
 def test_home_and_links_are_followed(tmp_path, monkeypatch):
