@@ -337,6 +337,24 @@ def on_one_device(*sets: Tensor) -> tuple[Tensor, ...]:
     return tuple((x if has_float64 else x.float()).to(device) for x in sets)
 
 
+def require_rng(rng: Any, name: str = "rng") -> torch.Generator:
+    """Return a source of randomness; a seed is none, since each call would begin with it anew.
+
+    Args:
+        rng: A generator of torch.
+        name: What to call it in the message.
+
+    Raises:
+        TypeError: If it is something else.
+    """
+    if not isinstance(rng, torch.Generator):
+        raise TypeError(
+            f"{name} must be a torch.Generator, got {_kind(rng)}. Of a seed, "
+            "torch.Generator().manual_seed(seed) makes one."
+        )
+    return rng
+
+
 def require_finite(values: Tensor, name: str) -> None:
     """Refuse NaN and infinity.
 

@@ -20,6 +20,7 @@ from aigc_tutorial.data.checks import (
     as_classes,
     as_images,
     require_finite,
+    require_rng,
     require_same_length,
 )
 from aigc_tutorial.integers import as_count
@@ -238,7 +239,7 @@ def random_affine(
         Images of the same shape. What comes in from outside the image is background.
     """
     height, width = x.shape[-2:]
-    amounts = torch.rand(4, len(x), generator=rng, device=rng.device, dtype=x.dtype)
+    amounts = torch.rand(4, len(x), generator=require_rng(rng), device=rng.device, dtype=x.dtype)
     shift_x, shift_y, turn, zoom = 2 * amounts.to(x.device) - 1
     angle = turn * math.radians(config.max_rotation)
     scale = 1 + zoom * config.max_zoom

@@ -272,7 +272,7 @@ def evaluate_digits(
         kernel=kernel_distance(
             reference.features,
             prediction.features,
-            rng=rng or torch.Generator().manual_seed(0),
+            rng=torch.Generator().manual_seed(0) if rng is None else rng,
             n_subsets=n_subsets,
             subset_size=min(1000, len(digits), len(reference)),
         ),

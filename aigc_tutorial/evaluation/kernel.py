@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
-from aigc_tutorial.data.checks import Samples, as_feature_sets, require_samples
+from aigc_tutorial.data.checks import Samples, as_feature_sets, require_rng, require_samples
 from aigc_tutorial.environment import require
 from aigc_tutorial.nn.mode import default_generators
 
@@ -66,6 +66,7 @@ def kernel_distance(
             the features have different widths, or if one of them is NaN, infinite or beyond 1e50.
         MissingDependencyError: If torchmetrics is not installed.
     """
+    require_rng(rng)
     if subset_size < 2:
         raise ValueError(f"subset_size must be at least 2 for an unbiased sum, got {subset_size}.")
     if n_subsets < 1:

@@ -18,6 +18,7 @@ from aigc_tutorial.data.checks import (
     as_float32,
     on_one_device,
     require_finite,
+    require_rng,
     require_same_range,
     require_same_shape,
     require_samples,
@@ -110,6 +111,7 @@ def classifier_two_sample_test(
             are neither vectors nor images of one range, or there is NaN.
         FloatingPointError: If the classifier diverges.
     """
+    require_rng(rng)
     real, fake = as_float32(x_real, "x_real"), as_float32(x_fake, "x_fake")
     require_same_shape(real, fake, "x_real", "x_fake")
     require_same_range(real, fake, "x_real", "x_fake")

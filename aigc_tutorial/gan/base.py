@@ -1,12 +1,19 @@
 """What every generator and discriminator of this package can do."""
 
 import math
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
-from torch import Tensor
+from torch import Tensor, nn
 
-from aigc_tutorial.data.checks import Samples, as_float32, as_samples, require_image_range
+from aigc_tutorial.data.checks import (
+    Samples,
+    as_float32,
+    as_samples,
+    require_image_range,
+    require_rng,
+)
 from aigc_tutorial.integers import IntegersLike, as_count, as_labels
 from aigc_tutorial.nn import Pretrained, evaluation_mode
 
@@ -44,9 +51,10 @@ class Generator(Pretrained):
 
         Raises:
             ValueError: if ``n`` is below 1.
+            TypeError: if ``rng`` is no generator of torch.
         """
         as_count(n, "n")
-        where = "cpu" if rng is None else rng.device
+        where = "cpu" if rng is None else require_rng(rng).device
         z = torch.randn(n, self.latent_dim, generator=rng, device=where, dtype=torch.float32)
         return z.to(next(self.parameters()))
 
@@ -139,6 +147,39 @@ def check_latent(z: Tensor, latent_dim: int) -> None:
     """Raise a ValueError unless ``z`` is a batch of latent vectors of size ``latent_dim``."""
     if z.ndim != 2 or z.shape[1] != latent_dim:
         raise ValueError(f"expected latents of shape (B, {latent_dim}), got {tuple(z.shape)}")
+
+
+def check_network(network: Any, kind: type[nn.Module], name: str) -> None:
+    """Refuse what is no network of a kind; of one that is wrapped, the engine says what to do.
+
+    Args:
+        network: what is to be trained.
+        kind: the class that it must be of.
+        name: what to call it in the message.
+
+    Raises:
+        TypeError: if it is something else.
+    """
+    inner = getattr(network, "_orig_mod", getattr(network, "module", network))
+    if not isinstance(inner, kind):
+        raise TypeError(
+            f"the {name} must be of the class {kind.__name__}, got a {type(network).__name__}; "
+            "a network of one's own is a subclass of it with a configuration, as "
+            "gan.MLPGenerator and gan.MLPDiscriminator are"
+        )
+
+
+def check_generated(x_fake: Tensor, x_real: Tensor) -> None:
+    """Raise a ValueError unless a generator made as many samples as asked for, of the data's shape.
+
+    What is smaller would be put beside the data, or stretched to its size, without a word.
+    """
+    if x_fake.shape != x_real.shape:
+        raise ValueError(
+            f"the generator made {tuple(x_fake.shape)} where {tuple(x_real.shape)} was asked for, "
+            "one sample from each latent: let its forward return the image_shape of its "
+            "configuration"
+        )
 
 
 def check_copies(generator: Generator, discriminator: Discriminator) -> None:

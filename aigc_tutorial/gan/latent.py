@@ -62,11 +62,16 @@ def slerp(
 
     Raises:
         ValueError: if a latent is zero or the two point in opposite directions, since no shortest
-            way between them is defined then; if they have different shapes, or NaN, or are
-            integers.
+            way between them is defined then; if they have different shapes or are batches, or have
+            NaN, or are integers.
     """
     as_count(n_steps, "n_steps, with both ends,", at_least=2)
     _check_pair(z_from, z_to)
+    if z_from.ndim != 1:
+        raise ValueError(
+            f"slerp goes from one latent to one other, of shape (Z,), got {tuple(z_from.shape)}; "
+            "take single rows of a batch, such as z[0] and z[1]"
+        )
     z_to = z_to.to(z_from)
     lengths = float(z_from.norm()), float(z_to.norm())
     if min(lengths) == 0:

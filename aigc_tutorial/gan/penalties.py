@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from aigc_tutorial.data.checks import require_rng
+
 Scalar = Float[Tensor, ""]
 
 
@@ -85,7 +87,7 @@ def gradient_penalty(
             f"got {tuple(x_real.shape)} and {tuple(x_fake.shape)}"
         )
     weight_shape = (x_real.shape[0],) + (1,) * (x_real.ndim - 1)
-    where = "cpu" if rng is None else rng.device
+    where = "cpu" if rng is None else require_rng(rng).device
     u = torch.rand(weight_shape, generator=rng, device=where, dtype=x_real.dtype).to(x_real)
     mixed = x_real.detach().lerp(x_fake.detach(), 1 - u)
     # vector_norm and not a square root: its derivative at zero is 0 and not infinite.

@@ -89,7 +89,15 @@ class Recipe(Config):
             n_images: budget in real images; by default the recipe's.
             seed: decides weights, order of the data and latents.
             **options: see :func:`aigc_tutorial.gan.train`.
+
+        Raises:
+            TypeError: if an option is what the recipe decides.
         """
+        if decided := {"config", "loss"} & options.keys():
+            raise TypeError(
+                f"a recipe has its own {' and '.join(sorted(decided))}; make another one: "
+                "dataclasses.replace(recipe, training=GANTrainingConfig(...), loss=...)"
+            )
         generator, discriminator = self.networks(seed=seed)
         config = self.training
         if n_images is not None:

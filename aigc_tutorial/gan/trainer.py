@@ -20,6 +20,8 @@ from aigc_tutorial.gan.base import (
     Discriminator,
     Generator,
     check_copies,
+    check_generated,
+    check_network,
     training_labels,
     training_rows,
 )
@@ -181,6 +183,7 @@ class GANTrainer:
             z = self.generator.sample_latent(len(x_part), rng=self.rng)
             with self.engine.autocast():
                 x_fake = full_precision(told(self.generator, c)(z))
+            check_generated(x_fake, x_part)
             scalars, logits_real = self._update_discriminator(x_part, x_fake.detach(), c)
         scalars |= self._update_generator(logits_real, x_fake, c)
         self._n_steps += 1
@@ -486,8 +489,10 @@ def train(
         ValueError: if the data do not fit the networks or hold NaN or infinity, if labels are
             missing, superfluous, not one a sample, or no classes, or if a checkpoint does not fit
             the run: its budget is another, say, on which the learning rates depended.
-        TypeError: if loss, config, engine or snapshots_at are something else.
+        TypeError: if networks, loss, config, tracker, engine or snapshots_at are something else.
     """
+    check_network(generator, Generator, "generator")
+    check_network(discriminator, Discriminator, "discriminator")
     as_instance(loss, AdversarialLoss, "loss", "gan.losses.HINGE is one, say")
     as_instance(
         config, GANTrainingConfig, "config", "write GANTrainingConfig(n_images=60_000), say"

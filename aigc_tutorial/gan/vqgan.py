@@ -16,7 +16,13 @@ from torch import Tensor, nn
 from aigc_tutorial.config import Config, as_instance
 from aigc_tutorial.data import ShuffledBatches
 from aigc_tutorial.data.checks import Samples, as_images
-from aigc_tutorial.gan.base import Discriminator, check_image_shape, check_images, training_rows
+from aigc_tutorial.gan.base import (
+    Discriminator,
+    check_image_shape,
+    check_images,
+    check_network,
+    training_rows,
+)
 from aigc_tutorial.gan.losses import RELATIVISTIC, AdversarialLoss
 from aigc_tutorial.gan.penalties import r1_penalty
 from aigc_tutorial.gan.trainer import settings_of_loss
@@ -410,9 +416,11 @@ def train_vqgan(
         ValueError: if the data do not fit the networks or hold NaN or infinity, if the
             discriminator is told classes, if a checkpoint does not fit the run, or if the engine
             has several processes, whose codebooks would part, or another precision.
-        TypeError: if loss, config or engine are something else.
+        TypeError: if networks, loss, config or engine are something else.
         RuntimeError: within a caller's ``torch.autocast``.
     """
+    check_network(autoencoder, VQAutoencoder, "autoencoder")
+    check_network(discriminator, Discriminator, "discriminator")
     as_instance(loss, AdversarialLoss, "loss", "gan.losses.HINGE is one, say")
     as_instance(
         config, VQGANTrainingConfig, "config", "write VQGANTrainingConfig(n_images=6_000), say"

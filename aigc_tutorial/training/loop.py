@@ -150,8 +150,8 @@ def run(
             beyond the budget, if the batches end, hold nothing or have no state to go on from, if
             ``count`` returns no whole number, or if the checkpoint is damaged or belongs to a run
             with other settings.
-        TypeError: if the batches are no iterator, a batch cannot be counted, or a step returns
-            anything but numbers.
+        TypeError: if the batches are no iterator, a batch cannot be counted, a step returns
+            anything but numbers, or the tracker is none.
         FloatingPointError: if a recorded number or a weight is not finite.
         OSError: if the folder cannot be written.
         RuntimeError: if another run uses the folder.
@@ -175,6 +175,11 @@ def run(
     settings = {"seed": seed, **(settings or {}), f"budget ({unit})": budget}
     if checkpoint_folder is not None:
         settings |= _identity(batches)
+    if tracker is not None and not isinstance(tracker, Tracker):
+        raise TypeError(
+            f"tracker must have the methods of a Tracker, got {tracker!r}; CsvTracker(path) writes "
+            "a file, say"
+        )
     engine = as_engine(engine, device="cpu")
     engine.begin()
     tracker = tracker if engine.is_main else None

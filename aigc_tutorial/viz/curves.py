@@ -45,6 +45,11 @@ def _lines(
     history: Columns, columns: Mapping[str, str], *, window: int, title: str, ax: Axes | None
 ) -> Axes:
     """Draw columns over the image count, each labelled in a legend; raw values faintly behind."""
+    if not isinstance(history, Mapping):
+        raise TypeError(
+            f"expected columns by name, got a {type(history).__name__}; a training's result has "
+            "them as its .history"
+        )
     for name in ("n_images", *columns):
         if name not in history:
             raise ValueError(

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from aigc_tutorial.data.checks import Samples, as_tensor, require_no_range_from_zero
 from aigc_tutorial.environment import require
-from aigc_tutorial.integers import IntegersLike, as_int64
+from aigc_tutorial.integers import IntegersLike, as_count, as_int64
 from aigc_tutorial.viz.labels import written
 from aigc_tutorial.viz.style import new_axes, style
 
@@ -57,8 +57,7 @@ def montage(
         )
     require_no_range_from_zero(images, "images")
     columns = math.ceil(math.sqrt(len(images))) if n_columns is None else n_columns
-    if columns < 1:
-        raise ValueError(f"n_columns must be at least 1, got {columns}")
+    columns = as_count(columns, "n_columns")
     pixels = _as_grey(images)
     opaque = torch.full_like(pixels[:, :1], 255)
     rgba = torch.cat([pixels.expand(-1, 3, -1, -1), opaque], dim=1)
@@ -123,6 +122,7 @@ def real_beside_generated(
     """
     import matplotlib.pyplot as plt
 
+    n_columns = as_count(n_columns, "n_columns")
     x_real, x_fake = as_tensor(x_real, "x_real"), as_tensor(x_fake, "x_fake")
     n = min(len(x_real), len(x_fake))
     if n == 0:
@@ -154,15 +154,34 @@ def neighbour_pairs(
         indices: for each query the rows of its K nearest, nearest first.
         distances: printed below the nearest image when given.
         title: text above the figure.
+
+    Raises:
+        ValueError: if there is not one row of indices for each generated image, or a distance for
+            each index, or an index is none of the reference's.
     """
     import matplotlib.pyplot as plt
 
     generated, reference = as_tensor(generated, "generated"), as_tensor(reference, "reference")
     indices = as_int64(indices, "indices", "evaluation.nearest_neighbours finds them")
     distances = None if distances is None else as_tensor(distances, "distances")
+    if indices.ndim != 2 or len(indices) != len(generated):
+        raise ValueError(
+            f"indices must be (B, K), the K nearest of each of the {len(generated)} generated "
+            f"images, got {tuple(indices.shape)}; choose the same rows of both, and write "
+            "indices[:, None] of one neighbour each"
+        )
     n, k = indices.shape
     if n == 0 or k == 0:
         raise ValueError(f"there are no neighbours to show: indices have the shape {(n, k)}")
+    if not 0 <= int(indices.min()) <= int(indices.max()) < len(reference):
+        raise ValueError(
+            f"indices must be rows 0 … {len(reference) - 1} of the reference, got "
+            f"{int(indices.min())} to {int(indices.max())}; give the images that were searched"
+        )
+    if distances is not None and distances.shape != indices.shape:
+        raise ValueError(
+            f"expected a distance for each index, of shape {(n, k)}, got {tuple(distances.shape)}"
+        )
     with style():
         tile = min(0.8, MAX_WIDTH / n)
         figure, axes = plt.subplots(
@@ -202,6 +221,7 @@ def snapshots_strip(
 
     if not snapshots:
         raise ValueError("there are no snapshots: train with a snapshot interval")
+    n_columns = as_count(n_columns, "n_columns")
     counts = sorted(snapshots)
     with style():
         tile = (MAX_WIDTH - 1) / n_columns

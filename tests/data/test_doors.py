@@ -2,15 +2,17 @@
 
 import math
 from collections.abc import Callable
+from inspect import unwrap
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from aigc_tutorial import data
+from aigc_tutorial import data, evaluation
 from aigc_tutorial.data import ImageDataset, Source
 from aigc_tutorial.data.poems import Poem
+from aigc_tutorial.data.synthetic.pretext import quarter_turns
 from aigc_tutorial.data.synthetic.toy import ToyDistribution
 
 SOURCE = Source("embedded", "here", "made up")
@@ -296,3 +298,24 @@ class TestWhatWasTakenSilently:
                 data.DataFallbackWarning, match=rf"lacks 2 of 2.*It is in {tmp_path}: name that"
             ):
                 data.mnist(root=root, offline=True)
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments"),
+    [
+        (ToyDistribution.sample, (data.ring(), 3)),
+        (data.ShuffledBatches.__init__, (object.__new__(data.ShuffledBatches), _digits(), 2)),
+        (data.BinarisedBatches.__init__, (object.__new__(data.BinarisedBatches), [])),
+        (data.binarise, (_digits(),)),
+        (data.moving_digits, (_digits(), 2)),
+        (quarter_turns, (_digits(),)),
+        (data.PlaneBins.to_points, (data.PlaneBins(), [[64, 1, 2]])),
+        (evaluation.random_affine, (_digits(), evaluation.ClassifierTrainingConfig())),
+        (evaluation.kernel_distance, (_digits()[:, 0, 0], _digits()[:, 0, 0])),
+        (evaluation.classifier_two_sample_test, (_digits(), _digits())),
+    ],
+)
+@pytest.mark.parametrize("rng", [7, np.random.default_rng(7)])
+def test_a_seed_is_no_source_of_randomness(function, arguments, rng):
+    with pytest.raises(TypeError, match=r"rng must be a torch\.Generator.*manual_seed\(seed\)"):
+        unwrap(function)(*arguments, rng=rng)

@@ -19,7 +19,7 @@ from aigc_tutorial.gan.losses import (
 )
 from aigc_tutorial.gan.penalties import gradient_penalty, r1_penalty
 from aigc_tutorial.gan.recipes import MNIST_MLP
-from aigc_tutorial.training import Engine, load_checkpoint
+from aigc_tutorial.training import Engine, load_checkpoint, loop
 from tests import second_device
 
 SHAPE = (1, 4, 4)
@@ -92,12 +92,32 @@ class TestTraining:
             ({"config": {"n_images": 16}}, "config must be of the class GANTrainingConfig, got {"),
             ({"engine": "cpu"}, "engine must be of the class Engine, got 'cpu'; write"),
             ({"snapshots_at": 8}, r"snapshots_at must be a list of .*, got 8"),
+            ({"generator": nn.Linear(3, 16)}, "generator must be of the class Generator, got a Li"),
+            ({"generator": pair()[1]}, "of the class Generator, got a MLPDiscriminator; a network"),
+            ({"discriminator": pair()[0]}, "must be of the class Discriminator, got a MLPGenerat"),
+            ({"tracker": "log.csv"}, "tracker must have the methods of a Tracker, got 'log.csv'"),
         ],
     )
-    def test_arguments_of_another_kind(self, option, message):
+    def test_arguments_of_another_kind(self, monkeypatch, option, message):
         untyped: Any = unwrap(gan.train)
+        generator, discriminator = pair()
+        config = gan.GANTrainingConfig(n_images=16, batch_size=4)
+        networks = {"generator": generator, "discriminator": discriminator}
+        arguments = {**networks, "rows": images(), "config": config}
+        monkeypatch.setattr("aigc_tutorial.gan.trainer.run", unwrap(loop.run))
         with pytest.raises(TypeError, match=message):
-            untyped(*pair(), images(), **option)
+            untyped(**arguments | option)
+
+    @pytest.mark.parametrize("of_image", [lambda x: x.flatten(1), lambda x: x[:1], lambda x: x[0]])
+    def test_a_generator_that_makes_no_samples_of_the_datas_shape(self, monkeypatch, of_image):
+        forward = gan.MLPGenerator.forward
+        monkeypatch.setattr(gan.MLPGenerator, "forward", lambda *args: of_image(forward(*args)))
+        with pytest.raises(ValueError, match=r"made \(.*\) where \(4, 1, 4, 4\) was asked for"):
+            train(images())
+
+    def test_what_a_recipe_decides(self):
+        with pytest.raises(TypeError, match=r"its own config and loss; .* dataclasses\.replace"):
+            MNIST_MLP.train(images(), config=gan.GANTrainingConfig(), loss=gan.losses.HINGE)
 
     def test_numbers_of_numpy(self):
         untyped: Any = unwrap(gan.train)
@@ -334,6 +354,18 @@ class TestPaths:
             great_circle(self.a * torch.nan, self.b, 3)
         with pytest.raises(ValueError, match="NaN"):
             slerp(self.a[0], self.b[0] / 0, 3)
+        untyped: Any = unwrap(slerp)
+        with pytest.raises(ValueError, match=r"one latent to one other.* got \(1, \d+\); take"):
+            untyped(self.a[:1], self.b[:1], 3)
+
+    @pytest.mark.parametrize("rng", [0, np.random.default_rng(0)])
+    def test_a_seed_is_no_source_of_randomness(self, rng):
+        untyped: Any = unwrap(gan.MLPGenerator.sample_latent)
+        with pytest.raises(TypeError, match=r"rng must be a torch\.Generator.*manual_seed"):
+            untyped(pair()[0], 2, rng=rng)
+        untyped = unwrap(gradient_penalty)
+        with pytest.raises(TypeError, match=r"rng must be a torch\.Generator.*manual_seed"):
+            untyped(pair()[1], images(), images(), rng=rng)
 
 
 class TestPenaltiesAndLosses:

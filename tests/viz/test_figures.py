@@ -13,6 +13,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.patches import Rectangle
 
 from aigc_tutorial import data, viz
+from aigc_tutorial.viz import curves
 from aigc_tutorial.viz.curves import running_mean
 from aigc_tutorial.viz.images import _as_grey
 from aigc_tutorial.viz.numbers import as_numbers
@@ -115,7 +116,7 @@ def test_images_from_0_to_1_are_not_shown_with_grey_for_black(images):
         lambda: viz.image_grid(unit),
         lambda: viz.real_beside_generated(images, unit),
         lambda: viz.snapshots_strip({1: unit}),
-        lambda: viz.neighbour_pairs(unit, unit, [[0]]),
+        lambda: viz.neighbour_pairs(unit, unit, [[0]] * len(unit)),
     ):
         with pytest.raises(ValueError, match=r"Images in \[0, 1\] become so by 2 \* images - 1"):
             show()
@@ -175,6 +176,44 @@ def test_neighbours_stand_below_their_query(images):
     assert np.array_equal(axes[1, 1].images[0].get_array(), viz.montage(images[4:5]))
     assert np.array_equal(axes[2, 0].images[0].get_array(), viz.montage(images[0:1]))
     assert [text.get_text() for text in axes[1, 1].texts] == ["1.25"]
+
+
+@pytest.mark.parametrize(
+    ("indices", "message"),
+    [
+        ([[2], [4]], r"of each of the 3 generated images, got \(2, 1\); choose the same rows"),
+        ([2, 4, 0], r"got \(3,\); .* indices\[:, None\]"),
+        ([[2], [4], [5]], "must be rows 0 … 4 of the reference, got 2 to 5"),
+        ([[2], [4], [-1]], "must be rows 0 … 4 of the reference, got -1 to 4"),
+    ],
+)
+def test_neighbours_of_other_images_are_not_shown(images, indices, message):
+    """As of the first three samples beside the neighbours of two that were picked out."""
+    untyped = inspect.unwrap(viz.neighbour_pairs)
+    with pytest.raises(ValueError, match=message):
+        untyped(images[:3], images[:5], indices)
+
+
+def test_a_distance_stands_below_each_neighbour(images):
+    untyped = inspect.unwrap(viz.neighbour_pairs)
+    with pytest.raises(ValueError, match=r"a distance for each index, of shape \(2, 1\)"):
+        untyped(images[:2], images, [[2], [4]], distances=[0.5, 1.0])
+
+
+def test_a_result_is_no_history():
+    with pytest.raises(TypeError, match=r"columns by name, got a int; .* its \.history"):
+        inspect.unwrap(curves._lines)(3, {}, window=1, title="", ax=None)
+
+
+@pytest.mark.parametrize("n_columns", [0, 2.0])
+def test_columns_are_a_count(images, n_columns):
+    for show, shown in (
+        (viz.montage, [images]),
+        (viz.snapshots_strip, [{1: images}]),
+        (viz.real_beside_generated, [images, images]),
+    ):
+        with pytest.raises(ValueError, match="n_columns must be at least 1"):
+            inspect.unwrap(show)(*shown, n_columns=n_columns)
 
 
 def test_snapshots_come_in_the_order_of_training(images):

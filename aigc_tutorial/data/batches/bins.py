@@ -7,7 +7,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from aigc_tutorial.config import Config
-from aigc_tutorial.data.checks import Samples, as_floats
+from aigc_tutorial.data.checks import Samples, as_floats, require_rng
 from aigc_tutorial.integers import IntegersLike, as_int64
 
 
@@ -100,5 +100,6 @@ class PlaneBins(Config):
             raise ValueError(
                 f"expected tokens 0 … {self.start}, got {int(tokens.min())} … {int(tokens.max())}"
             )
-        place = torch.rand(len(tokens), 2, generator=rng, device=rng.device, dtype=torch.float32)
+        device = require_rng(rng).device
+        place = torch.rand(len(tokens), 2, generator=rng, device=device, dtype=torch.float32)
         return (tokens[:, 1:] + place.to(tokens.device)) * self.width - self.extent

@@ -11,6 +11,7 @@ from aigc_tutorial.data.checks import (
     Samples,
     as_floats,
     require_image_range,
+    require_rng,
 )
 from aigc_tutorial.integers import IntegersLike, as_count, as_int64
 
@@ -76,6 +77,7 @@ def binarise(images: Samples, *, rng: torch.Generator) -> Int64[Tensor, "..."]:
         ValueError: if a value is no finite floating-point number or beyond ±1, or if images (of
             three axes or more) lie in [0, 1].
     """
+    require_rng(rng)
     images = as_floats(images, "images", _FROM_BYTES)
     if images.ndim >= 3:
         require_image_range(images, "images")
@@ -111,7 +113,7 @@ class BinarisedBatches:
             rng: draws the pixels; must be this object's own.
         """
         self.batches = batches
-        self.rng = rng
+        self.rng = require_rng(rng)
 
     def __iter__(self) -> "BinarisedBatches":
         """The iterator itself."""

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
+from aigc_tutorial.data.checks import require_rng
 from aigc_tutorial.tensors import content_hash
 
 
@@ -36,7 +37,7 @@ class ShuffledBatches:
             rng: draws the order of each epoch; on the CPU or on the rows' device.
 
         Raises:
-            TypeError: if ``rows`` is no tensor.
+            TypeError: if ``rows`` is no tensor, or ``rng`` no generator of torch.
             ValueError: if ``batch_size`` is below 1 or above the number of rows.
         """
         if not isinstance(rows, Tensor) or rows.ndim == 0:
@@ -51,7 +52,7 @@ class ShuffledBatches:
             )
         self.rows = rows
         self.batch_size = batch_size
-        self.rng = rng
+        self.rng = require_rng(rng)
         self._order = torch.empty(0, dtype=torch.int64, device=rows.device)
         self._position = 0
 

@@ -5,7 +5,7 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from aigc_tutorial.data.checks import Samples, as_images
+from aigc_tutorial.data.checks import Samples, as_images, require_rng
 from aigc_tutorial.integers import as_count
 
 DIGIT_SIDE = 10
@@ -53,6 +53,7 @@ def moving_digits(
         ValueError: if there are no images or they have another size, a count is no whole number
             of at least 1, or a digit would have no room to move.
     """
+    require_rng(rng)
     images = as_images(images).cpu()
     if images.shape[1:] != (1, *_MNIST_SIZE):
         raise ValueError(

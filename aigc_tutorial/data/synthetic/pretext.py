@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from aigc_tutorial.data.checks import require_rng
+
 
 def quarter_turns(
     images: Float[Tensor, "B C H W"], *, rng: torch.Generator
@@ -27,7 +29,7 @@ def quarter_turns(
     """
     if images.ndim != 4 or images.shape[2] != images.shape[3]:
         raise ValueError(f"expected square images (B, C, S, S), got {tuple(images.shape)}")
-    turns = torch.randint(4, (len(images),), generator=rng, device=rng.device)
+    turns = torch.randint(4, (len(images),), generator=require_rng(rng), device=rng.device)
     turns = turns.to(images.device)
     turned = images.clone()
     for n in (1, 2, 3):

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from aigc_tutorial.data.checks import require_finite
+from aigc_tutorial.data.checks import require_finite, require_rng
 from aigc_tutorial.integers import as_count
 
 _POINTS_AT_A_TIME = 8192
@@ -69,7 +69,7 @@ class ToyDistribution:
     def sample(self, n: int, *, rng: torch.Generator) -> Float[Tensor, "n 2"]:
         """Draw ``n`` independent points, on the generator's device."""
         as_count(n, "n")
-        device = rng.device
+        device = require_rng(rng).device
         which = torch.randint(len(self.centres), (n,), generator=rng, device=device)
         noise = torch.randn(n, 2, generator=rng, device=device, dtype=torch.float32)
         return self.centres.to(device)[which] + self.std * noise

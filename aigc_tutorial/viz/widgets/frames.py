@@ -188,7 +188,7 @@ def side_by_side(*controls: ipw.Widget) -> ipw.HBox:
 
 def frames_player(
     frames: Iterable[Figure | Axes | Tensor],
-    labels: Sequence[str],
+    labels: Iterable[str],
     *,
     alt: str,
     name: str = "Frame",
@@ -238,6 +238,7 @@ def frames_player(
             "stream], or given as a generator, which is drawn while it changes"
         )
     pictures: list[str] = []
+    labels = list(labels)
     for frame, label in zip_longest(frames, labels):
         if frame is None or label is None:
             raise ValueError(

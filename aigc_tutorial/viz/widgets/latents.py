@@ -9,6 +9,7 @@ from torch import nn
 from aigc_tutorial.data.checks import as_tensor
 from aigc_tutorial.gan.base import Generator
 from aigc_tutorial.gan.latent import decode, great_circle, latents_by_digit, slerp
+from aigc_tutorial.integers import IntegersLike
 from aigc_tutorial.viz.images import Images
 from aigc_tutorial.viz.widgets.frames import (
     column,
@@ -51,6 +52,7 @@ def _live_button(
 
 def latent_walk(
     model: Generator,
+    labels: IntegersLike | None = None,
     *,
     n_samples: int = 12,
     n_frames: int = 48,
@@ -64,6 +66,8 @@ def latent_walk(
 
     Args:
         model: the generator network.
+        labels: class of each image, for a generator with classes, and only for such; by default
+            all classes in turn.
         n_samples: images side by side, each on its own loop.
         n_frames: steps of a loop. With the defaults the page grows by less than half a megabyte.
         n_columns: images in a row.
@@ -74,13 +78,15 @@ def latent_walk(
         walk, which appears once the slider is moved.
     """
     rng = torch.Generator().manual_seed(0) if rng is None else rng
+    if labels is None and model.n_classes is not None:
+        labels = [i % model.n_classes for i in range(n_samples)]
 
     def frames() -> list[str]:
         a = model.sample_latent(n_samples, rng=rng)
         b = model.sample_latent(n_samples, rng=rng)
         return [
             picture(
-                decode(model, z),
+                decode(model, z, labels),
                 f"{n_samples} generated images at step {i + 1} of {n_frames} of a closed walk "
                 "through latent space",
                 n_columns=n_columns,

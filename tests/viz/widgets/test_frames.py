@@ -149,3 +149,8 @@ def test_a_page_can_afford_forty_frames():
 
     movie = viz.widgets.frames_player(map(field, range(4)), list("abcd"), alt="x")
     assert len(json.dumps(dependency_state([movie]))) < 4 * 60_000
+
+
+def test_labels_may_be_made_while_the_frames_are():
+    movie = viz.widgets.frames_player(map(bars, [0.1, 0.2]), map(str, [1, 2]), alt="x")
+    assert len(movie.children[1].children) == 2

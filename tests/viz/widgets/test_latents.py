@@ -14,7 +14,7 @@ from PIL import Image
 from torch import nn
 
 from aigc_tutorial import viz
-from aigc_tutorial.gan import MLPGenerator, MLPGeneratorConfig
+from aigc_tutorial.gan import ConvGenerator, ConvGeneratorConfig, MLPGenerator, MLPGeneratorConfig
 from aigc_tutorial.gan.latent import decode, great_circle, latents_by_digit, slerp
 
 
@@ -152,6 +152,19 @@ def test_latent_walk_moves_without_a_kernel(model):
     assert (slider.model_id, "value", stack.model_id, "selected_index") in links(walk)
     assert (play.model_id, "value", slider.model_id, "value") in links(walk)
     assert slider.description
+
+
+def test_a_generator_with_classes_walks_through_all_in_turn_or_the_one_asked_for():
+    torch.manual_seed(0)
+    config = ConvGeneratorConfig(latent_dim=8, image_shape=(1, 8, 8), channels=(4, 2), n_classes=3)
+    generator = ConvGenerator(config)
+
+    def pictures(*labels):
+        walk = viz.widgets.latent_walk(generator, *labels, n_samples=4, n_frames=2)
+        return [child.value for child in of_kind(walk, ipw.Stack)[0].children]
+
+    assert pictures() == pictures([0, 1, 2, 0])
+    assert pictures() != pictures([2, 2, 2, 2])
 
 
 def test_latent_walk_is_seeded(model):
