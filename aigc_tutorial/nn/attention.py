@@ -198,8 +198,9 @@ def attend(
     _check_visible(n_queries, n_keys, mask)
     if mask is None and n_queries not in (1, n_keys):
         mask = causal_mask(n_queries, n_keys, device=queries.device)
-    # One query is the last token's, which sees everything.
-    is_causal = mask is None and n_queries > 1
+    # One query is the last token's, which sees everything. While the model is exported, a number of
+    # queries that is not fixed compares to a symbol, which the kernel would not take.
+    is_causal = mask is None and bool(n_queries > 1)
     if queries.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
         # A processor's kernel takes five times as long for its gradient in half precision.
         with torch.autocast("cpu", enabled=False):
@@ -238,7 +239,9 @@ def causal_mask(
     return ones.tril(n_keys - n_queries)
 
 
-def _check_visible(n_queries: int, n_keys: int, mask: Tensor | None) -> None:
+def _check_visible(
+    n_queries: int | torch.SymInt, n_keys: int | torch.SymInt, mask: Tensor | None
+) -> None:
     """Refuse masks that torch would add to the logits, and queries that see nothing."""
     if mask is None and n_queries > n_keys:
         raise ValueError(

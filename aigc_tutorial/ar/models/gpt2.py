@@ -106,7 +106,7 @@ class GPT2(AutoregressiveModel):
 
     def forward(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T V"]:
         """Logits of the token after each, all positions in one pass."""
-        return self._logits(self.features(tokens))
+        return self.logits_of(self.features(tokens))
 
     def features(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
         """What the head reads of each token: the last block's output, normalised.
@@ -140,7 +140,7 @@ class GPT2(AutoregressiveModel):
         start = state.cache.length
         check_shape(tokens)
         state.cache.reserve(tokens)
-        return self._logits(self._features(tokens, start, state)), state
+        return self.logits_of(self._features(tokens, start, state)), state
 
     def select_rows(self, state: GPT2State, rows: Int64[Tensor, " R"]) -> GPT2State:
         """A new state whose batch consists of the given rows."""
@@ -163,7 +163,8 @@ class GPT2(AutoregressiveModel):
                 x = block(x, mask, state.cache, layer)
         return self.final_norm(x)
 
-    def _logits(self, features: Tensor) -> Tensor:
+    def logits_of(self, features: Float[Tensor, "B K D"]) -> Float[Tensor, "B K V"]:
+        """What the head, which is the embedding's matrix, makes of :meth:`features`."""
         return F.linear(features, self.token_embedding.weight)
 
     def _typed_blocks(self) -> "Iterable[GPT2Block]":

@@ -133,7 +133,7 @@ class Transformer(AutoregressiveModel):
             segments: numbers that tell apart the sequences packed into a row; a token then sees
                 its own sequence alone. Positions need no restart, since only distances count.
         """
-        return self._logits(self.features(tokens, segments))
+        return self.logits_of(self.features(tokens, segments))
 
     def features(
         self, tokens: Int64[Tensor, "B T"], segments: Int64[Tensor, "B T"] | None = None
@@ -276,7 +276,7 @@ class Transformer(AutoregressiveModel):
             x = self.token_shift(x, state.embeddings.narrow(1, start, n_shift + n_new))
         for layer, block in enumerate(self.blocks):
             x = block(x, mask, rotation, cache, layer)
-        return self._logits(rms_norm(x)), state
+        return self.logits_of(rms_norm(x)), state
 
     def select_rows(self, state: TransformerState, rows: Int64[Tensor, " R"]) -> TransformerState:
         """A new state whose batch consists of the given rows."""
@@ -291,7 +291,8 @@ class Transformer(AutoregressiveModel):
         x = rms_norm(self.embedding(tokens))
         return self.token_shift(x, F.pad(x, (0, 0, self.config.token_shift, 0)), segments)
 
-    def _logits(self, features: Tensor) -> Tensor:
+    def logits_of(self, features: Float[Tensor, "B K D"]) -> Float[Tensor, "B K V"]:
+        """What the head makes of :meth:`features`."""
         head = self.embedding if self.head is None else self.head
         logits = F.linear(features, head.weight)
         cap = self.config.logit_cap
