@@ -11,7 +11,7 @@ Exported ConvGenerator(z: float32 (batch, 64)) -> images: float32 (batch, 1, 28,
 ``export`` needs the extra ``export``: onnx, onnxscript and onnxruntime.
 """
 
-from aigc_tutorial.deploy.export import export
+from aigc_tutorial.deploy.exporting import export
 from aigc_tutorial.deploy.manifest import Manifest
 from aigc_tutorial.deploy.runtime import Exported, load
 

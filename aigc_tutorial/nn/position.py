@@ -55,9 +55,7 @@ class RotaryPositions(nn.Module):
         self.register_buffer("cos", torch.cat([cos, cos], dim=1), persistent=False)
         self.register_buffer("sin", torch.cat([-sin, sin], dim=1), persistent=False)
 
-    def forward(
-        self, start: int | torch.SymInt, stop: int | torch.SymInt
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, start: int | torch.SymInt, stop: int | torch.SymInt) -> tuple[Tensor, Tensor]:
         """Tables of the positions from ``start`` up to, not including, ``stop``.
 
         A model with a cache starts at the number of tokens it has read.

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from aigc_tutorial import ar, deploy, evaluation, gan, zoo
-from aigc_tutorial.deploy import export as module
-from aigc_tutorial.deploy.export import TOLERANCE, relative_difference
+from aigc_tutorial.deploy import exporting
+from aigc_tutorial.deploy.exporting import TOLERANCE, relative_difference
 from aigc_tutorial.deploy.graphs import EXAMPLE_SIZES, Graph, Port, graphs_of
 from tests.ar.checks import random_tokens, randomize
 
@@ -231,10 +231,10 @@ def test_a_graph_that_holds_at_the_examples_length_alone_is_found(tmp_path, monk
     port = Port("x", "float32", ("batch", "time"))
     graph = Graph("model", right, (port,), (Port("y", "float32", ("batch",)),), _SIZES)
     traced = Graph("model", _ByItsLength(), graph.inputs, graph.outputs, _SIZES)
-    program = module._program
-    monkeypatch.setattr(module, "_program", lambda graph: program(traced))
+    program = exporting._program
+    monkeypatch.setattr(exporting, "_program", lambda graph: program(traced))
     with pytest.raises(ValueError, match=r"model\.onnx is not the model: at .*y differs"):
-        module._write(graph, tmp_path)
+        exporting._write(graph, tmp_path)
 
 
 _SIZES = {"batch": (1, 64), "time": (1, 9)}
