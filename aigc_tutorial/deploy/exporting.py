@@ -241,14 +241,13 @@ def _replaceable(folder: Path, names: Sequence[str]) -> set[str]:
 
 
 def _versions(path: Path) -> dict[str, str | int]:
-    import onnx
-
     found: dict[str, str | int] = {}
     for package in _PACKAGES:
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:  # used from its folder
             found[package] = "not installed"
+    onnx: Any = require("onnx", extra="export")
     opsets = onnx.load(path, load_external_data=False).opset_import
     found["opset"] = next(opset.version for opset in opsets if opset.domain == "")
     return found
