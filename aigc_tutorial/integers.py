@@ -33,9 +33,7 @@ def as_int64(
     if isinstance(values, Tensor) and values.dtype == torch.int64:
         return values
     advice = f"; {remedy}" if remedy else ""
-    if isinstance(values, np.ndarray) and values.dtype.kind in "biu":
-        # Torch takes neither negative strides nor foreign byte orders nor read-only memory.
-        values = np.require(values, values.dtype.newbyteorder("="), ["C", "W"])
+    values = from_array(values)
     try:
         tensor = values if isinstance(values, Tensor) else torch.as_tensor(values, device="cpu")
     except (TypeError, ValueError, RuntimeError) as error:
@@ -56,6 +54,32 @@ def as_int64(
     if kind == torch.uint64 and (numbers < 0).any():
         raise ValueError(f"expected {name} below 2^63, got larger ones (uint64){advice}")
     return numbers
+
+
+def from_array(values: Any) -> Any:
+    """A NumPy array of numbers or truth values as a tensor on the CPU; all else as it is.
+
+    Torch takes neither negative strides nor foreign byte orders nor read-only memory; arrays with
+    one of these are copied.
+    """
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf":
+        return values
+    if values.itemsize > 8:
+        return values  # a longer float than torch has
+    return torch.from_numpy(np.require(values, values.dtype.newbyteorder("="), ["C", "W"]))
+
+
+def require_values(tensor: Tensor, name: str) -> None:
+    """Refuse a tensor that has a shape and no numbers.
+
+    Raises:
+        ValueError: if it is on the meta device.
+    """
+    if tensor.is_meta:
+        raise ValueError(
+            f"{name} must hold values, got a tensor on the meta device, which has a shape alone; "
+            "make it on the CPU"
+        )
 
 
 def as_labels(
@@ -89,6 +113,7 @@ def as_labels(
     if numbers.shape != (batch_size,):
         raise ValueError(f"expected labels of shape ({batch_size},), got {tuple(numbers.shape)}")
     if look and len(numbers):
+        require_values(numbers, "labels")
         lowest, highest = (int(extreme) for extreme in numbers.aminmax())
         if not 0 <= lowest <= highest < n_classes:
             raise ValueError(f"labels must lie in 0 … {n_classes - 1}, got {lowest} … {highest}")

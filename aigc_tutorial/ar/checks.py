@@ -15,7 +15,7 @@ from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from aigc_tutorial.data.checks import check_rows
-from aigc_tutorial.integers import IntegersLike, as_int64
+from aigc_tutorial.integers import IntegersLike, as_int64, from_array, require_values
 
 
 def check_shape(tokens: Tensor, context: int | None = None) -> None:
@@ -36,6 +36,7 @@ def check_range(tokens: Tensor, vocab_size: int) -> None:
     """Raise a ValueError unless every token is one of 0 … V - 1, on any device."""
     if tokens.numel() == 0:
         return
+    require_values(tokens, "tokens")
     lowest, highest = (int(extreme) for extreme in tokens.aminmax())
     if not 0 <= lowest <= highest < vocab_size:
         raise ValueError(
@@ -68,7 +69,7 @@ def as_mask(mask: Any, shape: torch.Size) -> Bool[Tensor, "..."]:
         ValueError: if it is not boolean, or of another shape.
     """
     try:
-        values = mask if isinstance(mask, Tensor) else torch.as_tensor(mask)
+        values = mask if isinstance(mask, Tensor) else torch.as_tensor(from_array(mask))
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(
             "expected a boolean mask, a tensor or equally long lists of truth values, got "
@@ -122,6 +123,7 @@ def as_levels(
             f"expected levels of shape (batch, {height}, {columns}), got {tuple(numbers.shape)}"
         )
     if look and len(numbers):
+        require_values(numbers, "levels")
         lowest, highest = (int(extreme) for extreme in numbers.aminmax())
         if not 0 <= lowest <= highest < config.n_levels:
             raise ValueError(
@@ -158,7 +160,10 @@ def as_training_data(model: Any, data: Any) -> Any:
                 f"expected a text or rows as whole numbers, or an iterator over batches, got "
                 f"{type(data).__name__}; of a data set give the tensors that the model learns from"
             )
-        data = as_int64(data, "tokens", "encode a text with a tokenizer")
+        if hasattr(model, "vocab_size"):
+            data = as_int64(data, "tokens", "encode a text with a tokenizer")
+        else:
+            data = model.check_rows(data)[0]  # images as lists, of truth values too
     # A model of images has no text that could be cut into windows.
     if data.ndim != 1 or not hasattr(model, "vocab_size"):
         return model.check_rows(data)[0]
@@ -183,9 +188,24 @@ def check_trainable(model: Any) -> None:
     if not any(parameter.requires_grad for parameter in parameters):
         how = "all are frozen" if parameters else "it has none; an n-gram model counts: model.fit"
         raise ValueError(f"{kind} has no parameters to train: {how}")
-    if any(parameter.device.type == "meta" for parameter in parameters):
+    require_values_of(model)
+    if any(parameter.is_inference() for parameter in parameters):
         raise ValueError(
-            f"the {kind} is on the meta device, which holds no values; build it on the CPU"
+            f"the {kind} was built within torch.inference_mode, so that its weights have no "
+            "gradients for ever; build or load it outside, or copy it there: copy.deepcopy(model)"
+        )
+
+
+def require_values_of(model: Any) -> None:
+    """Refuse a model on the meta device.
+
+    Raises:
+        ValueError: if one of its parameters is there.
+    """
+    if any(parameter.is_meta for parameter in model.parameters()):
+        raise ValueError(
+            f"the {type(model).__name__} is on the meta device, which holds no values; build it on "
+            "the CPU"
         )
 
 

@@ -208,7 +208,7 @@ class ARTrainer(Generic[ModelT]):
                 "the validation must return the model's held-out loss, a number, got "
                 f"{type(measured).__name__}"
             )
-        nll = float(measured)
+        nll = float(measured.detach() if isinstance(measured, Tensor) else measured)
         if not math.isfinite(nll):
             raise FloatingPointError(
                 f"after {n_tokens:,} tokens the validation measured {nll}, by which no weights can "
@@ -359,7 +359,7 @@ def train(
             from, the validation returns no number, a batch has nothing to predict,
             ``validate_every`` is not a whole number of at least 1, or a checkpoint does not fit the
             run: its budget is another, say, on which the learning rates depended.
-        TypeError: if config or engine are something else.
+        TypeError: if config, engine, tracker or validation are something else.
         FloatingPointError: if a loss, a weight or a validation is not finite.
     """
     engine, seed = as_engine(engine), as_count(seed, "seed", at_least=0)
@@ -368,6 +368,11 @@ def train(
     every = (
         config.n_tokens if validate_every is None else as_count(validate_every, "validate_every")
     )
+    if validation is not None and not callable(validation):
+        raise TypeError(
+            "validation must be a function that takes the model and returns its held-out loss, got "
+            f"{validation!r}"
+        )
     check_trainable(model)
     context = config.context or getattr(model, "context", None) or _WINDOW
     config = dataclasses.replace(config, context=context)  # the number is a checkpoint's setting

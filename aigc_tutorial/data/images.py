@@ -29,7 +29,7 @@ from aigc_tutorial.data.checks import (
 from aigc_tutorial.data.fetch import DataUnavailableError, Source, fetch, warn_of_fallback
 from aigc_tutorial.data.idx import parse_idx
 from aigc_tutorial.environment import MissingDependencyError, require
-from aigc_tutorial.integers import IntegersLike, as_int64
+from aigc_tutorial.integers import IntegersLike, as_int64, from_array
 
 logger = logging.getLogger(__name__)
 
@@ -146,7 +146,7 @@ class ImageDataset:
             ValueError: if they are neither, or an index is beyond the data set.
         """
         if isinstance(indices, Tensor | np.ndarray) and indices.dtype in (torch.bool, np.bool_):
-            mask = torch.as_tensor(indices)
+            mask = torch.as_tensor(from_array(indices))
             if mask.shape != self.labels.shape:
                 raise ValueError(
                     f"expected one truth value for each of {len(self)} images, got shape "

@@ -85,9 +85,15 @@ def seeded_weights(seed: int) -> Iterator[None]:
 
     Torch's own generators are afterwards as they were. With ``torch.set_default_device`` on a GPU,
     weights would be drawn there, from a generator that nobody has seeded. Torch has one generator
-    for all threads: while one builds, the others wait.
+    for all threads: while one builds, the others wait. Within ``torch.inference_mode`` too the
+    weights can be trained.
     """
-    with default_generators, torch.random.fork_rng(devices=[]), torch.device("cpu"):
+    with (
+        default_generators,
+        gradients_on(),
+        torch.random.fork_rng(devices=[]),
+        torch.device("cpu"),
+    ):
         torch.default_generator.manual_seed(seed)
         yield
 
@@ -96,4 +102,14 @@ def seeded_weights(seed: int) -> Iterator[None]:
 def gradients_on() -> Iterator[None]:
     """Differentiate, within a caller's ``torch.no_grad`` or ``torch.inference_mode`` too."""
     with torch.inference_mode(False), torch.enable_grad():
+        yield
+
+
+@contextmanager
+def gradients_off() -> Iterator[None]:
+    """Compute without gradients, and what may be changed later, though begun in inference mode.
+
+    Tensors that ``torch.inference_mode`` makes cannot be changed in place outside of it.
+    """
+    with torch.inference_mode(False), torch.no_grad():
         yield

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from aigc_tutorial.config import from_dict, to_json
 from aigc_tutorial.environment import is_offline
 from aigc_tutorial.files import expand, read_json, replace_files
-from aigc_tutorial.nn.mode import seeded_weights
+from aigc_tutorial.nn.mode import gradients_on, seeded_weights
 from aigc_tutorial.tensors import load_tensors, require_finite, write_tensors
 
 WEIGHTS_NAME = "model.safetensors"
@@ -130,7 +130,8 @@ class Pretrained(nn.Module):
             ) from error
         # After the conversion to float32, in which a large float64 number is infinite.
         require_finite(model.state_dict(), f"{weights_path} holds, as float32,")
-        return model.to(device).eval()
+        with gradients_on():  # a copy on another device has gradients too
+            return model.to(device).eval()
 
 
 def _locate(folder: str | Path, revision: str | None) -> tuple[Path, Path]:

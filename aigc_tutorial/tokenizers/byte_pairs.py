@@ -55,7 +55,10 @@ class BPETokenizer(Tokenizer):
 
     def __post_init__(self) -> None:
         """Check names and notation, and that every merge joins pieces that exist."""
-        check_special_tokens(self.special_tokens)
+        object.__setattr__(self, "special_tokens", check_special_tokens(self.special_tokens))
+        # Files of the library hold the two pieces of a merge as a list of their own.
+        merges = (" ".join(m) if isinstance(m, list | tuple) else m for m in self.merges)
+        object.__setattr__(self, "merges", tuple(merges))
         pieces = set(_CHARACTER_OF_BYTE)
         for merge in self.merges:
             left, _, right = merge.partition(" ")

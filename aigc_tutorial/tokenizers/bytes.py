@@ -27,7 +27,7 @@ class ByteTokenizer(Tokenizer):
 
     def __post_init__(self) -> None:
         """Check the names."""
-        check_special_tokens(self.special_tokens)
+        object.__setattr__(self, "special_tokens", check_special_tokens(self.special_tokens))
 
     @property
     def n_ordinary(self) -> int:

@@ -42,8 +42,10 @@ class CharacterTokenizer(Tokenizer):
 
     def __post_init__(self) -> None:
         """Check that each character is there once."""
-        check_special_tokens(self.special_tokens)
+        object.__setattr__(self, "special_tokens", check_special_tokens(self.special_tokens))
         check_writable(self.alphabet)
+        if not isinstance(self.unknown, bool):  # saved, it could not be loaded
+            raise ValueError(f"expected unknown as True or False, got {self.unknown!r}")
         if len(set(self.alphabet)) < len(self.alphabet):
             repeated = sorted({c for c in self.alphabet if self.alphabet.count(c) > 1})
             raise ValueError(

@@ -12,11 +12,13 @@ equal ones are stored once: an average that was just copied, or the weights of m
 
 import contextlib
 import dataclasses
+import dis
 import functools
 import hashlib
 import inspect
 import json
 import math
+import types
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,6 +52,8 @@ _TOLERANCES = {_INITIAL_WEIGHTS: 1e-4, FIRST_LOSSES: 2e-3}
 # for another slope of a rectifier.
 _MOST_OF_MOVES = 0.35
 _N_SUMS = 32  # the distance of two moves is known by them but for a tenth
+
+_SHORTEST_TEXT = 256  # shorter ones are names and paths, no data
 
 _LOCK_FILE = "checkpoint.lock"
 _GOLDEN_ANGLE = 2.399963229728653  # its multiples never repeat
@@ -277,20 +281,68 @@ def name_of(thing: Any) -> str:
 
     What has no name of its own, such as a lambda, or one that the reader may have changed, since it
     stands in a notebook or script, is told by a hash of its text too, where that can be had; a
-    function with bound arguments and an object by what is bound to them.
+    function with bound arguments and an object by what is bound to them, and a function by the data
+    that it takes from around it, as a validation does its held-out text. What an object collects,
+    in lists and dictionaries, does not count.
     """
     if isinstance(thing, functools.partial):
         bound = {"arguments": list(thing.args), **thing.keywords}
         return f"{name_of(thing.func)} with {_bound(bound)}"
-    bound = {}
+    bound = _data_around(thing, thing.__module__, set()) if hasattr(thing, "__qualname__") else {}
     if not hasattr(thing, "__qualname__"):
-        bound, thing = getattr(thing, "__dict__", {}), type(thing)
+        own, thing = getattr(thing, "__dict__", {}), type(thing)
+        bound = {name: x for name, x in own.items() if not isinstance(x, list | dict | set)}
+        bound |= _data_around(thing.__dict__.get("__call__"), thing.__module__, set())
     name = f"{thing.__module__}.{thing.__qualname__}"
     if thing.__module__ == "__main__" or "<" in name:
         with contextlib.suppress(OSError, TypeError):
             text = inspect.getsource(thing)
             name += f" ({hashlib.sha256(text.encode()).hexdigest()[:12]})"
     return f"{name} with {_bound(bound)}" if bound else name
+
+
+def _data_around(function: Any, module: str, seen: set[Any]) -> dict[str, Any]:
+    """Data that a function reads of its object, its defaults, the function around it and globals.
+
+    Functions of the same module that it reads are followed.
+    """
+    owner, function = getattr(function, "__self__", None), getattr(function, "__func__", function)
+    if not inspect.isfunction(function) or function in seen:
+        return {}
+    seen.add(function)
+    read: dict[str, Any] = {} if isinstance(owner, type) else dict(getattr(owner, "__dict__", {}))
+    names, around = _globals_read(function.__code__), function.__globals__
+    read |= {name: around[name] for name in names if name in around}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        with contextlib.suppress(ValueError):  # an empty cell
+            read[name] = cell.cell_contents
+    parameters = inspect.signature(function).parameters.items()
+    read |= {name: p.default for name, p in parameters if p.default is not p.empty}
+    found: dict[str, Any] = {}
+    for name, value in sorted(read.items()):
+        if inspect.isroutine(value) and getattr(value, "__module__", None) == module:
+            found |= _data_around(value, module, seen)
+        elif (data := _as_data(value)) is not None:
+            found[name] = data
+    return found
+
+
+def _globals_read(code: types.CodeType) -> set[str]:
+    names = {step.argval for step in dis.get_instructions(code) if step.opname == "LOAD_GLOBAL"}
+    inner = (part for part in code.co_consts if isinstance(part, types.CodeType))
+    return names.union(*map(_globals_read, inner))
+
+
+def _as_data(value: Any) -> Any:
+    """A tensor, an array, a long text, or a tuple or dataclass of such; else None."""
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+        return torch.from_numpy(np.require(value, value.dtype.newbyteorder("="), ["C", "W"]))
+    if isinstance(value, Tensor) or (isinstance(value, str) and len(value) >= _SHORTEST_TEXT):
+        return value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = tuple(getattr(value, field.name) for field in dataclasses.fields(value))
+    parts = [_as_data(part) for part in value] if isinstance(value, tuple) else []
+    return parts if any(part is not None for part in parts) else None
 
 
 def _bound(values: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from aigc_tutorial import __version__
+from aigc_tutorial.files import expand
 from aigc_tutorial.integers import as_count
 from aigc_tutorial.training.checkpoint import (
     EncodedState,
@@ -37,6 +38,8 @@ Batch: TypeAlias = Tensor | tuple[Tensor, ...]
 
 _MOST_EMPTY = 1_000
 """So many batches without anything to count, one after the other, are no accident."""
+
+_AT_THE_START = (0, -1, 0.0)  # no data, no function called, not even that at 0, and no time
 
 
 @runtime_checkable
@@ -132,7 +135,8 @@ def run(
         tracker: receives every recorded row too.
         at: functions to call once so many have been seen, 0 to the budget, with the exact number.
             What they draw from torch's own generators follows from ``seed`` and changes nothing of
-            the training.
+            the training. At the end the training is saved before they are called, and again after
+            it: an error in one of them costs no training, and is called again by a resumed run.
         checkpoint_folder: where to save and to resume from, in the one file
             ``checkpoint.safetensors``; what else lies there is left alone.
         checkpoint_every: how often to save; by default at the end alone.
@@ -151,7 +155,7 @@ def run(
             ``count`` returns no whole number, or if the checkpoint is damaged or belongs to a run
             with other settings.
         TypeError: if the batches are no iterator, a batch cannot be counted, a step returns
-            anything but numbers, or the tracker is none.
+            anything but numbers, the tracker is none, or one of ``at`` no function.
         FloatingPointError: if a recorded number or a weight is not finite.
         OSError: if the folder cannot be written.
         RuntimeError: if another run uses the folder.
@@ -165,6 +169,10 @@ def run(
     if at and not 0 <= min(at) <= max(at) <= budget:
         raise ValueError(
             f"at names {min(at):,} to {max(at):,} {unit}; expected 0 to {budget:,}, the budget"
+        )
+    if others := [when for when, function in at.items() if not callable(function)]:
+        raise TypeError(
+            f"at must name functions of the number seen, got {at[others[0]]!r} at {others[0]:,}"
         )
     if not callable(getattr(batches, "__next__", None)):
         raise TypeError(
@@ -198,26 +206,35 @@ def run(
         engine=engine,
     )
     with checkpoints.in_use(), randomness.seeded(own_seed):
-        n_seen, seconds = checkpoints.restore()
+        n_seen, n_called, seconds = checkpoints.restore()
         if tracker is not None:
             tracker.rewind(n_seen, list(history.rows()))
         checkpoints.check(f"after {n_seen:,} {unit}")
         n_saved, n_empty = n_seen, 0
-        due = sorted(when for when in at if when > n_seen or n_seen == 0)
+        due = sorted(when for when in at if when > n_called)
+
+        def save() -> None:
+            watch.check()
+            if n_seen >= budget:
+                engine.check_steps()
+            checkpoints.check(f"after {n_seen:,} {unit}")
+            checkpoints.save(n_seen, n_called, seconds)
+
         with tqdm(
             total=budget, initial=n_seen, unit=unit, leave=False, disable=not progress_bar
         ) as bar:
             while True:
+                is_at_end = n_seen >= budget
+                is_last_call = is_at_end and bool(due)
+                if is_last_call and n_seen > n_saved:
+                    save()
                 while due and due[0] <= n_seen:
                     with randomness.seeded(own_seed):
                         at[due.pop(0)](n_seen)
-                is_at_end = n_seen >= budget
-                if n_seen > n_saved and (is_at_end or n_seen - n_saved >= checkpoint_every):
-                    watch.check()
-                    if is_at_end:
-                        engine.check_steps()
-                    checkpoints.check(f"after {n_seen:,} {unit}")
-                    checkpoints.save(n_seen, seconds)
+                n_called = n_seen
+                n_unsaved = n_seen - n_saved
+                if is_last_call or (n_unsaved and (is_at_end or n_unsaved >= checkpoint_every)):
+                    save()
                     n_saved = n_seen
                 if is_at_end:
                     break
@@ -255,7 +272,9 @@ class _Checkpoints:
     def __init__(
         self, folder: str | Path | None, parts: Mapping[str, Any], settings: Any, engine: Engine
     ) -> None:
-        self.folder, self.parts, self.settings, self.engine = folder, parts, settings, engine
+        # In full: a function that is called in between may change the working folder.
+        self.folder = None if folder is None else expand(folder).absolute()
+        self.parts, self.settings, self.engine = parts, settings, engine
 
     def in_use(self) -> AbstractContextManager[None]:
         """Context in which the folder is this run's."""
@@ -263,20 +282,25 @@ class _Checkpoints:
             return nullcontext()
         return checkpoint_folder_in_use(self.folder)
 
-    def restore(self) -> tuple[int, float]:
-        """Load all parts, if there is a checkpoint; return how much data and time it had seen."""
+    def restore(self) -> tuple[int, int, float]:
+        """Load all parts, if there is a checkpoint.
+
+        Returns:
+            How much data it had seen, up to where functions had been called, and how much time.
+        """
         if self.folder is None:
-            return 0, 0.0
+            return _AT_THE_START
         self._try_first_step()
         path, engine = checkpoint_path(self.folder), self.engine
         exists = engine.is_main and path.exists()
         saved = engine.from_main(load_checkpoint(self.folder) if exists else None)
         if saved is None:
-            return 0, 0.0
+            return _AT_THE_START
         self._check_settings(saved["processes"], str(path))
         for name, part in self.parts.items():
             part.load_state_dict(saved["processes"][engine.rank][name])
-        return saved["n_seen"], saved["seconds"]
+        n_called = saved.get("n_called", saved["n_seen"])  # not in those of earlier versions
+        return saved["n_seen"], n_called, saved["seconds"]
 
     def _try_first_step(self) -> None:
         """Take a step and take it back: what it does tells this run from others.
@@ -308,7 +332,7 @@ class _Checkpoints:
                 "look for such numbers in the data"
             )
 
-    def save(self, n_seen: int, seconds: float) -> None:
+    def save(self, n_seen: int, n_called: int, seconds: float) -> None:
         """Write the states of all processes, each tensor that they have in common once."""
         if self.folder is None:
             return
@@ -319,8 +343,9 @@ class _Checkpoints:
             new = own.tensors
         processes = self.engine.gather(EncodedState(own.tree, new))
         if self.engine.is_main:
-            numbers = {"n_seen": n_seen, "seconds": seconds, "torch version": torch.__version__}
-            save_checkpoint(self.folder, {**numbers, "processes": processes})
+            numbers = {"n_seen": n_seen, "n_called": n_called, "seconds": seconds}
+            version = {"torch version": torch.__version__}
+            save_checkpoint(self.folder, {**numbers, **version, "processes": processes})
 
     def _encode(self) -> EncodedState:
         parts = {name: part.state_dict() for name, part in self.parts.items()}

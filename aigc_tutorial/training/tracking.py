@@ -56,7 +56,7 @@ class CsvTracker:
             FileExistsError: if it is a device or a pipe.
             OSError: if its folder cannot be written.
         """
-        self.path = expand(path)
+        self.path = expand(path).absolute()  # the working folder may change during the run
         require_place_of_file(self.path)
         writable_folder(self.path.parent)
         self._columns: list[str] | None = None
@@ -175,7 +175,7 @@ class TensorBoardTracker:
         require("tensorboard", extra="track")
         from torch.utils.tensorboard import SummaryWriter
 
-        self.folder = writable_folder(folder)
+        self.folder = writable_folder(folder).absolute()  # as above
         self._make_writer: Any = partial(SummaryWriter, log_dir=str(self.folder))
         self._writer: Any = None
         self._last = 0

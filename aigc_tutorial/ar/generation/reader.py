@@ -5,7 +5,7 @@ from typing import Any
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from aigc_tutorial.ar.checks import check_range, check_shape
+from aigc_tutorial.ar.checks import check_range, check_shape, require_values_of
 from aigc_tutorial.ar.interface import SequenceModel
 from aigc_tutorial.integers import IntegersLike, as_int64
 
@@ -109,8 +109,10 @@ def as_prompts(
         n_dims: 1 for one sequence, 2 for a batch of them.
 
     Raises:
-        ValueError: if the prompt is empty, longer than the context or of another vocabulary.
+        ValueError: if the prompt is empty, longer than the context or of another vocabulary, or the
+            model has no values.
     """
+    require_values_of(model)
     tokens = as_int64(prompt, "the prompt", "encode a text with the model's tokenizer")
     if tokens.ndim not in n_dims:
         expected = "one sequence (K,)" + (" or a batch of them (B, K)" if 2 in n_dims else "")

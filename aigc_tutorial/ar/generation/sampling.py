@@ -13,6 +13,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from aigc_tutorial.config import Config
+from aigc_tutorial.data.checks import require_rng
 
 Logits = Float[Tensor, "*B V"]
 
@@ -237,7 +238,7 @@ def draw(probabilities: Logits, *, rng: torch.Generator | None = None) -> Int64[
     Raises:
         ValueError: if a row is no distribution: NaN, or without any positive probability.
     """
-    where = "cpu" if rng is None else rng.device
+    where = "cpu" if rng is None else require_rng(rng).device
     times = torch.empty(probabilities.shape, dtype=probabilities.dtype, device=where)
     # Some generators return 0, at which even a probability of 0 would arrive.
     times.exponential_(generator=rng).clamp_(min=torch.finfo(times.dtype).tiny)

@@ -21,6 +21,7 @@ from torch import Tensor
 from aigc_tutorial.ar.generation.reader import Reader, as_prompts, as_stop_tokens
 from aigc_tutorial.ar.generation.sampling import SamplingConfig, draw, process
 from aigc_tutorial.ar.interface import SequenceModel
+from aigc_tutorial.data.checks import require_rng
 from aigc_tutorial.integers import IntegersLike, as_count
 from aigc_tutorial.nn.mode import evaluation_mode
 
@@ -166,7 +167,7 @@ def count_accepted(
         q: the draft's distributions.
         rng: source of randomness.
     """
-    where = "cpu" if rng is None else rng.device
+    where = "cpu" if rng is None else require_rng(rng).device
     noise = torch.rand(len(guesses), generator=rng, device=where, dtype=torch.float32).to(p.device)
     chosen = guesses[:, None]
     accepted = noise[:, None] * q.gather(1, chosen) < p.gather(1, chosen)

@@ -15,7 +15,7 @@ from aigc_tutorial.ar.generation.reader import Reader, as_prompts, as_stop_token
 from aigc_tutorial.ar.generation.sampling import SamplingConfig, sample
 from aigc_tutorial.ar.interface import SequenceModel
 from aigc_tutorial.integers import IntegersLike, as_count
-from aigc_tutorial.nn.mode import evaluation_mode
+from aigc_tutorial.nn.mode import evaluation_mode, gradients_off
 from aigc_tutorial.tokenizers import REPLACEMENT, Tokenizer
 
 
@@ -96,7 +96,6 @@ def stream(
     return steps if tokens.ndim > 1 else (row for (row,) in steps)
 
 
-@torch.no_grad()
 def _steps(
     reader: Reader,
     prompt: Tensor,
@@ -106,16 +105,18 @@ def _steps(
     rng: torch.Generator | None,
 ) -> Generator[Tensor, None, None]:
     batch_size, n_given = prompt.shape
-    tokens = torch.cat([prompt, prompt.new_empty(batch_size, n_new)], dim=1)
-    stopped = torch.zeros(batch_size, dtype=torch.bool, device=prompt.device)
+    with gradients_off():
+        tokens = torch.cat([prompt, prompt.new_empty(batch_size, n_new)], dim=1)
+        stopped = torch.zeros(batch_size, dtype=torch.bool, device=prompt.device)
     with evaluation_mode(reader.model):
         for length in range(n_given, n_given + n_new):
-            seen = tokens[:, :length]
-            new = sample(reader.read(seen)[:, -1], config, tokens=seen, rng=rng)
-            if stop is not None:
-                new = torch.where(stopped, seen[:, -1], new)
-                stopped = torch.isin(new, stop)
-            tokens[:, length] = new
+            with gradients_off():
+                seen = tokens[:, :length]
+                new = sample(reader.read(seen)[:, -1], config, tokens=seen, rng=rng)
+                if stop is not None:
+                    new = torch.where(stopped, seen[:, -1], new)
+                    stopped = torch.isin(new, stop)
+                tokens[:, length] = new
             yield new
             if stop is not None and stopped.all():
                 return

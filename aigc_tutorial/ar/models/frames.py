@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from aigc_tutorial.config import Config
-from aigc_tutorial.integers import as_count
+from aigc_tutorial.integers import as_count, from_array
 from aigc_tutorial.nn import Pretrained, evaluation_mode, full_precision
 
 Films: TypeAlias = Float[Tensor, "B T H W"] | Float[np.ndarray, "B T H W"]
@@ -164,7 +164,7 @@ def _as_ink(films: Any, weight: Tensor) -> Float[Tensor, "B T H W"]:
     Raises:
         ValueError: if the films are not of shape (B, T, H, W), or the values no shares of ink.
     """
-    frames = torch.as_tensor(films)
+    frames = torch.as_tensor(from_array(films))
     if not frames.is_floating_point():
         kind = str(frames.dtype).removeprefix("torch.")
         raise ValueError(f"expected films as floating-point numbers, got {kind}; convert: .float()")

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
+from aigc_tutorial.data.checks import require_rng
 from aigc_tutorial.integers import IntegersLike, as_int64
 from aigc_tutorial.tensors import content_hash
 
@@ -45,6 +46,7 @@ class TokenWindows:
 
         Raises:
             ValueError: if the text is too short for one batch, or no vector of whole numbers.
+            TypeError: if ``rng`` is no generator of torch's.
         """
         tokens = as_int64(tokens, "tokens", "encode a text with a tokenizer")
         if tokens.ndim != 1:
@@ -65,7 +67,7 @@ class TokenWindows:
         self.tokens = tokens
         self.context = context
         self.batch_size = batch_size
-        self.rng = rng
+        self.rng = require_rng(rng)
         self._within = torch.arange(context + 1, device=tokens.device)
         self._starts = torch.empty(0, dtype=torch.int64, device=tokens.device)
         self._position = 0

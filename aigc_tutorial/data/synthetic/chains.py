@@ -30,7 +30,9 @@ class MarkovChain:
 
         Numbers of another floating-point type become float64.
         """
-        object.__setattr__(self, "transition", as_tensor(self.transition, "transition").double())
+        # A copy: whoever goes on to change the matrix makes another chain.
+        transition = as_tensor(self.transition, "transition").to(torch.float64, copy=True)
+        object.__setattr__(self, "transition", transition)
         if self.transition.ndim != 2 or len(set(self.transition.shape)) != 1:
             raise ValueError(
                 f"transition must be a square matrix, got shape {tuple(self.transition.shape)}"

@@ -55,6 +55,9 @@ class ToyDistribution:
             )
         if not torch.equal(self.modes.unique(), torch.arange(self.n_modes)):
             raise ValueError("modes must be numbered from 0 without gaps")
+        # Copies: whoever goes on to change the tensors makes another distribution.
+        object.__setattr__(self, "centres", self.centres.clone())
+        object.__setattr__(self, "modes", self.modes.clone())
 
     @property
     def n_modes(self) -> int:

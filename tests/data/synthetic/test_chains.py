@@ -167,3 +167,10 @@ def test_samples_of_the_xor_chain_have_its_entropies():
 def test_a_flip_must_be_possible_and_not_certain(p):
     with pytest.raises(ValueError, match="between 0 and 1"):
         XORChain(p)
+
+
+def test_a_chain_does_not_change_with_the_matrix_that_it_was_made_of():
+    matrix = torch.full((2, 2), 0.5, dtype=torch.float64)
+    chain = MarkovChain(matrix)
+    matrix[0] = torch.tensor([0.9, 0.1])
+    assert chain.entropy_rate == pytest.approx(math.log(2))

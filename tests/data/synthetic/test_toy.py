@@ -193,3 +193,12 @@ def test_there_must_be_at_least_one_mode():
 def test_modes_are_numbered_without_gaps():
     with pytest.raises(ValueError, match="without gaps"):
         ToyDistribution("gap", torch.zeros(2, 2), torch.tensor([0, 2]), 1.0)
+
+
+def test_a_distribution_does_not_change_with_the_tensors_that_it_was_made_of():
+    centres, modes = torch.zeros(2, 2), torch.arange(2)
+    distribution = ToyDistribution("two", centres, modes, 0.1)
+    centres += 1
+    modes += 1
+    assert not distribution.centres.any()
+    assert distribution.n_modes == 2
