@@ -28,6 +28,7 @@ HEAVY = {
     "onnxruntime",
     "onnxscript",
     "opencc",
+    "optuna",
     "pandas",
     "peft",
     "pooch",

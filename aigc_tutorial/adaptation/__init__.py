@@ -1,4 +1,6 @@
-"""Adapting a trained model to a task: in full, by LoRA, or by a new head on frozen features.
+"""Adapting a trained model to a task, and searching for the settings to do it with.
+
+A model is trained in full, by LoRA, or by a new head on its frozen features:
 
 >>> import torch
 >>> from aigc_tutorial import adaptation, zoo
@@ -33,14 +35,43 @@ from aigc_tutorial.adaptation.lora import (
     without_lora,
 )
 from aigc_tutorial.adaptation.lora_files import load_lora, save_lora
+from aigc_tutorial.adaptation.results import SearchResult, SearchTrial
+from aigc_tutorial.adaptation.searching import (
+    HyperbandPruning,
+    MedianPruning,
+    Pruning,
+    Report,
+    search,
+)
+from aigc_tutorial.adaptation.space import (
+    Choice,
+    Integers,
+    LogUniform,
+    Parameter,
+    Space,
+    Uniform,
+    with_settings,
+)
 
 __all__ = [
+    "Choice",
     "Classifier",
     "ClassifierTrainer",
     "FineTuningConfig",
     "FineTuningResult",
+    "HyperbandPruning",
+    "Integers",
     "LabelledTexts",
     "LoRALinear",
+    "LogUniform",
+    "MedianPruning",
+    "Parameter",
+    "Pruning",
+    "Report",
+    "SearchResult",
+    "SearchTrial",
+    "Space",
+    "Uniform",
     "add_lora",
     "class_probabilities",
     "encode_texts",
@@ -49,8 +80,10 @@ __all__ = [
     "merge_lora",
     "remove_lora",
     "save_lora",
+    "search",
     "text_features",
     "train_classifier",
     "unmerge_lora",
+    "with_settings",
     "without_lora",
 ]

@@ -1,0 +1,170 @@
+"""One study among several workers: who tries what, and what is left of a worker that was killed."""
+
+import contextlib
+import hashlib
+import inspect
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from aigc_tutorial.adaptation.space import Space
+from aigc_tutorial.environment import require
+from aigc_tutorial.files import expand
+
+_NAME = "search"
+_SQLITE = "sqlite:///"
+_SECONDS_FOR_A_WRITE = 60
+# Attributes of a study and of its trials.
+IDENTITY, ORDER, WORKER, N_SEEN, FAILURE = "identity", "order", "worker", "n_seen", "failure"
+
+
+class SharedStudy:
+    """Optuna's study, and the rules by which workers share it.
+
+    A trial is claimed under a lock. Its settings follow from seed and order, and with TPE from the
+    trials that ended before, so that a search that was killed and continued tries what it would
+    have tried. A worker keeps a lock of its own while it lives, which the system releases when it
+    dies: the trial that it leaves is noticed by the next claim, and tried again.
+    """
+
+    def __init__(self, storage: str | Path | None, identity: Mapping[str, Any]) -> None:
+        """Open the study, or begin it.
+
+        Args:
+            storage: file of an SQLite database, or None for memory.
+            identity: what tells this search from another one.
+
+        Raises:
+            ValueError: if the database holds another search.
+        """
+        optuna = require("optuna", extra="search")
+        self.worker, self.path = uuid.uuid4().hex, _path_of(storage)
+        self._claiming: Any = contextlib.nullcontext()
+        self._alive: FileLock | None = None
+        if self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._claiming = FileLock(f"{self.path}.lock")
+            self._alive = FileLock(self._lock_of(self.worker))
+            self._alive.acquire()
+        with self._claiming:  # two that make the tables of one database fail each other
+            place = None
+            if self.path is not None:
+                place = optuna.storages.RDBStorage(
+                    f"{_SQLITE}{self.path}",
+                    engine_kwargs={"connect_args": {"timeout": _SECONDS_FOR_A_WRITE}},
+                )
+            self.study = optuna.create_study(storage=place, study_name=_NAME, load_if_exists=True)
+            known = self.study.user_attrs.get(IDENTITY)
+            if known is None:
+                self.study.set_user_attr(IDENTITY, dict(identity))
+        for name, wanted in identity.items():
+            if known is not None and known.get(name) != wanted:
+                raise ValueError(
+                    f"{self.path} holds another search: its {name} is {known.get(name)!r}, and "
+                    f"{wanted!r} is wanted. Name another file, or search as before"
+                )
+
+    def claim(
+        self, space: Space, sampler: Any, n_trials: int | None, budget: int | None
+    ) -> Any | None:
+        """The next trial, with settings; None if there are as many as are wanted.
+
+        Args:
+            space: of the settings.
+            sampler: makes one of Optuna's samplers of the trial's order.
+            n_trials: how many trials to make in all, by all workers together.
+            budget: of data to see in all; a trial begins while it is not spent.
+        """
+        with self._claiming:
+            self._give_up_the_dead()
+            taken = self.counted()
+            spent = sum(trial.user_attrs.get(N_SEEN, 0) for trial in taken.values())
+            order = next(i for i in range(len(taken) + 1) if i not in taken)
+            if order == n_trials or (budget is not None and spent >= budget):
+                return None
+            self.study.sampler = sampler(order)
+            trial = self.study.ask({name: p.distribution() for name, p in space.items()})
+            trial.set_user_attr(ORDER, order)
+            trial.set_user_attr(WORKER, self.worker)
+            return trial
+
+    def counted(self) -> dict[int, Any]:
+        """The trials that count, by order: those that ended, and those of living workers."""
+        states = require("optuna", extra="search").trial.TrialState
+        return {
+            trial.user_attrs[ORDER]: trial
+            for trial in self.study.get_trials(deepcopy=False)
+            if ORDER in trial.user_attrs
+            and (trial.state != states.FAIL or FAILURE in trial.user_attrs)
+        }
+
+    def close(self) -> None:
+        """Let go of the worker's lock."""
+        if self._alive is not None:
+            self._alive.release()
+            Path(self._alive.lock_file).unlink(missing_ok=True)
+
+    def _give_up_the_dead(self) -> None:
+        """End the trials of workers that are no more, so that others may take their places."""
+        states = require("optuna", extra="search").trial.TrialState
+        for trial in self.study.get_trials(deepcopy=False, states=(states.RUNNING,)):
+            worker = trial.user_attrs.get(WORKER)
+            if worker != self.worker and (worker is None or self._is_dead(worker)):
+                self.study.tell(trial.number, state=states.FAIL)
+
+    def _is_dead(self, worker: str) -> bool:
+        lock = FileLock(self._lock_of(worker), timeout=0)
+        try:
+            with lock:
+                pass
+        except Timeout:
+            return False
+        Path(lock.lock_file).unlink(missing_ok=True)
+        return True
+
+    def _lock_of(self, worker: str) -> str:
+        return f"{self.path}.{worker}.worker"
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep Optuna from writing a line for each trial."""
+    logging = require("optuna", extra="search").logging
+    before = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+
+
+def seed_of(seed: int, order: int) -> int:
+    """The seed of one trial's sampler."""
+    return int(np.random.SeedSequence([seed, order]).generate_state(1)[0])
+
+
+def identity_of_function(function: Any) -> str:
+    """Name of a function, and a hash of its text where that can be had; the same in all workers."""
+    function = inspect.unwrap(function)
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    with contextlib.suppress(OSError, TypeError):
+        name += f" ({hashlib.sha256(inspect.getsource(function).encode()).hexdigest()[:12]})"
+    return name
+
+
+def _path_of(storage: str | Path | None) -> Path | None:
+    """The database's file."""
+    if storage is None:
+        return None
+    text = str(storage).removeprefix(_SQLITE)
+    if "://" in text or not text:
+        raise ValueError(
+            f"storage must be the file of an SQLite database, or {_SQLITE}FILE, got {storage!r}: "
+            "workers find each other's locks beside it, on one machine"
+        )
+    return expand(text).absolute()
