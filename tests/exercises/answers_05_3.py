@@ -70,7 +70,7 @@ class Registered(nn.Module):
 
 def in_a_dictionary(sizes):
     network = Mixed(sizes)
-    network.last = nn.Identity()
+    network.add_module("last", nn.Identity())
     return network
 
 
