@@ -59,6 +59,31 @@ class SequenceModel(Pretrained):
         """State as it was after the first ``length`` tokens."""
         return state[:, :length]
 
+    def initial_rows(self, n_rows: int) -> Any:
+        """Room for ``n_rows`` sequences of unequal length, each of which begins and ends alone.
+
+        The rows of this class are states of one sequence each, carried on one after the other. That
+        is slow, and keeps what is right for any model: nothing of a row depends on the others.
+        """
+        return [None] * n_rows
+
+    def set_row(self, rows: Any, row: int, state: Any | None) -> None:
+        """Let a row go on from a state of a single sequence; None frees the row."""
+        rows[row] = state
+
+    def advance_rows(self, tokens: Int64[Tensor, " R"], rows: Any) -> Float[Tensor, "R V"]:
+        """Read one further token in each of the first R rows, which are changed in place.
+
+        Returns:
+            The logits after each; those of a free row, whatever token it was given, mean nothing.
+        """
+        logits = torch.zeros(len(tokens), self.vocab_size, device=self.device)
+        for row, token in enumerate(tokens.view(-1, 1, 1)):
+            if rows[row] is not None:
+                result, rows[row] = self.advance(token, rows[row])
+                logits[row] = result[0, -1]
+        return logits
+
 
 @runtime_checkable
 class TwoStackLayer(Protocol):

@@ -3,7 +3,7 @@
 import math
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 
@@ -69,9 +69,14 @@ class RotaryPositions(nn.Module):
             )
         return self.cos[start:stop], self.sin[start:stop]
 
+    def at(self, positions: Int64[Tensor, " B"]) -> tuple[Tensor, Tensor]:
+        """Tables (B, 1, d) of one position each, where all in a row of a batch are at the same."""
+        return self.cos[positions].unsqueeze(1), self.sin[positions].unsqueeze(1)
+
 
 def rotate(
-    x: Float[Tensor, "*B T d"], rotation: tuple[Float[Tensor, "T d"], Float[Tensor, "T d"]]
+    x: Float[Tensor, "*B T d"],
+    rotation: tuple[Float[Tensor, "*#B #T d"], Float[Tensor, "*#B #T d"]],
 ) -> Float[Tensor, "*B T d"]:
     """Turn queries or keys by the angles of their positions.
 

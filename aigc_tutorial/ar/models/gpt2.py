@@ -14,8 +14,9 @@ from aigc_tutorial.ar.base import AutoregressiveModel
 from aigc_tutorial.ar.checks import check_shape
 from aigc_tutorial.config import Config
 from aigc_tutorial.environment import require
-from aigc_tutorial.nn.attention import CausalSelfAttention, KeyValueCache
+from aigc_tutorial.nn.attention import CausalSelfAttention, KeyValueCache, attend
 from aigc_tutorial.nn.mode import evaluation_mode
+from aigc_tutorial.nn.rows import RowCache, linear, whole_groups
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,19 @@ class GPT2State:
     """
 
     def __init__(self, cache: KeyValueCache, weights: list[Weights | None]) -> None:
+        self.cache = cache
+        self.weights = weights
+
+
+class GPT2Rows:
+    """What a GPT-2 keeps of sequences of unequal length, a row for each.
+
+    Attributes:
+        cache: keys and values.
+        weights: each block's.
+    """
+
+    def __init__(self, cache: RowCache, weights: list[Weights]) -> None:
         self.cache = cache
         self.weights = weights
 
@@ -149,6 +163,43 @@ class GPT2(AutoregressiveModel):
     def truncate(self, state: GPT2State, length: int) -> GPT2State:
         """The state after the first ``length`` tokens, in the same memory."""
         return GPT2State(state.cache.truncate(length), state.weights)
+
+    def initial_rows(self, n_rows: int) -> Any:
+        """Memory for ``n_rows`` sequences of unequal length."""
+        weights = [block.plain_weights() for block in self._typed_blocks()]
+        if type(self) is not GPT2 or not all(weights):
+            return super().initial_rows(n_rows)  # a model that was changed is called as it is
+        config, weight = self.config, self.token_embedding.weight
+        sizes = (config.n_layers, whole_groups(n_rows), config.n_heads, config.context)
+        return GPT2Rows(RowCache(*sizes, config.width, like=weight), cast("list[Weights]", weights))
+
+    def set_row(self, rows: Any, row: int, state: GPT2State | None) -> None:
+        """Let a row go on from the state of a single sequence; None frees it."""
+        if not isinstance(rows, GPT2Rows):
+            super().set_row(rows, row, state)
+        elif state is None:
+            rows.cache.free(row)
+        else:
+            rows.cache.put(row, state.cache)
+
+    @torch.no_grad()
+    def advance_rows(self, tokens: Int64[Tensor, " R"], rows: Any) -> Float[Tensor, "R V"]:
+        """Read one further token in each of the first R rows, all at once.
+
+        Raises:
+            ValueError: if the context is too short for one of them.
+        """
+        if not isinstance(rows, GPT2Rows):
+            return super().advance_rows(tokens, rows)
+        n_rows = len(tokens)
+        tokens = F.pad(tokens, (0, whole_groups(n_rows) - n_rows))
+        positions = rows.cache.reserve(len(tokens))
+        x = self.token_embedding(tokens) + self.position_embedding.weight[positions]
+        for layer, (block, weights) in enumerate(
+            zip(self._typed_blocks(), rows.weights, strict=True)
+        ):
+            x = block.read_rows(x, weights, rows.cache, layer)
+        return linear(self.final_norm(x), self.token_embedding.weight)[:n_rows]
 
     def _features(self, tokens: Tensor, start: int = 0, state: GPT2State | None = None) -> Tensor:
         stop = start + tokens.shape[1]
@@ -261,6 +312,20 @@ class GPT2Block(nn.Module):
         x = x + F.linear(h, w_output, b_output)
         h = F.linear(F.layer_norm(x, (width,), gain_2, bias_2, self.eps), w_up, b_up)
         return x + F.linear(F.gelu(h, approximate="tanh"), w_down, b_down)
+
+    def read_rows(
+        self, x: Float[Tensor, "R D"], weights: Weights, cache: RowCache, layer: int
+    ) -> Float[Tensor, "R D"]:
+        """What :meth:`read_one` computes, for one new token in each of the rows of a cache."""
+        gain_1, bias_1, w_heads, b_heads, w_output, b_output = weights[:6]
+        gain_2, bias_2, w_up, b_up, w_down, b_down = weights[6:]
+        n_rows, width = x.shape
+        h = linear(F.layer_norm(x, (width,), gain_1, bias_1, self.eps), w_heads, b_heads)
+        queries, keys, values = h.view(n_rows, 3 * self.n_heads, -1).chunk(3, dim=1)
+        found = attend(queries[:, :, None], *cache.extend(layer, keys, values))
+        x = x + linear(found.view(x.shape), w_output, b_output)
+        h = linear(F.layer_norm(x, (width,), gain_2, bias_2, self.eps), w_up, b_up)
+        return x + linear(F.gelu(h, approximate="tanh"), w_down, b_down)
 
     def plain_weights(self) -> Weights | None:
         """All weights and biases in the order of their use, each found once.

@@ -13,10 +13,16 @@ from aigc_tutorial.ar.checks import as_segments, check_shape, on_cpu
 from aigc_tutorial.config import Config
 from aigc_tutorial.integers import IntegersLike
 from aigc_tutorial.nn.activation import relu_squared
-from aigc_tutorial.nn.attention import CausalSelfAttention, KeyValueCache, segment_mask
+from aigc_tutorial.nn.attention import (
+    CausalSelfAttention,
+    KeyValueCache,
+    attend,
+    segment_mask,
+)
 from aigc_tutorial.nn.norm import rms_norm
-from aigc_tutorial.nn.position import RotaryPositions
+from aigc_tutorial.nn.position import RotaryPositions, rotate
 from aigc_tutorial.nn.precision import full_precision
+from aigc_tutorial.nn.rows import RowCache, are_plain, linear, whole_groups
 from aigc_tutorial.nn.token_shift import TokenShift
 
 
@@ -81,6 +87,19 @@ class TransformerState:
     def truncate(self, length: int) -> "TransformerState":
         """The state after the first ``length`` tokens; it shares the memory of this one."""
         return TransformerState(self.cache.truncate(length), self.embeddings)
+
+
+class TransformerRows:
+    """What a Transformer keeps of sequences of unequal length, a row for each.
+
+    Attributes:
+        cache: keys and values.
+        embeddings: (R, S, D) of the last S tokens, or zeros before the first one.
+    """
+
+    def __init__(self, cache: RowCache, embeddings: Float[Tensor, "R S D"]) -> None:
+        self.cache = cache
+        self.embeddings = embeddings
 
 
 class Transformer(AutoregressiveModel):
@@ -286,6 +305,48 @@ class Transformer(AutoregressiveModel):
         """The state after the first ``length`` tokens, in the same memory."""
         return state.truncate(length)
 
+    def initial_rows(self, n_rows: int) -> Any:
+        """Memory for ``n_rows`` sequences of unequal length."""
+        kinds = (nn.ModuleList, TransformerBlock, CausalSelfAttention, nn.Linear)
+        if type(self) is not Transformer or not are_plain(self.blocks, kinds):
+            return super().initial_rows(n_rows)  # a model that was changed is called as it is
+        config, weight = self.config, self.embedding.weight
+        sizes = (config.n_layers, whole_groups(n_rows), config.n_heads, config.context)
+        cache = RowCache(*sizes, config.width, like=weight)
+        return TransformerRows(cache, weight.new_zeros(sizes[1], config.token_shift, config.width))
+
+    def set_row(self, rows: Any, row: int, state: TransformerState | None) -> None:
+        """Let a row go on from the state of a single sequence; None frees it."""
+        if not isinstance(rows, TransformerRows):
+            super().set_row(rows, row, state)
+        elif state is None:
+            rows.cache.free(row)
+        else:
+            rows.cache.put(row, state.cache)
+            if n_shift := self.config.token_shift:
+                rows.embeddings[row] = state.embeddings[0].narrow(0, state.cache.length, n_shift)
+
+    @torch.no_grad()
+    def advance_rows(self, tokens: Int64[Tensor, " R"], rows: Any) -> Float[Tensor, "R V"]:
+        """Read one further token in each of the first R rows, all at once.
+
+        Raises:
+            ValueError: if the context is too short for one of them.
+        """
+        if not isinstance(rows, TransformerRows):
+            return super().advance_rows(tokens, rows)
+        n_rows = len(tokens)
+        tokens = F.pad(tokens, (0, whole_groups(n_rows) - n_rows))
+        rotation = self.rotary.at(rows.cache.reserve(len(tokens)))
+        x = rms_norm(self.embedding(tokens))
+        if self.config.token_shift:
+            padded = torch.cat([rows.embeddings[: len(x)], x[:, None]], dim=1)
+            rows.embeddings[: len(x)] = padded[:, 1:]
+            x = self.token_shift(x[:, None], padded)[:, 0]
+        for layer, block in enumerate(self.blocks):
+            x = block.read_rows(x, rotation, rows.cache, layer)  # type: ignore[operator]
+        return self._bounded(linear(rms_norm(x), self._head_weight()))[:n_rows]
+
     def _embed(self, tokens: Tensor, segments: Tensor | None = None) -> Tensor:
         # Normalised, the residual stream begins alike whether the embedding is large or small.
         x = rms_norm(self.embedding(tokens))
@@ -293,8 +354,12 @@ class Transformer(AutoregressiveModel):
 
     def logits_of(self, features: Float[Tensor, "B K D"]) -> Float[Tensor, "B K V"]:
         """What the head makes of :meth:`features`."""
-        head = self.embedding if self.head is None else self.head
-        logits = F.linear(features, head.weight)
+        return self._bounded(F.linear(features, self._head_weight()))
+
+    def _head_weight(self) -> Tensor:
+        return (self.embedding if self.head is None else self.head).weight
+
+    def _bounded(self, logits: Tensor) -> Tensor:
         cap = self.config.logit_cap
         return logits if cap is None else cap * torch.tanh(full_precision(logits) / cap)
 
@@ -325,6 +390,20 @@ class TransformerBlock(nn.Module):
         """Add to ``x`` what attention, then the perceptron, finds."""
         x = x + self.attention(rms_norm(x), mask, rotation, cache, layer)
         return x + self.down(self.activation(self.up(rms_norm(x))))
+
+    def read_rows(
+        self, x: Float[Tensor, "R D"], rotation: tuple[Tensor, Tensor], cache: RowCache, layer: int
+    ) -> Float[Tensor, "R D"]:
+        """What :meth:`forward` computes, for one new token in each of the rows of a cache."""
+        attention = self.attention
+        heads = linear(rms_norm(x), attention.query_key_value.weight).view(
+            len(x), 3 * attention.n_heads, -1
+        )
+        both, values = heads.split((2 * attention.n_heads, attention.n_heads), dim=1)
+        queries, keys = rotate(rms_norm(both), rotation).chunk(2, dim=1)
+        found = attend(queries[:, :, None], *cache.extend(layer, keys, values))
+        x = x + linear(found.view(x.shape), attention.output.weight)
+        return x + linear(self.activation(linear(rms_norm(x), self.up.weight)), self.down.weight)
 
     def normalised(self, x: Float[Tensor, "B K D"]) -> Float[Tensor, "B K D"]:
         """What attention reads of ``x``."""
