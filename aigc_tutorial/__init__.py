@@ -20,6 +20,7 @@ _SUBMODULES = (
     "ar",
     "cpu",
     "data",
+    "deploy",
     "environment",
     "evaluation",
     "exercises",

@@ -61,6 +61,8 @@ def wrong_values(config_class: Any, name: str) -> list[Any]:
     if hint in (int, float):
         wrong += [-1, -1.5, True, "3", [1], float("nan"), float("inf"), -float("inf"), 1j]
         wrong += [np.int64(-1), np.bool_(True)] + ([0.5] if hint is int else [])
+    elif hint == tuple[str, ...]:
+        wrong += ["3", 3, (3,), ("mnist-conv-gan", None)]
     elif get_origin(hint) is tuple:
         good = getattr(default(config_class), name)
         wrong += ["3", 3, (), tuple(-value for value in good), (*good[:-1], "3")]

@@ -21,6 +21,8 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 """
 # Loaded where they are used, never by `import aigc_tutorial`.
 HEAVY = {
+    "fastapi",
+    "httpx",
     "ipywidgets",
     "matplotlib",
     "mlxtend",
@@ -32,12 +34,14 @@ HEAVY = {
     "pandas",
     "peft",
     "pooch",
+    "prometheus_client",
     "sklearn",
     "tensorboard",
     "tokenizers",
     "torchmetrics",
     "torchvision",
     "transformers",
+    "uvicorn",
 }
 
 
@@ -61,7 +65,7 @@ def test_every_import_of_the_package_is_declared() -> None:
     }
     # Under another name than the distribution's, or brought by one that is declared.
     known = {"PIL": "matplotlib", "sklearn": "scikit_learn", "cycler": "matplotlib"}
-    known |= {"IPython": "ipykernel"}
+    known |= {"IPython": "ipykernel", "pydantic": "fastapi", "starlette": "fastapi"}
     assert {name for name in imported if known.get(name, name) not in declared} == set()
 
 

@@ -1,4 +1,4 @@
-"""Trained models outside their notebook: exported, loaded without their code, written with.
+"""Trained models outside their notebook: exported, loaded without their code, written with, served.
 
 >>> from aigc_tutorial import deploy, zoo
 >>> model = zoo.load("mnist-conv-gan")
@@ -8,7 +8,8 @@
 Exported ConvGenerator(z: float32 (batch, 64)) -> images: float32 (batch, 1, 28, 28)
 >>> images = generator(model.sample_latent(16))  # doctest: +SKIP
 
-``export`` needs the extra ``export``: onnx, onnxscript and onnxruntime.
+``export`` needs the extra ``export``: onnx, onnxscript and onnxruntime. A service over HTTP is
+:mod:`aigc_tutorial.deploy.service`, with the extra ``serve``.
 """
 
 from aigc_tutorial.deploy.exporting import export
