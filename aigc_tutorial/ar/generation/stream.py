@@ -191,19 +191,39 @@ def stream_text(
     return _pieces(tokenizer, steps)
 
 
+class TextPieces:
+    """Decodes tokens as they come; a last character that later ones could complete has to wait.
+
+    The pieces joined are what the tokenizer makes of all tokens at once.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._pending: list[int] = []
+        self._n_shown = 0
+        self._text = ""
+
+    def push(self, token: int) -> str:
+        """Take a token; return what it completes, which may be nothing."""
+        self._pending.append(token)
+        self._text = self._tokenizer.decode(self._pending)
+        complete = self._text.removesuffix(REPLACEMENT)
+        piece = complete[self._n_shown :]
+        if complete == self._text:
+            self._pending, self._n_shown, self._text = [], 0, ""
+        else:
+            self._n_shown = max(self._n_shown, len(complete))
+        return piece
+
+    def flush(self) -> str:
+        """Return what was held back, when no token comes any more."""
+        return self._text[self._n_shown :]
+
+
 def _pieces(tokenizer: Tokenizer, steps: Iterator[Tensor]) -> Iterator[str]:
-    """Decode tokens; a last character that later ones could still complete has to wait."""
-    pending: list[Tensor] = []
-    n_shown = 0
-    text = ""
+    pieces = TextPieces(tokenizer)
     for token in steps:
-        pending.append(token.cpu())
-        text = tokenizer.decode(torch.stack(pending))
-        complete = text.removesuffix(REPLACEMENT)
-        if len(complete) > n_shown:
-            yield complete[n_shown:]
-            n_shown = len(complete)
-        if complete == text:
-            pending, n_shown, text = [], 0, ""
-    if text[n_shown:]:
-        yield text[n_shown:]
+        if piece := pieces.push(int(token)):
+            yield piece
+    if rest := pieces.flush():
+        yield rest
