@@ -1,7 +1,7 @@
 """Generative adversarial networks and autoregressive models, taught by code that runs.
 
-Subpackages are loaded when they are first used, so that ``import aigc_tutorial`` costs no more
-than importing torch:
+Subpackages are loaded when they are first used, and torch with the first of them, so that
+``import aigc_tutorial`` costs next to nothing:
 
 >>> import aigc_tutorial as aigc
 >>> generator = aigc.zoo.load("mnist-conv-gan")
@@ -11,8 +11,6 @@ than importing torch:
 import importlib
 from types import ModuleType
 
-import torch  # noqa: F401  imported first, so that a missing torch is reported by its own name
-
 __version__ = "0.1.0"
 
 _SUBMODULES = (
@@ -21,6 +19,7 @@ _SUBMODULES = (
     "cpu",
     "data",
     "deploy",
+    "doctor",
     "environment",
     "evaluation",
     "exercises",
@@ -39,6 +38,7 @@ __all__ = ["__version__", *_SUBMODULES]
 
 def __getattr__(name: str) -> ModuleType:
     if name in _SUBMODULES:
+        importlib.import_module("torch")  # first, so that a missing one is reported by its own name
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

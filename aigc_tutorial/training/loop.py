@@ -30,6 +30,7 @@ from aigc_tutorial.training.checkpoint import (
 )
 from aigc_tutorial.training.engine import DefaultRandomness, Engine, as_engine
 from aigc_tutorial.training.history import History
+from aigc_tutorial.training.interruption import TrainingInterrupted, stop_requests
 from aigc_tutorial.training.tracking import Tracker
 
 Batch: TypeAlias = Tensor | tuple[Tensor, ...]
@@ -122,6 +123,10 @@ def run(
     Among several processes each takes its own batches; the main one alone writes, and a checkpoint
     holds what each of them needs to go on.
 
+    With a checkpoint folder and in a single process, Ctrl-C (the interrupt button of a notebook)
+    ends the step and saves before the run stops; a second one stops it at once, with the last
+    checkpoint whole.
+
     Args:
         task: takes the steps.
         batches: yields batches on the task's device; without a checkpoint folder any iterator that
@@ -159,6 +164,7 @@ def run(
         FloatingPointError: if a recorded number or a weight is not finite.
         OSError: if the folder cannot be written.
         RuntimeError: if another run uses the folder.
+        TrainingInterrupted: a KeyboardInterrupt, if the user stopped the run.
     """
     budget = as_count(budget, "budget")
     log_every = max(1, budget // 100) if log_every is None else as_count(log_every, "log_every")
@@ -205,7 +211,12 @@ def run(
         settings={**settings, "package version": __version__},
         engine=engine,
     )
-    with checkpoints.in_use(), randomness.seeded(own_seed):
+    can_be_asked = checkpoint_folder is not None and engine.n_processes == 1
+    with (
+        checkpoints.in_use(),
+        randomness.seeded(own_seed),
+        stop_requests(is_heard=can_be_asked) as stop,
+    ):
         n_seen, n_called, seconds = checkpoints.restore()
         if tracker is not None:
             tracker.rewind(n_seen, list(history.rows()))
@@ -231,13 +242,21 @@ def run(
                 while due and due[0] <= n_seen:
                     with randomness.seeded(own_seed):
                         at[due.pop(0)](n_seen)
-                n_called = n_seen
+                n_called, is_stopped = n_seen, stop.is_made
                 n_unsaved = n_seen - n_saved
-                if is_last_call or (n_unsaved and (is_at_end or n_unsaved >= checkpoint_every)):
+                is_due = is_at_end or is_stopped or n_unsaved >= checkpoint_every
+                if is_last_call or (n_unsaved and is_due):
                     save()
                     n_saved = n_seen
                 if is_at_end:
                     break
+                if is_stopped:
+                    where = f"the checkpoint in {checkpoint_folder} is of this moment"
+                    raise TrainingInterrupted(
+                        f"stopped after {n_seen:,} of {budget:,} {unit}; "
+                        f"{where if n_seen else 'there was nothing to save'}, and the same run "
+                        f"{'goes on from it' if n_seen else 'begins anew'}"
+                    )
                 started = time.perf_counter()
                 if (batch := next(batches, None)) is None:
                     raise ValueError(

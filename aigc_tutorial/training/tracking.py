@@ -5,6 +5,7 @@ recorded so far. By these rows a tracker knows what is the run's own. What anoth
 place is moved aside and told, so that no two runs are mixed and none is lost.
 """
 
+import contextlib
 import csv
 import logging
 import os
@@ -39,6 +40,29 @@ class Tracker(Protocol):
 
     def close(self) -> None:
         """Write what is still held back."""
+
+
+class Trackers:
+    """Several trackers as one: each receives every row."""
+
+    def __init__(self, *trackers: Tracker) -> None:
+        self.trackers = trackers
+
+    def log(self, row: Mapping[str, float], *, n_seen: int) -> None:
+        """Give ``row`` to each."""
+        for tracker in self.trackers:
+            tracker.log(row, n_seen=n_seen)
+
+    def rewind(self, n_seen: int, rows: Sequence[Mapping[str, float]]) -> None:
+        """Rewind each."""
+        for tracker in self.trackers:
+            tracker.rewind(n_seen, rows)
+
+    def close(self) -> None:
+        """Close each, whatever the others do."""
+        with contextlib.ExitStack() as stack:
+            for tracker in reversed(self.trackers):
+                stack.callback(tracker.close)
 
 
 class CsvTracker:

@@ -315,4 +315,4 @@ def _entry(name: str, folder: str | Path) -> Path:
 
 
 def _restore(name: str) -> str:
-    return f"Reinstall the package, or train it again: python -m aigc_tutorial.zoo.training {name}"
+    return f"Reinstall the package, or train it again: aigc-tutorial zoo train {name}"

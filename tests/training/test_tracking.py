@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from aigc_tutorial.training import CsvTracker, History, TensorBoardTracker
+from aigc_tutorial.training import CsvTracker, History, TensorBoardTracker, Trackers
 
 
 def rows(path):
@@ -261,3 +261,28 @@ def test_a_log_takes_the_place_of_no_device(tmp_path):
     with pytest.raises(FileExistsError, match=r"pipe\.csv is a device or a pipe"):
         CsvTracker(tmp_path / "pipe.csv")
     assert stat.S_ISFIFO(os.stat(tmp_path / "pipe.csv").st_mode)
+
+
+def test_several_trackers_receive_every_row(tmp_path):
+    tracker = Trackers(*(CsvTracker(tmp_path / name) for name in ("a.csv", "b.csv")))
+    log(tracker, 10, 20, 30)
+    tracker.rewind(20, made(10, 20))
+    log(tracker, 40)
+    tracker.close()
+    for name in ("a.csv", "b.csv"):
+        assert rows(tmp_path / name) == [[10, 1], [20, 2], [40, 4]]
+
+
+def test_each_of_several_trackers_is_closed_though_one_fails():
+    class Failing(CsvTracker):
+        def __init__(self, name):
+            self.name = name
+
+        def close(self):
+            closed.append(self.name)
+            raise OSError(self.name)
+
+    closed = []
+    with pytest.raises(OSError, match="b"):
+        Trackers(Failing("a"), Failing("b")).close()
+    assert closed == ["a", "b"]

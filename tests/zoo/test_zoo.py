@@ -22,7 +22,7 @@ from aigc_tutorial.evaluation import (
 from aigc_tutorial.nn import count_parameters
 from aigc_tutorial.zoo.card import Card
 from aigc_tutorial.zoo.entries import MODELS, SUMS_NAME, WEIGHTS_FOLDER, sums, verify
-from aigc_tutorial.zoo.training.__main__ import TRAINERS
+from aigc_tutorial.zoo.training.trainers import TRAINERS
 
 NAME = "mnist-classifier"
 
@@ -48,7 +48,7 @@ def test_every_entry_loads_and_agrees_with_its_card(name):
     assert card.model == type(model).__name__
     assert card.n_parameters == count_parameters(model)
     assert card.metrics
-    assert f"aigc_tutorial.zoo.training {name}" in card.command
+    assert f"aigc-tutorial zoo train {name} " in card.command
     assert name in TRAINERS
 
 

@@ -1,1 +1,1 @@
-"""What trains the zoo, one file a model: ``python -m aigc_tutorial.zoo.training NAME``."""
+"""What trains the zoo, one file a model: ``aigc-tutorial zoo train NAME``."""

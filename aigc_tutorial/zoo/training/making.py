@@ -169,8 +169,7 @@ def write_entry(
         n_parameters=count_parameters(model),
         data=data,
         data_source=data_source,
-        command=f"python -m aigc_tutorial.zoo.training {name} --seed {run.seed} "
-        f"{run.options}".rstrip(),
+        command=f"aigc-tutorial zoo train {name} --seed {run.seed} {run.options}".rstrip(),
         recipe=dict(run.recipe),
         seed=run.seed,
         n_seen=run.n_seen,

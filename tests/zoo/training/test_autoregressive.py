@@ -11,7 +11,7 @@ from aigc_tutorial.ar import PixelCNNConfig
 from aigc_tutorial.data import Poem, PoemDataset, Source, TextDataset
 from aigc_tutorial.evaluation import sequence_likelihood, text_likelihood
 from aigc_tutorial.zoo.training import pixelcnn, pixelcnn_binary, poems, text
-from aigc_tutorial.zoo.training.__main__ import main
+from aigc_tutorial.zoo.training.trainers import train_entries
 from tests.zoo.training.test_train import stripes
 
 SOURCE = Source("folder", "nowhere", "made for a test")
@@ -54,7 +54,7 @@ def test_text(name, recipe, what, monkeypatch, tmp_path):
     monkeypatch.setattr(text, recipe, short)
     monkeypatch.setattr(text, "whole_shakespeare", lambda: TEXT)
     monkeypatch.setattr(text, "python_documentation", lambda: TEXT)
-    main([name, "--seed", "2", "--folder", str(tmp_path)])
+    assert list(train_entries([name], seed=2, folder=tmp_path)) == [tmp_path / name]
 
     card, model = zoo.card(name, folder=tmp_path), zoo.load(name, folder=tmp_path)
     assert card.seed == 2
@@ -71,7 +71,7 @@ def test_poems(monkeypatch, tmp_path):
     dataset = PoemDataset((Poem("", "", lines),) * 40, SOURCE, 0)
     monkeypatch.setattr(poems, "real_quatrains", lambda: (dataset, dataset))
     monkeypatch.setattr(poems, "TANG", shortened(poems.TANG))
-    main(["tang-quatrains", "--folder", str(tmp_path)])
+    list(train_entries(["tang-quatrains"], folder=tmp_path))
 
     card = zoo.card("tang-quatrains", folder=tmp_path)
     model = zoo.load("tang-quatrains", folder=tmp_path)
@@ -111,7 +111,7 @@ def test_digits(monkeypatch, tmp_path):
         ("digit_reference", lambda: few),
     ):
         monkeypatch.setattr(pixelcnn, name, value)
-    main(["mnist-pixelcnn", "--folder", str(tmp_path)])
+    list(train_entries(["mnist-pixelcnn"], folder=tmp_path))
 
     card = zoo.card("mnist-pixelcnn", folder=tmp_path)
     model = zoo.load("mnist-pixelcnn", folder=tmp_path)
@@ -141,7 +141,7 @@ def test_binarised_digits(monkeypatch, tmp_path):
         ("MODEL", PixelCNNConfig(n_levels=2, width=4, n_layers=1)),
     ):
         monkeypatch.setattr(pixelcnn_binary, name, value)
-    main(["mnist-pixelcnn-binary", "--seed", "1", "--folder", str(tmp_path)])
+    list(train_entries(["mnist-pixelcnn-binary"], seed=1, folder=tmp_path))
 
     card = zoo.card("mnist-pixelcnn-binary", folder=tmp_path)
     model = zoo.load("mnist-pixelcnn-binary", folder=tmp_path)

@@ -15,10 +15,9 @@ from aigc_tutorial.evaluation import (
     predict,
 )
 from aigc_tutorial.gan import ConvDiscriminatorConfig, ConvGeneratorConfig, recipes
-from aigc_tutorial.zoo.training import __main__ as command
-from aigc_tutorial.zoo.training import classifier, making
+from aigc_tutorial.zoo.training import classifier, making, trainers
 from aigc_tutorial.zoo.training import gan as training_of_gans
-from aigc_tutorial.zoo.training.__main__ import main
+from aigc_tutorial.zoo.training.trainers import train_entries
 
 SOURCE = Source("folder", "nowhere", "images made for a test")
 
@@ -42,9 +41,9 @@ def small(monkeypatch):
     return test
 
 
-def test_command_writes_an_entry_whose_card_is_true(small, tmp_path, capsys):
-    main(["mnist-classifier", "--seed", "3", "--folder", str(tmp_path)])
-    assert str(tmp_path / "mnist-classifier") in capsys.readouterr().out
+def test_an_entry_is_written_whose_card_is_true(small, tmp_path):
+    written = list(train_entries(["mnist-classifier"], seed=3, folder=tmp_path))
+    assert written == [tmp_path / "mnist-classifier"]
 
     card = zoo.card("mnist-classifier", folder=tmp_path)
     model = zoo.load("mnist-classifier", folder=tmp_path)
@@ -94,26 +93,24 @@ def test_a_gan_writes_an_entry_whose_card_is_true(n_classes, is_large, tmp_path,
         assert card.metrics["frechet_within_classes"].n_samples == 700
 
 
-def test_large_is_for_the_gans(capsys):
-    with pytest.raises(SystemExit):
-        main(["mnist-conv-gan", "mnist-classifier", "--large"])
-    assert "not for mnist-classifier" in capsys.readouterr().err
+def test_large_is_for_the_gans():
+    with pytest.raises(ValueError, match="large is for the GANs, not for mnist-classifier"):
+        list(train_entries(["mnist-conv-gan", "mnist-classifier"], is_large=True))
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_the_training(tmp_path, monkeypatch):
     def too_late(seed, folder):
         raise AssertionError("it was trained first")
 
-    monkeypatch.setitem(command.TRAINERS, "mnist-classifier", too_late)
+    monkeypatch.setitem(trainers.TRAINERS, "mnist-classifier", too_late)
     (tmp_path / "file").touch()
     with pytest.raises(NotADirectoryError, match="file is a file, and a folder is needed"):
-        command.main(["mnist-classifier", "--folder", str(tmp_path / "file")])
+        list(train_entries(["mnist-classifier"], folder=tmp_path / "file"))
 
 
-def test_unknown_entry_is_refused(capsys):
-    with pytest.raises(SystemExit):
-        main(["mnist-dreamer"])
-    assert "mnist-classifier" in capsys.readouterr().err
+def test_unknown_entry_is_refused():
+    with pytest.raises(ValueError, match=r"no mnist-dreamer; it has .*mnist-classifier"):
+        list(train_entries(["mnist-dreamer"]))
 
 
 def test_the_stand_in_for_mnist_is_not_enough(monkeypatch):

@@ -1,13 +1,10 @@
-"""Train the models of the zoo again: ``python -m aigc_tutorial.zoo.training mnist-classifier``.
+"""What trains each entry of the zoo: ``aigc-tutorial zoo train NAME``.
 
 The weights that come with the package were written by this command. The data themselves are needed:
 on what stands in for them offline the training stops with an error.
-
-On a large GPU, ``mnist-conv-gan --large`` trains wider networks on more images.
 """
 
-import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -43,41 +40,43 @@ TRAINERS: dict[str, Callable[..., Path]] = {
 }
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Train one entry and write it.
-
-    Args:
-        arguments: Command line; by default that of the process.
+def check_names(chosen: Sequence[str], *, is_large: bool = False) -> None:
+    """Refuse names that the zoo does not have, or that have no large form.
 
     Raises:
+        ValueError: if one is such.
+    """
+    if unknown := [name for name in chosen if name not in TRAINERS]:
+        raise ValueError(f"The zoo has no {', '.join(unknown)}; it has {', '.join(names())}.")
+    if is_large and (others := [name for name in chosen if not name.endswith("-gan")]):
+        raise ValueError(f"large is for the GANs, not for {', '.join(others)}.")
+
+
+def train_entries(
+    chosen: Sequence[str],
+    *,
+    seed: int = 0,
+    folder: str | Path = WEIGHTS_FOLDER,
+    is_large: bool = False,
+) -> Iterator[Path]:
+    """Train entries again, one after the other, and write each.
+
+    Args:
+        chosen: Names in the zoo.
+        seed: Seed of the training.
+        folder: Folder of the zoo.
+        is_large: For a large GPU: wider networks, more images; GANs alone.
+
+    Yields:
+        The folder of each entry when it is written.
+
+    Raises:
+        ValueError: If a name is none of the zoo's, or has no large form.
         OSError: If the folder cannot be written, before anything is trained.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m aigc_tutorial.zoo.training", description=__doc__
-    )
-    which = ", ".join(names())
-    parser.add_argument("names", nargs="+", choices=names(), metavar="name", help=which)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--large",
-        action="store_true",
-        help="for a large GPU: twice the feature maps, twelve million images (GANs alone)",
-    )
-    parser.add_argument(
-        "--folder",
-        type=Path,
-        default=WEIGHTS_FOLDER,
-        help="folder of the zoo (default: %(default)s)",
-    )
-    options = parser.parse_args(arguments)
-    if options.large and (others := [n for n in options.names if not n.endswith("-gan")]):
-        parser.error(f"--large is for the GANs, not for {', '.join(others)}")
-    writable_folder(options.folder)
+    check_names(chosen, is_large=is_large)
+    place = writable_folder(folder)
     tune_cpu()
-    size = {"is_large": True} if options.large else {}
-    for name in options.names:
-        print(f"Wrote {TRAINERS[name](options.seed, options.folder, **size)}")
-
-
-if __name__ == "__main__":
-    main()
+    size = {"is_large": True} if is_large else {}
+    for name in chosen:
+        yield TRAINERS[name](seed, place, **size)

@@ -1,0 +1,235 @@
+"""Training from the command line: what it writes, how it stops and goes on, what it refuses."""
+
+import json
+import shlex
+import signal
+
+import pytest
+import torch
+
+from aigc_tutorial import cli, gan, tokenizers
+from aigc_tutorial.cli import train_ar, train_gan
+from aigc_tutorial.training import CsvTracker, load_checkpoint
+from aigc_tutorial.zoo.card import Card
+
+SMALL_GAN = (
+    "train gan mnist-conv --n-images 320 --batch-size 16 --generator.latent-dim 4 "
+    "--generator.channels 8 4 --discriminator.channels 4 4 8 --device cpu --track csv"
+)
+SMALL_AR = (
+    "train ar characters --n-tokens 2000 --batch-size 4 --model.context 16 --model.n-layers 1 "
+    "--model.n-heads 2 --model.width 16 --device cpu --track csv"
+)
+
+
+@pytest.fixture(autouse=True)
+def interruptible():
+    """As in a terminal: a shell in the background has its programs ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def files(folder):
+    return {path.name for path in folder.iterdir()} - {"checkpoint.lock"}
+
+
+def weights(folder):
+    return gan.ConvGenerator.from_pretrained(folder).state_dict()
+
+
+def test_a_gan_is_trained_and_found_in_its_folder(digits, tmp_path, say):
+    folder = tmp_path / "run"
+    code, printed, complained = say(f"{SMALL_GAN} --seed 3 --folder {folder}")
+    assert (code, complained) == (0, "")
+    assert f"aigc-tutorial evaluate {folder}" in printed
+    assert files(folder) == {
+        "card.json", "checkpoint.safetensors", "config.json", "log.csv", "model.safetensors",
+        "run.json",
+    }  # fmt: skip
+    asked = json.loads((folder / "run.json").read_text())
+    assert asked["training.n_images"] == 320
+    assert asked["generator.channels"] == [8, 4]
+    assert asked["seed"] == 3
+    generator = gan.ConvGenerator.from_pretrained(folder)
+    assert generator.config.channels == (8, 4)
+    card = Card.load(folder / "card.json")
+    assert (card.seed, card.n_seen, card.unit, card.licence) == (3, 320, "images", "not stated")
+
+
+def test_the_command_of_the_card_trains_the_same(digits, tmp_path, say):
+    say(f"{SMALL_GAN} --seed 3 --loss hinge --folder '{tmp_path / 'a run'}'")
+    card = Card.load(tmp_path / "a run" / "card.json")
+    words = shlex.split(card.command)
+    assert words[0] == "aigc-tutorial"
+    line = f"{SMALL_GAN} --seed 3 --loss hinge --folder '{tmp_path / 'a run'}'"
+    assert cli.parse(words[1:]) == cli.parse(shlex.split(line))
+
+
+def test_given_again_a_run_that_has_ended_is_left_as_it_is(digits, tmp_path, say):
+    say(f"{SMALL_GAN} --folder {tmp_path}")
+    before = weights(tmp_path)
+    assert say(f"{SMALL_GAN} --folder {tmp_path}")[0] == 0
+    assert all(torch.equal(tensor, before[name]) for name, tensor in weights(tmp_path).items())
+
+
+def test_another_run_is_refused_and_nothing_is_touched(digits, tmp_path, say):
+    say(f"{SMALL_GAN} --folder {tmp_path}")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    code, _, complained = say(f"{SMALL_GAN} --r1-gamma 1 --folder {tmp_path}")
+    assert code == 1
+    assert "holds another run: its training.r1_gamma is 0.3, and 1.0 is wanted." in complained
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_other_data_under_the_same_name_are_refused_by_the_checkpoint(digits, tmp_path, say):
+    say(f"{SMALL_GAN} --folder {tmp_path}")
+    digits.images[0] = 0
+    code, _, complained = say(f"{SMALL_GAN} --folder {tmp_path}")
+    assert code == 1
+    assert "belongs to another run" in complained
+    assert complained.count("\n") == 1
+
+
+def test_a_model_of_another_command_is_not_replaced(digits, tmp_path, say):
+    (tmp_path / "card.json").write_text("{}")
+    code, _, complained = say(f"{SMALL_GAN} --folder {tmp_path}")
+    assert code == 1
+    assert "holds a model that another command wrote" in complained
+
+
+def interrupt_at(monkeypatch, n_seen, *, times=1):
+    """Press Ctrl-C when a row is logged after so much data, once or more."""
+    log = CsvTracker.log
+
+    def logs(self, row, *, n_seen):
+        log(self, row, n_seen=n_seen)
+        if n_seen >= at and not pressed:
+            pressed.append(n_seen)
+            for _ in range(times):
+                signal.raise_signal(signal.SIGINT)
+
+    at = n_seen
+    pressed: list[int] = []
+    monkeypatch.setattr(CsvTracker, "log", logs)
+
+
+def test_ctrl_c_saves_and_the_same_command_ends_with_the_same_bits(
+    digits, tmp_path, say, monkeypatch
+):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    say(f"{SMALL_GAN} --folder {whole}")
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 96)
+        code, _, complained = say(f"{SMALL_GAN} --checkpoint-every 1000 --folder {parts}")
+    assert code == 130
+    first, second = complained.splitlines()
+    assert "stopped after 96 of 320 images; the checkpoint in" in first
+    assert second == f"To go on: aigc-tutorial {SMALL_GAN} --checkpoint-every 1000 --folder {parts}"
+    assert "model.safetensors" not in files(parts)
+
+    unfinished = say(f"sample {parts}")
+    assert unfinished[0] == 1
+    assert "has not ended; give its command again, and it goes on" in unfinished[2]
+
+    assert say(f"{SMALL_GAN} --checkpoint-every 1000 --folder {parts}")[0] == 0
+    assert (whole / "log.csv").read_bytes() == (parts / "log.csv").read_bytes()
+    expected = weights(whole)
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in weights(parts).items())
+
+
+def test_a_second_ctrl_c_does_not_wait_and_leaves_the_last_checkpoint(
+    digits, tmp_path, say, monkeypatch
+):
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 160, times=2)
+        code, _, complained = say(f"{SMALL_GAN} --checkpoint-every 64 --folder {tmp_path}")
+    assert (code, complained) == (130, "aigc-tutorial: stopped\n")
+    assert load_checkpoint(tmp_path)["n_seen"] == 128
+    assert say(f"{SMALL_GAN} --checkpoint-every 64 --folder {tmp_path}")[0] == 0
+
+
+def test_a_conditional_gan_is_told_the_labels(digits, tmp_path, say):
+    line = SMALL_GAN.replace("mnist-conv", "mnist-conditional")
+    assert say(f"{line} --folder {tmp_path}")[0] == 0
+    assert gan.ConvGenerator.from_pretrained(tmp_path).n_classes == 10
+    assert "with their labels" in Card.load(tmp_path / "card.json").data
+
+
+def test_a_text_is_learned_and_continued(text, tmp_path, say):
+    folder = tmp_path / "run"
+    code, printed, complained = say(f"{SMALL_AR} --text {shlex.quote(str(text))} --folder {folder}")
+    assert (code, complained) == (0, "")
+    assert "nats a character on the text held out" in printed
+    assert files(folder) >= {"model.safetensors", "config.json", "tokenizer.json", "card.json"}
+    tokenizer = tokenizers.load_tokenizer(folder / "tokenizer.json")
+    assert tokenizer.vocab_size == len(set(text.read_text()))
+    metric = Card.load(folder / "card.json").metrics["nats_per_character"]
+    assert metric.value < 3.0
+    assert "the text's last 10 %" in metric.protocol
+
+    code, printed, complained = say(f'sample {folder} --prompt "to be" --max-new-tokens 20')
+    assert (code, complained) == (0, "")
+    assert printed.startswith("to be")
+    assert len(printed) == len("to be") + 20 + 1
+
+    code, printed, _ = say(f"evaluate {folder}")
+    assert code == 0
+    again = Card.load(folder / "card.json").metrics["nats_per_character"]
+    assert again == metric
+
+
+def test_bytes_write_any_text(tmp_path, say):
+    path = tmp_path / "chinese.txt"
+    path.write_text("床前明月光\n" * 60, encoding="utf-8")
+    line = SMALL_AR.replace("characters", "bytes")
+    assert say(f"{line} --text {path} --folder {tmp_path / 'run'}")[0] == 0
+    assert "nats_per_byte" in Card.load(tmp_path / "run" / "card.json").metrics
+
+
+@pytest.mark.parametrize(
+    ("content", "flags", "told"),
+    [
+        (None, "", "there is no file"),
+        (b"\xff\xfe\x00", "", "is no text in UTF-8 (byte 0 is none of it)"),
+        (b"short", "", "windows of 16 tokens need more"),
+        (b"to be " * 99, "--model.vocab-size 9", "leave --model.vocab-size away"),
+    ],
+)
+def test_a_text_that_will_not_do_is_told(content, flags, told, tmp_path, say):
+    path = tmp_path / "text.txt"
+    if content is not None:
+        path.write_bytes(content)
+    code, _, complained = say(f"{SMALL_AR} {flags} --text {path} --folder {tmp_path / 'run'}")
+    assert code in (1, 2)
+    assert told in complained
+    assert not (tmp_path / "run").exists()
+
+
+def test_every_setting_of_a_recipe_is_a_flag(say):
+    for line, parts in (
+        ("train gan mnist-conv", train_gan.defaults_of("mnist-conv")),
+        ("train ar characters", train_ar.defaults_of("characters")),
+    ):
+        _, printed, _ = say(f"{line} --help")
+        for prefix, part in vars(parts).items():
+            for name in getattr(part, "__dataclass_fields__", {}):
+                begin = "" if prefix in ("training", "run_options") else f"{prefix}."
+                assert f"--{begin}{name.replace('_', '-')} " in printed
+
+
+def test_the_numbers_go_where_they_are_asked_for(digits, tmp_path, say):
+    pytest.importorskip("tensorboard")
+    line = SMALL_GAN.replace("--track csv", "--track tensorboard")
+    assert say(f"{line} --folder {tmp_path}")[0] == 0
+    assert list((tmp_path / "tensorboard").glob("events.out.tfevents.*"))
+    assert not (tmp_path / "log.csv").exists()
+
+
+def test_a_gpu_that_is_not_there_is_told_before_anything_is_written(digits, tmp_path, say):
+    line = SMALL_GAN.replace("--device cpu", "--device cuda:7")
+    code, _, complained = say(f"{line} --folder {tmp_path / 'run'}")
+    if not torch.cuda.is_available():
+        assert code == 1
+        assert "torch sees no device" in complained
+        assert not (tmp_path / "run").exists()
