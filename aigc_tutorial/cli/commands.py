@@ -1,6 +1,7 @@
 """The table of commands. Their modules are imported when they are called, and torch with them."""
 
 import importlib
+import importlib.util
 import textwrap
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
@@ -43,6 +44,7 @@ def parse(arguments: Sequence[str]) -> Command:
     Raises:
         HelpShown: if help was asked for, and was printed.
         UsageError: if there is no such command, or it has no such flag, or a value does not fit.
+        MissingDependencyError: if the library is not installed that reads the flags.
     """
     name, *others = [*arguments] or ["--help"]
     if name in ("-h", "--help", "help"):
@@ -60,6 +62,10 @@ def parse(arguments: Sequence[str]) -> Command:
             f"there is no command {name!r}{closest(name, COMMANDS)}; {PROGRAM} has "
             f"{', '.join(COMMANDS)}"
         )
+    if importlib.util.find_spec("tyro") is None:
+        from aigc_tutorial.environment import require  # torch with it, which `--help` needs not
+
+        require("tyro", extra="cli")
     command: Command = importlib.import_module(f"aigc_tutorial.cli.{name}").parse(others)
     return command
 

@@ -126,6 +126,15 @@ def test_what_could_not_be_done_is_told_in_a_line(error, code, told, monkeypatch
     assert "Traceback" not in complained
 
 
+def test_a_missing_parser_is_told_with_the_command_that_installs_it(monkeypatch, say):
+    monkeypatch.setitem(sys.modules, "tyro", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    code, _, complained = say("zoo show mnist-conv-gan")
+    assert code == 1
+    assert "tyro is needed here and is not installed. Install it with:" in complained
+    assert "aigc_tutorial[cli]" in complained
+
+
 def test_debug_shows_the_traceback_too(monkeypatch, say):
     monkeypatch.setattr(running, "parse", lambda words: Failing(ValueError(f"got {words}")))
     _, _, complained = say("train --debug gan")

@@ -184,7 +184,7 @@ class TestErrors:
     def test_missing_files(self, tmp_path):
         with pytest.raises(FileNotFoundError, match=r"config\.json"):
             zoo.load(NAME, folder=tmp_path)
-        with pytest.raises(FileNotFoundError, match=r"card\.json.*zoo\.training mnist-classifier"):
+        with pytest.raises(FileNotFoundError, match=r"card\.json.*zoo train mnist-classifier"):
             zoo.card(NAME, folder=tmp_path)
         with pytest.raises(FileNotFoundError, match=r"reference\.safetensors"):
             zoo.extra_tensors(NAME, "reference", folder=tmp_path)
