@@ -94,19 +94,21 @@ def find_model(where: str, *, device: str | None = None) -> Found:
     return Found(model, card, tokenizer, folder)
 
 
-def begin_run(folder: Path, settings: Mapping[str, Any]) -> None:
+def begin_run(folder: Path, settings: Mapping[str, Any], *, made: Path | None = None) -> None:
     """Write down what is asked for, or find that the folder holds the same run.
 
     Args:
         folder: of the run.
         settings: all that decides it, as built-in types.
+        made: what the run will have made that must not be mixed with another's; by default its
+            checkpoint.
 
     Raises:
         ValueError: if the folder holds another run's checkpoint, or a model that no run wrote.
     """
     path = expand(folder) / RUN_NAME
     wanted = json.loads(json.dumps(settings))
-    if path.is_file() and checkpoint_path(folder).is_file():
+    if path.is_file() and (made or checkpoint_path(folder)).is_file():
         saved = read_json(path)
         for name in dict.fromkeys([*wanted, *saved]):
             before, now = (side.get(name, "not set") for side in (saved, wanted))

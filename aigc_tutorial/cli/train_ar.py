@@ -72,8 +72,8 @@ class TrainAR:
 
     def run(self) -> None:
         """Train, and write weights, tokenizer and card."""
-        options, text = self.run_options, self._read()
-        tokenizer = self._tokenizer(text)
+        options = self.run_options
+        text, tokenizer, train, held_out = split_tokens(self.text, self.recipe)
         recipe = self._recipe(tokenizer)
         settings = settings_of_run(
             options,
@@ -81,9 +81,6 @@ class TrainAR:
             text=text.source.location,
             model=recipe.model_config,
             training=self.training,
-        )
-        train, held_out = (
-            tokenizer.encode(text.split(part).text) for part in ("train", "validation")
         )
         context = recipe.model_config.context
         if len(held_out) < 2 or len(train) <= (self.training.context or context):
@@ -147,14 +144,6 @@ class TrainAR:
         flags = flags_of(self, defaults_of(self.recipe), unnamed=UNNAMED, required=REQUIRED)
         return shlex.join([PROGRAM, "train", "ar", self.recipe, *flags])
 
-    def _read(self) -> TextDataset:
-        return tiny_shakespeare("all") if self.text is None else read_text(self.text)
-
-    def _tokenizer(self, text: TextDataset) -> Tokenizer:
-        return (
-            ByteTokenizer() if self.recipe == "bytes" else CharacterTokenizer.from_text(text.text)
-        )
-
     def _recipe(self, tokenizer: Tokenizer) -> Recipe:
         base, _ = RECIPES[self.recipe]
         asked, usual = self.model.vocab_size, base.model_config.vocab_size
@@ -165,6 +154,23 @@ class TrainAR:
             )
         model = dataclasses.replace(self.model, vocab_size=tokenizer.vocab_size)
         return dataclasses.replace(base, model_config=model, training=self.training)
+
+
+def split_tokens(
+    path: Path | None, recipe: str
+) -> tuple[TextDataset, Tokenizer, Int64[Tensor, " N"], Int64[Tensor, " M"]]:
+    """A text, its tokenizer, and the tokens of its first nine tenths and of the last one.
+
+    Args:
+        path: of the text; None for tiny Shakespeare.
+        recipe: name of the recipe, which decides what a token is.
+    """
+    text = tiny_shakespeare("all") if path is None else read_text(path)
+    tokenizer: Tokenizer = (
+        ByteTokenizer() if recipe == "bytes" else CharacterTokenizer.from_text(text.text)
+    )
+    train, held_out = (tokenizer.encode(text.split(part).text) for part in ("train", "validation"))
+    return text, tokenizer, train, held_out
 
 
 def held_out_loss(

@@ -10,7 +10,7 @@ from aigc_tutorial.environment import require
 from aigc_tutorial.files import writable_folder
 from aigc_tutorial.training.tracking import move_aside
 
-# All that the library would write to the home folder, put into the run's own.
+# What the library would write to the home folder is put into the run's own.
 _FOLDERS = (
     "WANDB_ARTIFACT_DIR",
     "WANDB_CACHE_DIR",
@@ -18,6 +18,8 @@ _FOLDERS = (
     "WANDB_DATA_DIR",
     "WANDB_DIR",
 )
+# Without these it sends, also for an offline run, how it is used itself and which errors it meets.
+_SILENCE = {"WANDB_MODE": "offline", "WANDB_ERROR_REPORTING": "false"}
 
 
 class WandbTracker:
@@ -116,12 +118,18 @@ class WandbTracker:
 
 @contextmanager
 def _kept_in(folder: Path) -> Iterator[None]:
-    """Keep in ``folder`` what the library writes, but where its own variables say another place."""
-    asked = {name: os.environ.get(name) for name in _FOLDERS}
-    os.environ.update({name: str(folder) for name, value in asked.items() if value is None})
+    """Keep in ``folder`` what the library writes, but where its own variables say another place.
+
+    Nothing is sent meanwhile, whatever they say.
+    """
+    wanted = {name: os.environ.get(name, str(folder)) for name in _FOLDERS} | _SILENCE
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
     try:
         yield
     finally:
-        for name, value in asked.items():
+        for name, value in before.items():
             if value is None:
-                del os.environ[name]
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
