@@ -39,6 +39,7 @@ def create_app(
 
     Args:
         models: what is served, by name; :func:`aigc_tutorial.deploy.service.from_zoo` loads some.
+            They are put into evaluation mode, and belong to the service from now on.
         limits: how much a client may ask for.
         api_key: what a client must know; None for nothing.
         hosts: the names under which the service answers; empty for all.
