@@ -120,10 +120,15 @@ def main() -> None:
     """Measure, and record the result unless told not to."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--tokens", type=int, default=64, help="new tokens of a request")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32, 64])
     parser.add_argument("--no-record", action="store_true", help="print the result alone")
     options = parser.parse_args()
-    config = BenchConfig(seconds=options.seconds, concurrency=tuple(options.clients))
+    config = BenchConfig(
+        seconds=options.seconds,
+        max_tokens=options.tokens,
+        concurrency=tuple(options.clients),
+    )
     reports = measure(config)
     result = {
         "command": " ".join(["python benchmarks/service.py", *sys.argv[1:]]),

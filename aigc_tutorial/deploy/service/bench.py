@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PERCENTS = (50, 95, 99)
-REQUESTS_OF_A_CLIENT = 5
+REQUESTS_OF_A_CLIENT = 3
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class BenchConfig(Config):
         prompt: What every request goes on from.
         max_tokens: New tokens of a request.
         concurrency: How many clients ask at a time, one measurement after the other.
-        seconds: Duration of each measurement, or longer: until each client has been served five
+        seconds: Duration of each measurement, or longer: until each client has been served three
             times in the mean, since Little's law is one of the long run.
         warm_up_seconds: How long the same goes on before it, unmeasured.
         seed: Of the first request; each further one has the next number.

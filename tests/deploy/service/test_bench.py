@@ -38,7 +38,7 @@ def test_a_service_is_measured_and_little_s_law_holds(url, tmp_path):
         assert level.n_tokens == pytest.approx(12 * level.n_requests, abs=12 * level.concurrency)
         assert level.n_refused == 0
         assert 0 < level.first_token[0] <= level.whole[0] <= level.whole[2]
-        assert level.n_requests >= 5 * level.concurrency
+        assert level.n_requests >= 3 * level.concurrency
         assert level.little == pytest.approx(1, abs=0.35)
     saved = json.loads((tmp_path / "results" / "service.json").read_text())
     assert saved["levels"][1]["n_requests"] == four.n_requests
