@@ -14,11 +14,13 @@ ACTIONS = {
     "list": "every model in a line; what `zoo` alone does",
     "show": "a model's card: data, command, machine, and each number with its protocol",
     "train": "train a model again, as its card says",
+    "push": "upload a model, or a run of yours, to the Hugging Face Hub",
 }
 EXAMPLES = (
     "aigc-tutorial zoo",
     "aigc-tutorial zoo show mnist-conv-gan",
     "aigc-tutorial zoo train mnist-conv-gan --seed 0",
+    "aigc-tutorial zoo push runs/gan user/digits",
 )
 
 
@@ -93,12 +95,45 @@ class Train:
             print(f"Wrote {entry}")
 
 
+@dataclass(frozen=True)
+class Push:
+    """Upload a model to the Hugging Face Hub, with a page made from its card.
+
+    You need an account there and a token: `hf auth login`, or the variable HF_TOKEN. Anybody who
+    may see the repository loads the model by its name, from_pretrained("user/model").
+
+    Attributes:
+        model: a name of the zoo, or the folder of a run of yours.
+        repository: user/model; it is made if there is none.
+        public: a repository that is made is seen by everybody.
+    """
+
+    model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
+    repository: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="USER/MODEL")]
+    public: bool = False
+
+    def run(self) -> None:
+        """Upload, and print where."""
+        from aigc_tutorial import zoo
+        from aigc_tutorial.cli.runs import find_model
+
+        found = find_model(self.model)
+        address = zoo.push_to_hub(
+            found.model,
+            self.repository,
+            found.card,
+            tokenizer=found.tokenizer,
+            private=not self.public,
+        )
+        print(address)
+
+
 def parse(arguments: Sequence[str]) -> Command:
     """Understand what follows ``zoo``."""
     action, others = choose(
         arguments, ACTIONS, command="zoo", what="action", examples=EXAMPLES, default="list"
     )
-    kinds: dict[str, type[Command]] = {"list": List, "show": Show, "train": Train}
+    kinds: dict[str, type[Command]] = {"list": List, "show": Show, "train": Train, "push": Push}
     examples = [line for line in EXAMPLES if f" {action}" in line] or EXAMPLES[:1]
     return parse_as(kinds[action], others, command=f"zoo {action}", examples=examples)
 

@@ -27,6 +27,7 @@ from aigc_tutorial.zoo.entries import (
     save_entry,
     tokenizer,
 )
+from aigc_tutorial.zoo.hub import model_card, push_to_hub
 
 __all__ = [
     "Card",
@@ -36,7 +37,9 @@ __all__ = [
     "digit_reference",
     "extra_tensors",
     "load",
+    "model_card",
     "names",
+    "push_to_hub",
     "rounded",
     "save_entry",
     "tokenizer",

@@ -1,5 +1,7 @@
 """Export, service and measurement from the command line."""
 
+from typing import Any
+
 import pytest
 
 from aigc_tutorial import cli, deploy, zoo
@@ -27,7 +29,7 @@ def test_a_strangers_file_is_not_replaced(tmp_path, say):
 
 
 def test_the_flags_of_serve_are_the_service_s_settings(monkeypatch, say):
-    asked = []
+    asked: list[service.ServiceConfig] = []
     monkeypatch.setattr(service, "serve", asked.append)
     line = "serve --models mnist-conv-gan --port 0 --limits.max-tokens 9 --drain-seconds 2"
     assert say(line) == (0, "", "")
@@ -71,4 +73,5 @@ def test_a_service_that_is_not_there_is_told(say):
 def test_what_was_measured_is_printed(monkeypatch, say):
     monkeypatch.setattr(service, "bench", lambda config: f"{config.concurrency} clients")
     assert say("bench --concurrency 1 8")[1] == "(1, 8) clients\n"
-    assert cli.parse(["bench"]).config == service.BenchConfig()
+    command: Any = cli.parse(["bench"])
+    assert command.config == service.BenchConfig()

@@ -1,6 +1,7 @@
 """Searching for settings from the command line."""
 
 import shlex
+from typing import Any
 
 import pytest
 
@@ -40,7 +41,7 @@ def test_a_search_ends_in_the_command_that_trains_with_what_it_found(text, tmp_p
     trials = [row for row in printed.splitlines() if "model_config.width=" in row]
     assert len(trials) == 3
     command = printed.splitlines()[-1]
-    found = cli.parse(shlex.split(command)[1:])
+    found: Any = cli.parse(shlex.split(command)[1:])
     assert found.model.width in (16, 32)
     assert 0.003 <= found.training.learning_rate_matrices <= 0.05
     assert found.text == text

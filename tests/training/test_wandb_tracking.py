@@ -1,11 +1,13 @@
 """An offline run of Weights & Biases holds what was logged, and stays where it was put."""
 
+import importlib
 import json
 import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,7 +42,7 @@ resumed.close()
 
 def records(path):
     """What a run's file holds: LevelDB's log format, whose records are protocol buffers."""
-    from wandb.proto import wandb_internal_pb2
+    messages: Any = importlib.import_module("wandb.proto.wandb_internal_pb2")
 
     content, place, parts = path.read_bytes(), _HEAD, []
     while place + _HEAD <= len(content):
@@ -53,7 +55,7 @@ def records(path):
         parts.append(content[place + _HEAD : place + _HEAD + size])
         place += _HEAD + size
         if kind in (1, 4):
-            record = wandb_internal_pb2.Record()
+            record = messages.Record()
             record.ParseFromString(b"".join(parts))
             yield record
             parts = []

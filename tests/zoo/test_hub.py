@@ -1,0 +1,91 @@
+"""Models on the Hugging Face Hub: pushed, shown and loaded, on a stand-in of it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from aigc_tutorial import zoo
+from aigc_tutorial.nn import count_parameters
+from tests.zoo.stand_in_hub import TOKEN, stand_in_hub
+
+ROOT = Path(__file__).resolve().parents[2]
+# In a process of its own: the library reads the address when it is imported.
+LOAD = """
+import os, torch
+from aigc_tutorial import cli, zoo
+from aigc_tutorial.gan import MLPGenerator
+code = cli.main(["zoo", "push", "mnist-mlp-gan", "user/digits"])
+assert code == 0, code
+loaded = MLPGenerator.from_pretrained("user/digits").state_dict()
+for name, tensor in zoo.load("mnist-mlp-gan").state_dict().items():
+    assert torch.equal(tensor, loaded[name]), name
+code = cli.main(["zoo", "push", "english-bytes", "user/bytes", "--public"])
+assert code == 0, code
+os.environ["HF_TOKEN"] = "hf_wrong"
+code = cli.main(["zoo", "push", "mnist-mlp-gan", "user/others"])
+assert code == 1, code
+"""
+
+
+def test_what_is_pushed_is_loaded_by_its_name(tmp_path):
+    with stand_in_hub() as hub:
+        own = {
+            "HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path), "HF_TOKEN": TOKEN,
+            "HF_HUB_DISABLE_XET": "1", "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "0",
+            "AIGC_TUTORIAL_OFFLINE": "0",
+        }  # fmt: skip
+        ended = subprocess.run(
+            [sys.executable, "-c", LOAD],
+            env=os.environ | own, capture_output=True, text=True, timeout=200, check=False,
+        )  # fmt: skip
+        assert ended.returncode == 0, ended.stderr + "\n".join(hub.asked)
+        assert f"{hub.address}/user/digits" in ended.stdout
+        assert "Traceback" not in ended.stderr
+        assert "Invalid username or password" in ended.stderr
+        assert "user/others" not in hub.files
+        of_digits, of_bytes = hub.files["user/digits"], hub.files["user/bytes"]
+    common = {"README.md", "card.json", "config.json", "model.safetensors"}
+    assert of_digits.keys() - {".gitattributes"} == common
+    assert of_bytes.keys() - {".gitattributes"} == common | {"tokenizer.json"}
+    assert hub.private == {"user/digits": True, "user/bytes": False}
+    assert hub.messages[0] == f"mnist-mlp-gan: {zoo.card('mnist-mlp-gan').title}"
+    card = zoo.card("mnist-mlp-gan")
+    assert of_digits["card.json"].decode() == card.to_json()
+    assert of_digits["README.md"].decode() == zoo.model_card(card, "user/digits")
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_the_page_says_what_the_card_says(name):
+    from huggingface_hub import ModelCard
+
+    card = zoo.card(name)
+    page: Any = ModelCard(zoo.model_card(card, "user/model"))
+    assert page.data.license == "mit"
+    assert page.data.model_name == name
+    by_name = {result.metric_type: result for result in page.data.eval_results}
+    assert by_name.keys() == card.metrics.keys()
+    for metric_name, metric in card.metrics.items():
+        assert by_name[metric_name].metric_value == metric.value
+        assert by_name[metric_name].dataset_name == metric.protocol
+        assert metric.protocol in page.text
+    assert card.notes in page.text
+    assert f"{count_parameters(zoo.load(name)):,} parameters" in page.text
+    lines = page.text.split("```")[1].removeprefix("python\n")
+    imported: dict[str, object] = {}
+    exec(lines.splitlines()[0], imported)  # what the page tells a reader to import is there
+    assert card.model in imported
+
+
+def test_the_card_and_the_tokenizer_must_be_the_models():
+    generator = zoo.load("mnist-mlp-gan")
+    with pytest.raises(ValueError, match="the card is of a ConvGenerator, and the model a MLPGen"):
+        zoo.push_to_hub(generator, "user/digits", zoo.card("mnist-conv-gan"))
+    model = zoo.load("english-bytes")
+    with pytest.raises(ValueError, match="is pushed with its tokenizer"):
+        zoo.push_to_hub(model, "user/bytes", zoo.card("english-bytes"))
+    assert torch.is_grad_enabled()
