@@ -87,7 +87,8 @@ def as_markdown(result: dict[str, Any]) -> str:
         "",
         f"`{config['model']}`, {config['max_tokens']} new tokens a request at temperature 1, each "
         "client asking again at once. Times as 50 / 95 / 99 %. L / λW is Little's law: what the "
-        "service counts inside, over the rate of requests times their mean time.",
+        "service counts inside, over the rate of requests times their mean time; the way there and "
+        "back is in that time and not inside.",
         "",
     ]
     for name, report in reports.items():
