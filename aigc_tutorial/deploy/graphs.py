@@ -4,6 +4,8 @@ A generator, a classifier and a PixelCNN are one graph, ``model``. A model of te
 reads whole sequences, and ``step`` one token after others that were read before. What is known of
 those is the *cache*: keys and values of every layer, time first, so that a further token is written
 behind the others and the memory of T tokens is the beginning of the memory of T + 1.
+Where the model shifts tokens, their embeddings are kept likewise; a step takes the ``recent`` ones,
+as many as the shift reaches back, with zeros before the first token.
 """
 
 from collections.abc import Callable
@@ -125,7 +127,7 @@ def _text(model: Any) -> tuple[Graph, ...]:
     config = model.config
     n_shift = getattr(config, "token_shift", 0)
     layers = (config.n_layers, 2, "batch", config.n_heads, config.width // config.n_heads)
-    recent = (Port("recent", "float32", ("batch", n_shift, config.width)),) * bool(n_shift)
+    recent = (Port("recent", "float32", (n_shift, "batch", config.width)),) * bool(n_shift)
     last = config.vocab_size - 1
     # A size with one possible value is none that may differ.
     time = "time" if config.context > 1 else 1
@@ -138,7 +140,7 @@ def _text(model: Any) -> tuple[Graph, ...]:
         (
             Port("logits", "float32", ("batch", time, config.vocab_size)),
             Port("cache", "float32", (time, *layers)),
-            *recent,
+            *(Port("embeddings", "float32", (time, "batch", config.width)) for _ in recent),
         ),
         _batch() | ({"time": (1, config.context)} if config.context > 1 else {}),
     )
@@ -155,7 +157,7 @@ def _text(model: Any) -> tuple[Graph, ...]:
         (
             Port("logits", "float32", ("batch", config.vocab_size)),
             Port("new", "float32", (1, *layers)),
-            *(Port("recent_after", port.dtype, port.shape) for port in recent),
+            *(Port("new_embedding", "float32", (1, "batch", config.width)) for _ in recent),
         ),
         _batch() | ({"past": (1, config.context - 1)} if config.context > 2 else {}),
     )
@@ -187,7 +189,7 @@ class _Reading(nn.Module):
         self.model = model
 
     def forward(self, tokens: Int64[Tensor, "B T"]) -> tuple[Tensor, ...]:
-        """Logits (B, T, V), the cache (T, L, 2, B, N, d), the last embeddings (B, S, D) if any."""
+        """Logits (B, T, V), the cache (T, L, 2, B, N, d), embeddings (T, B, D) if shifted."""
         return _read(self.model, tokens, _Collected())
 
 
@@ -202,9 +204,9 @@ class _Step(nn.Module):
         self,
         token: Int64[Tensor, " B"],
         cache: Float[Tensor, "P L 2 B N d"],
-        recent: Float[Tensor, "B S D"] | None = None,
+        recent: Float[Tensor, "S B D"] | None = None,
     ) -> tuple[Tensor, ...]:
-        """Logits (B, V), what to write behind the cache, and the last embeddings if any."""
+        """Logits (B, V), and what to write behind the cache and the embeddings."""
         logits, *others = _read(self.model, token[:, None], _Collected(cache), recent)
         return (logits[:, 0], *others)
 
@@ -242,7 +244,7 @@ class _Collected(KeyValueCache):
 def _read(
     model: Transformer | GPT2, tokens: Tensor, cache: _Collected, recent: Tensor | None = None
 ) -> tuple[Tensor, ...]:
-    """Logits after tokens (B, K), the new part of the cache, and the last embeddings if any.
+    """Logits after tokens (B, K), their part of the cache, and their embeddings if shifted.
 
     This is ``advance`` of the two models without a memory that is written into; the tests hold both
     equal.
@@ -254,14 +256,13 @@ def _read(
             x = block(x, None, cache, layer)
         return model.logits_of(model.final_norm(x)), cache.new
     x, n_shift = rms_norm(model.embedding(tokens)), model.config.token_shift
+    embeddings = [x.transpose(0, 1)] * bool(n_shift)
     if n_shift:
-        if recent is None:
-            recent = x.new_zeros(x.shape[0], n_shift, x.shape[2])
-        recent = torch.cat([recent, x], dim=1)
-        x = model.token_shift(x, recent)
-        recent = recent[:, recent.shape[1] - n_shift :]
+        batch, _, width = x.shape
+        none = x.new_zeros(batch, n_shift, width)
+        earlier = none if recent is None else recent.transpose(0, 1)
+        x = model.token_shift(x, torch.cat([earlier, x], dim=1))
     rotation = model.rotary(start, stop)
     for layer, block in enumerate(model.blocks):
         x = block(x, None, rotation, cache, layer)
-    logits = model.logits_of(rms_norm(x))
-    return (logits, cache.new) if recent is None else (logits, cache.new, recent)
+    return (model.logits_of(rms_norm(x)), cache.new, *embeddings)

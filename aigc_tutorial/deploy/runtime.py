@@ -15,6 +15,8 @@ from aigc_tutorial.files import expand
 from aigc_tutorial.integers import as_int64
 from aigc_tutorial.tokenizers import Tokenizer, load_tokenizer
 
+_NUMPY_TYPES = {torch.float32: np.float32, torch.int64: np.int64}
+
 
 class OnnxRunner:
     """Computes a graph by onnxruntime, on the processor, with as many threads as torch has.
@@ -37,6 +39,17 @@ class OnnxRunner:
         arrays = {name: tensor.numpy() for name, tensor in inputs.items()}
         return [torch.from_numpy(array) for array in self.session.run(None, arrays)]
 
+    def run_into(self, inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor]) -> None:
+        """Write all outputs into contiguous memory of theirs; nothing is copied on the way."""
+        binding = self.session.io_binding()
+        for name, tensor in inputs.items():
+            kind = _NUMPY_TYPES[tensor.dtype]
+            binding.bind_input(name, "cpu", 0, kind, tuple(tensor.shape), tensor.data_ptr())
+        for name, tensor in outputs.items():
+            kind = _NUMPY_TYPES[tensor.dtype]
+            binding.bind_output(name, "cpu", 0, kind, tuple(tensor.shape), tensor.data_ptr())
+        self.session.run_with_iobinding(binding)
+
 
 class TorchRunner:
     """Computes a graph by torch, as :func:`torch.export.load` reads it."""
@@ -49,6 +62,11 @@ class TorchRunner:
         """The outputs in the graph's order, of inputs by name."""
         outputs = self._module(*inputs.values())
         return [outputs] if isinstance(outputs, Tensor) else list(outputs)
+
+    def run_into(self, inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor]) -> None:
+        """Copy all outputs, given in the graph's order, into memory of theirs."""
+        for memory, found in zip(outputs.values(), self.run(inputs), strict=True):
+            memory.copy_(found)
 
 
 class Exported:
@@ -108,6 +126,18 @@ class Exported:
         card = self.manifest.graphs[graph]
         outputs = self._runners[graph].run(checked_inputs(card, inputs, named))
         return {port.name: tensor for port, tensor in zip(card.outputs, outputs, strict=True)}
+
+    def run_into(
+        self, graph: str, inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor]
+    ) -> None:
+        """Write a graph's outputs into given memory, and look at nothing: for loops.
+
+        Args:
+            graph: name of the graph.
+            inputs: contiguous tensors by name, in the order of the manifest.
+            outputs: contiguous tensors to write into, likewise.
+        """
+        self._runners[graph].run_into(inputs, outputs)
 
     def __repr__(self) -> str:
         """The call: ``Exported ConvGenerator(z: float32 (batch, 64)) -> images …``."""

@@ -82,13 +82,14 @@ def test_token_by_token_to_the_edge_of_the_context_is_the_whole_at_once(exported
     tokens = random_tokens(model, batch=3, time=model.context)
     with torch.no_grad():
         expected = model(tokens)
-    state = reader.run("model", tokens[:, :2])
+    state, n_shift = reader.run("model", tokens[:, :2]), model.config.token_shift
+    cache = state["cache"]
+    embeddings = torch.cat([torch.zeros(n_shift, 3, model.config.width), state["embeddings"]])
     for time in range(2, model.context):
-        recent = [state["recent_after" if time > 2 else "recent"]]
-        after = reader.run("step", tokens[:, time], state["cache"], *recent)
+        after = reader.run("step", tokens[:, time], cache, embeddings[-n_shift:])
         assert relative_difference(after["logits"], expected[:, time]) <= TOLERANCE
-        after["cache"] = torch.cat([state["cache"], after["new"]])
-        state = after
+        cache = torch.cat([cache, after["new"]])
+        embeddings = torch.cat([embeddings, after["new_embedding"]])
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,8 @@ def test_other_architectures_of_text_go_on_from_their_cache(tmp_path, model):
     with torch.no_grad():
         expected = model(tokens)
     state = reader.run("model", tokens[:, :5])
-    recent = [state["recent"]] if "recent" in state else []
+    n_shift = getattr(model.config, "token_shift", 0)
+    recent = [state["embeddings"][-n_shift:]] if n_shift else []
     found = reader.run("step", tokens[:, 5], state["cache"], *recent)
     assert relative_difference(found["logits"], expected[:, 5]) <= TOLERANCE
 
@@ -123,7 +125,7 @@ def test_a_context_of_two_tokens_has_one_step(tmp_path):
     with torch.no_grad():
         expected = model(torch.tensor([[3, 5]]))
     state = reader.run("model", [[3]])
-    found = reader.run("step", [5], state["cache"], state["recent"])
+    found = reader.run("step", [5], state["cache"], state["embeddings"])
     assert relative_difference(found["logits"], expected[:, 1]) <= TOLERANCE
 
 
@@ -246,7 +248,7 @@ def test_an_example_has_the_sizes_and_the_range_that_the_ports_say(rng):
     assert token.shape == (4,)
     assert 0 <= int(token.min()) <= int(token.max()) < 7
     assert cache.shape == (3, 2, 2, 4, 2, 4)
-    assert recent.shape == (4, 1, 8)
+    assert recent.shape == (1, 4, 8)
 
 
 def test_relative_difference_is_a_share_of_one_and_the_value():

@@ -70,7 +70,7 @@ def test_tokens_outside_the_vocabulary_or_past_the_context_are_told(reader):
         reader(torch.zeros(1, 129, dtype=torch.int64))
     state = reader.run("model", torch.zeros(1, 128, dtype=torch.int64))
     with pytest.raises(ValueError, match=r"1 to 127 along axis 0 \(past\), got 128"):
-        reader.run("step", [0], state["cache"], state["recent"])
+        reader.run("step", [0], state["cache"], state["embeddings"][-3:])
 
 
 @pytest.mark.skipif(not is_possible(), reason="needs a second device")
