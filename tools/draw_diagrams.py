@@ -3,13 +3,16 @@
 The book shows these drawings, so that a page loads no Mermaid and waits for none. A drawing is
 named by a hash of its diagram (see ``aigc_book.mermaid``): a diagram that was changed has none, and
 the book's build says so. Each is drawn twice, for a wide page and for a phone, where it goes down
-and not to the right if that is narrower. Colours are left to the book's style sheet. A drawing that
-no diagram needs any more is removed.
+and not to the right if that is narrower, and its words are broken into as many lines as it needs to
+fit. A diagram that is too wide for that says in a comment what a phone shows, one part below the
+other: ``%% phone: data model | data game``, the keys of the nodes in each. Colours are left to the
+book's style sheet. A drawing that no diagram needs any more is removed.
 """
 
 import json
 import re
 import sys
+import textwrap
 from collections.abc import Iterator
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -30,10 +33,19 @@ Drawing = dict[str, Any]
 # In pixels, as are all lengths here. Verdana is as wide as DejaVu Sans, in which it is drawn here;
 # where a reader has neither, the letters are narrower and the boxes roomy.
 TEXT = 14
-SPACING = {
-    "wide": {"nodeSpacing": 32, "rankSpacing": 40, "wrappingWidth": 200, "padding": 12},
-    "narrow": {"nodeSpacing": 14, "rankSpacing": 32, "wrappingWidth": 116, "padding": 8},
-}
+WIDE = {"nodeSpacing": 32, "rankSpacing": 40, "wrappingWidth": 200, "padding": 12}
+# Tried in this order until a drawing fits; with them, the most letters in a line of a text. Of
+# words that are longer than `wrappingWidth` Mermaid makes two.
+NARROW = [
+    ({"nodeSpacing": 14, "rankSpacing": 32, "wrappingWidth": 116, "padding": 8}, 99),
+    ({"nodeSpacing": 14, "rankSpacing": 32, "wrappingWidth": 116, "padding": 8}, 12),
+    ({"nodeSpacing": 14, "rankSpacing": 20, "wrappingWidth": 116, "padding": 7}, 10),
+]
+# What a phone of 360 pixels leaves to a drawing is 317, in which text of 14 is then 10 high.
+FITS = 317 * TEXT / 10
+BETWEEN_PARTS = 28
+PARTS = re.compile(r"^\s*%% phone: (.*)$", re.MULTILINE)
+QUOTED = re.compile(r'"([^"]*)"')
 DIRECTION = re.compile(r"\b(flowchart|direction) (?:LR|TB|TD)\b")
 # Mermaid lays the diagram out; what it drew is read from the page, in the coordinates of the whole.
 DRAW = """async ([code, spacing, size]) => {
@@ -104,11 +116,60 @@ def turned(code: str, direction: str) -> str:
     return DIRECTION.sub(rf"\1 {direction}", code)
 
 
-def draw(page: "Page", code: str, kind: str) -> Drawing:
-    """Lay a diagram out; for a phone, in the direction in which it is narrowest."""
-    codes = [code] if kind == "wide" else [code, turned(code, "TB"), turned(code, "LR")]
-    drawings: list[Drawing] = [page.evaluate(DRAW, [c, SPACING[kind], TEXT]) for c in codes]
-    return min(drawings, key=lambda drawing: drawing["view"][2])
+def broken(code: str, n_letters: int) -> str:
+    """Return the diagram with its texts in lines of so many letters, where words allow it.
+
+    Titles of frames stay: Mermaid leaves one line of room for them.
+
+    >>> broken('a["real data"] -- "moves" --> b', 5)
+    'a["real<br/>data"] -- "moves" --> b'
+    """
+
+    def lines_of(text: re.Match[str]) -> str:
+        lines = textwrap.wrap(text[1], n_letters, break_long_words=False, break_on_hyphens=False)
+        return f'"{"<br/>".join(lines)}"'
+
+    return "\n".join(
+        line if line.lstrip().startswith("subgraph") else QUOTED.sub(lines_of, line)
+        for line in code.splitlines()
+    )
+
+
+def parts(code: str) -> list[str]:
+    r"""Return the diagrams that a phone shows in the place of one; frames are left out of parts.
+
+    >>> parts('flowchart TB\n  a["x"]\n  b["y"]\n  a -- "z" --> b\n  %% phone: a | b')
+    ['flowchart TB\n  a["x"]', 'flowchart TB\n  b["y"]']
+    """
+    found = PARTS.search(code)
+    if found is None:
+        return [code]
+    first, *others = code.splitlines()
+    lines = [line for line in others if not re.match(r"\s*(?:subgraph\b|end$|%%)", line)]
+    shown = []
+    for part in found[1].split("|"):
+        keys = set(part.split())
+        inside = [line for line in lines if set(re.findall(r"\w+", QUOTED.sub("", line))) <= keys]
+        shown.append("\n".join([first, *inside]))
+    return shown
+
+
+def draw(page: "Page", code: str) -> Drawing:
+    """Lay a diagram out for a wide page."""
+    drawing: Drawing = page.evaluate(DRAW, [code, WIDE, TEXT])
+    return drawing
+
+
+def draw_narrow(page: "Page", code: str) -> Drawing:
+    """Lay a diagram out for a phone, with as few changes as it needs to fit."""
+    tried: list[Drawing] = []
+    for spacing, n_letters in NARROW:
+        for turn in (code, turned(code, "TB"), turned(code, "LR")):
+            tried.append(page.evaluate(DRAW, [broken(turn, n_letters), spacing, TEXT]))
+        best = min(tried, key=lambda drawing: drawing["view"][2])
+        if best["view"][2] <= FITS:
+            return best
+    return best
 
 
 def number(value: float) -> str:
@@ -148,16 +209,9 @@ def diamond(box: dict[str, Any]) -> str:
     return f'<polygon points="{points}"/>'
 
 
-def as_svg(drawing: Drawing, kind: str, name: str) -> str:
-    """Return the drawing as SVG without colours; ``name`` sets its arrow heads apart in a page."""
-    view = " ".join(number(value) for value in drawing["view"])
-    _, _, width, height = (round(value) for value in drawing["view"])
-    lines = [
-        f'<svg class="{kind}" viewBox="{view}" width="{width}" height="{height}" '
-        f'style="--width: {width}px" xmlns="http://www.w3.org/2000/svg" aria-hidden="true">',
-        f'<marker id="{name}-{kind}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" '
-        'markerHeight="7" orient="auto"><path d="M0 0L10 5L0 10z"/></marker>',
-    ]
+def content(drawing: Drawing, head: str) -> list[str]:
+    """Return the drawing's elements; ``head`` is the name of its arrow heads."""
+    lines = []
     for group in drawing["groups"]:
         lines.append(f'<g class="group">{rectangle(group)}{rows(group["texts"])}</g>')
     for edge in drawing["edges"]:
@@ -167,7 +221,7 @@ def as_svg(drawing: Drawing, kind: str, name: str) -> str:
             shift = "" if moved == ["0", "0"] else f' transform="translate({" ".join(moved)})"'
             lines.append(
                 f'<path class="{look}" d="{shortened(edge["d"])}"{shift} '
-                f'marker-end="url(#{name}-{kind})"/>'
+                f'marker-end="url(#{head})"/>'
             )
     for label in drawing["labels"]:
         if label["texts"]:
@@ -175,13 +229,49 @@ def as_svg(drawing: Drawing, kind: str, name: str) -> str:
     for node in drawing["nodes"]:
         shape = diamond(node) if node["diamond"] else rectangle(node, ' rx="4"')
         lines.append(f'<g class="node">{shape}{rows(node["texts"])}</g>')
+    return lines
+
+
+def as_svg(drawings: list[Drawing], kind: str, name: str) -> str:
+    """Return drawings, one below the other, as SVG without colours.
+
+    Args:
+        drawings: one, or the parts of one.
+        kind: the class, ``wide`` or ``narrow``.
+        name: sets its arrow heads apart in a page.
+    """
+    views = [drawing["view"] for drawing in drawings]
+    left, top, _, _ = views[0]
+    width = max(view[2] for view in views)
+    height = sum(view[3] for view in views) + BETWEEN_PARTS * (len(views) - 1)
+    view = " ".join(number(value) for value in (left, top, width, height))
+    head = f"{name}-{kind}"
+    lines = [
+        f'<svg class="{kind}" viewBox="{view}" width="{round(width)}" height="{round(height)}" '
+        f'style="--width: {round(width)}px" xmlns="http://www.w3.org/2000/svg" aria-hidden="true">',
+        f'<marker id="{head}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" '
+        'markerHeight="7" orient="auto"><path d="M0 0L10 5L0 10z"/></marker>',
+    ]
+    below = 0.0
+    for drawing, (x, y, own_width, own_height) in zip(drawings, views, strict=True):
+        elements = content(drawing, head)
+        if len(drawings) > 1:
+            right, down = left - x + (width - own_width) / 2, top - y + below
+            elements = [
+                f'<g transform="translate({number(right)} {number(down)})">',
+                *elements,
+                "</g>",
+            ]
+        lines += elements
+        below += own_height + BETWEEN_PARTS
     return "\n".join([*lines, "</svg>", ""])
 
 
 def drawn(page: "Page", code: str) -> str:
     """Return both drawings of a diagram."""
-    name = drawing_of(code).stem
-    return "".join(as_svg(draw(page, code, kind), kind, f"d{name}") for kind in SPACING)
+    name = f"d{drawing_of(code).stem}"
+    narrow = [draw_narrow(page, part) for part in parts(code)]
+    return as_svg([draw(page, code)], "wide", name) + as_svg(narrow, "narrow", name)
 
 
 def main() -> int:

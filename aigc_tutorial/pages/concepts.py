@@ -59,12 +59,15 @@ class ConceptMap:
         nodes: the text of each node by its key, a word of letters.
         edges: the arrows; no two with the same ends.
         groups: nodes that stand in a common frame, by the frame's title.
+        parts: nodes that a phone, too narrow for the whole, shows in a diagram of their own; a node
+            may stand in several, an arrow stands where both its ends do.
     """
 
     alt: str
     nodes: Mapping[str, str]
     edges: tuple[Edge, ...]
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    parts: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
         """Check that edges have their nodes, and nodes an edge."""
@@ -77,6 +80,9 @@ class ConceptMap:
             raise ValueError(f"nodes without an edge: {', '.join(alone)}")
         if len({edge.ends for edge in self.edges}) < len(self.edges):
             raise ValueError("two edges have the same ends")
+        lost = [e.ends for e in self.edges if not any(set(e.ends) <= set(p) for p in self.parts)]
+        if self.parts and lost:
+            raise ValueError(f"arrows that stand in no part: {', '.join(map(' to '.join, lost))}")
 
     def mermaid(self) -> str:
         """The diagram in Mermaid's language, every text in quotes."""
@@ -91,6 +97,8 @@ class ConceptMap:
         for edge in self.edges:
             tail, head = arrows[edge.kind]
             lines.append(f"  {edge.source} {tail} {quote(edge.says)} {head} {edge.target}")
+        if self.parts:  # a comment to Mermaid, read by `make diagrams`
+            lines.append(f"  %% phone: {' | '.join(map(' '.join, self.parts))}")
         return "\n".join(lines)
 
     def show(self) -> None:
@@ -200,6 +208,10 @@ CONCEPTS = ConceptMap(
         "samples": "new samples",
     },
     groups={"generative adversarial network (GAN)": ("generator", "discriminator")},
+    parts=(
+        ("data", "targets", "pretraining", "attention", "ar", "optimizer", "samples"),
+        ("data", "optimizer", "generator", "discriminator", "samples"),
+    ),
     edges=(
         Edge("data", "targets", "a target cut from it", "data.synthetic.pretext.quarter_turns",
              "02_1_concepts"),

@@ -55,6 +55,27 @@ def test_the_committed_drawing_is_what_mermaid_lays_out(page: Page, code: str) -
     assert without_lengths(drawn) == without_lengths(draw_diagrams.drawn(page, code))
 
 
+@pytest.mark.parametrize("code", sorted(set(draw_diagrams.diagrams())))
+def test_no_drawing_is_wider_than_the_narrowest_phone(code: str) -> None:
+    """At 360 pixels too, with letters of 10."""
+    drawings = mermaid.drawing_of(code).read_text(encoding="utf-8")
+    (width,) = re.findall(r'class="narrow" viewBox="\S+ \S+ (\S+) ', drawings)
+    assert float(width) <= draw_diagrams.FITS
+
+
+@pytest.mark.parametrize("code", sorted(set(draw_diagrams.diagrams())))
+def test_on_a_phone_a_diagram_says_the_same_and_breaks_no_word(code: str) -> None:
+    """Names of variables are broken, which are longer than any word."""
+    wide, narrow = (
+        re.findall(r"<text[^>]*>([^<]*)<", svg)
+        for svg in mermaid.drawing_of(code).read_text(encoding="utf-8").split("<svg ")[1:]
+    )
+    framed = re.findall(r'subgraph \w+ ?\["(.*)"\]', code) if "%% phone" in code else []
+    titles = {word for title in framed for word in title.split()}
+    words, seen = (set(" ".join(texts).split()) for texts in (wide, narrow))
+    assert {word for word in words - titles if len(word) <= 16} <= seen
+
+
 WITH_DIAGRAMS = [
     name
     for name in chromium.book_pages()
@@ -96,7 +117,8 @@ def test_diagrams_fit_and_can_be_read_in_both_schemes(visit: chromium.Visit) -> 
 
 @pytest.mark.parametrize("phone_visit", WITH_DIAGRAMS, indirect=True)
 def test_diagrams_can_be_read_on_a_phone_in_both_schemes(phone_visit: chromium.Visit) -> None:
-    check_that_diagrams_can_be_read(phone_visit.page)
+    shares = check_that_diagrams_can_be_read(phone_visit.page)
+    assert all(share <= 1.001 for share in shares), shares
 
 
 def test_a_diagram_needs_no_script(browser: Browser) -> None:
