@@ -13,6 +13,7 @@ import torch
 
 from aigc_tutorial.config import from_dict
 from aigc_tutorial.files import read_json
+from aigc_tutorial.zoo.words import in_words
 
 # Named here, since in the body of `Machine` the name torch is a field.
 Device = str | torch.device
@@ -177,7 +178,7 @@ class Card:
             ("machine", str(self.machine)),
             ("command", f"`{self.command}`"),
             *(
-                (name.replace("_", " "), f"{metric.value:.5g} ({metric.n_samples:,} samples)")
+                (in_words(name), f"{metric.value:.5g} ({metric.n_samples:,} samples)")
                 for name, metric in self.metrics.items()
             ),
             ("licence", self.licence),

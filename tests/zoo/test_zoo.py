@@ -23,6 +23,7 @@ from aigc_tutorial.nn import count_parameters
 from aigc_tutorial.zoo.card import Card
 from aigc_tutorial.zoo.entries import MODELS, SUMS_NAME, WEIGHTS_FOLDER, sums, verify
 from aigc_tutorial.zoo.training.trainers import TRAINERS
+from aigc_tutorial.zoo.words import WORDS, in_words
 
 NAME = "mnist-classifier"
 
@@ -49,6 +50,8 @@ def test_every_entry_loads_and_agrees_with_its_card(name):
     assert card.n_parameters == count_parameters(model)
     assert card.metrics
     assert f"aigc-tutorial zoo train {name} " in card.command
+    assert card.metrics.keys() <= WORDS.keys()
+    assert len({in_words(metric) for metric in card.metrics}) == len(card.metrics)
     assert name in TRAINERS
 
 
