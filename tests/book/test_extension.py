@@ -3,12 +3,25 @@
 import hashlib
 import io
 import json
+import re
 import tarfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import draw_diagrams
 import pytest
-from aigc_book import budget, docstrings, equations, errata, execution_cache, javascript, mermaid
+from aigc_book import (
+    budget,
+    docstrings,
+    equations,
+    errata,
+    execution_cache,
+    javascript,
+    mermaid,
+    rebuilds,
+)
+from sphinx.application import Sphinx
+from sphinx.config import Config
 from sphinx.ext.napoleon.docstring import GoogleDocstring
 
 MATHJAX = javascript.LIBRARIES[0]
@@ -42,6 +55,76 @@ def test_hash_changes_with_package_and_pins_alone(tmp_path: Path) -> None:
     assert with_pins != before
     (root / "aigc_tutorial" / "a.py").rename(root / "aigc_tutorial" / "b.py")
     assert execution_cache.package_hash(root) not in {before, with_pins}
+
+
+@pytest.fixture
+def around(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A book's folder with a style sheet and a part of the extension."""
+    monkeypatch.setattr(rebuilds, "BOOK", tmp_path)
+    for name in ("_static/book.css", "_templates/layout.html", "_ext/aigc_book/part.py"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True)
+        path.write_text("as it was")
+    return tmp_path
+
+
+def digests() -> tuple[str, str]:
+    config = Config()
+    config.add("aigc_around", "", "html", str)
+    config.add("aigc_extension", "", "env", str)
+    rebuilds.note_digests(SimpleNamespace(), config)  # type: ignore[arg-type]
+    return config.aigc_around, config.aigc_extension
+
+
+@pytest.mark.parametrize("name", ["_static/book.css", "_templates/layout.html", "_static/new.js"])
+def test_what_stands_around_a_page_changes_one_setting(around: Path, name: str) -> None:
+    before = digests()
+    assert digests() == before
+    (around / name).write_text("new")
+    after = digests()
+    assert after[0] != before[0]
+    assert after[1] == before[1]
+
+
+def test_the_extension_changes_the_other_and_its_cache_none(around: Path) -> None:
+    before = digests()
+    (around / "_ext" / "__pycache__").mkdir()
+    (around / "_ext" / "__pycache__" / "part.pyc").write_bytes(b"x")
+    assert digests() == before
+    (around / "_ext" / "aigc_book" / "part.py").write_text("new")
+    assert digests()[0] == before[0]
+    assert digests()[1] != before[1]
+
+
+def test_a_second_build_after_a_change_of_a_style_sheet_writes_the_pages_again(
+    tmp_path: Path, around: Path
+) -> None:
+    """Sphinx itself, on a book of one page; Jupyter Book asks it in the same way."""
+    source, static = tmp_path / "source", around / "_static"
+    source.mkdir()
+    (source / "index.rst").write_text("Title\n=====\n")
+
+    def build() -> tuple[str, str]:
+        app = Sphinx(
+            source, None, tmp_path / "out", tmp_path / "trees", "html",
+            confoverrides={
+                "extensions": ["aigc_book.rebuilds"],
+                "html_static_path": [str(static)],
+                "html_css_files": ["book.css"],
+            },
+            status=None,
+        )  # fmt: skip
+        app.build()
+        page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+        (link,) = re.findall(r'href="(_static/book\.css[^"]*)"', page)
+        return link, (tmp_path / "out" / "_static" / "book.css").read_text(encoding="utf-8")
+
+    first = build()
+    assert build() == first
+    (static / "book.css").write_text("p { color: red }")
+    link, sheet = build()
+    assert sheet == "p { color: red }"
+    assert link != first[0]
 
 
 def test_unpack_writes_what_the_book_uses_and_nothing_else(tmp_path: Path) -> None:

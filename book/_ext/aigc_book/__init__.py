@@ -1,6 +1,7 @@
 """The book's own Sphinx extension: what Jupyter Book does not bring.
 
 - ``execution_cache``: notebooks run again when the package changes, and only then;
+- ``rebuilds``: pages are written again when a style sheet changes;
 - ``javascript``: MathJax, fetched once;
 - ``formulas``: TeX, typeset while the book is built;
 - ``page_scripts``: which scripts a page loads, and in which order;
@@ -13,6 +14,7 @@
 - ``page_order``, ``cell_code``, ``folds``: results first, the code behind them folded;
 - ``figures``: numbers, captions, and forms for a phone and the dark;
 - ``printed_warnings``: a data set's substitute told in a sentence, any other warning an error;
+- ``exercise_note``: where exercises can be run;
 - ``predict``: questions that answer in the page;
 - ``docstrings``: what Napoleon would take apart in the reference pages;
 - ``mermaid``, ``budget``, ``reading_paths``, ``errata``, ``equations``: what an author writes.
@@ -31,6 +33,7 @@ from . import (
     equations,
     errata,
     execution_cache,
+    exercise_note,
     explorers,
     figures,
     folds,
@@ -46,6 +49,7 @@ from . import (
     predict,
     printed_warnings,
     reading_paths,
+    rebuilds,
     search,
     sounds,
     source_links,
@@ -53,10 +57,10 @@ from . import (
 )
 
 PARTS = (
-    execution_cache, javascript, formulas, page_scripts, page_head, markup, search, citations,
-    explorers, docstrings, source_links, mermaid, budget, reading_paths, errata, equations,
-    pictures, sounds, page_assets, theme_files,
-    folds, page_order, figures, printed_warnings, predict,
+    execution_cache, rebuilds, javascript, formulas, page_scripts, page_head, markup, search,
+    citations, explorers, docstrings, source_links, mermaid, budget, reading_paths, errata,
+    equations, pictures, sounds, page_assets, theme_files,
+    folds, page_order, figures, printed_warnings, predict, exercise_note,
 )  # fmt: skip
 
 

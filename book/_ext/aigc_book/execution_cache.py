@@ -8,6 +8,7 @@ and reads every page again.
 
 import hashlib
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from sphinx.application import Sphinx
@@ -18,17 +19,26 @@ from .repository import CACHE, ROOT
 N_KEPT = 3
 
 
-def package_hash(root: Path = ROOT) -> str:
-    """Return 16 hexadecimal digits that change with the package, its weights and the pins."""
+def digest_of(paths: Iterable[Path], root: Path) -> str:
+    """Return 16 hexadecimal digits that change with the names and the content of files.
+
+    Args:
+        paths: Of files; others are passed over.
+        root: The folder that their names are told from.
+    """
     digest = hashlib.sha256()
-    files = [path for path in (root / "aigc_tutorial").rglob("*") if path.is_file()]
-    for path in sorted([*files, root / "constraints.txt"]):
-        if "__pycache__" in path.parts:
-            continue
+    for path in sorted(path for path in paths if path.is_file()):
         content = path.read_bytes()
         digest.update(f"{path.relative_to(root).as_posix()}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()[:16]
+
+
+def package_hash(root: Path = ROOT) -> str:
+    """Return 16 hexadecimal digits that change with the package, its weights and the pins."""
+    files = (root / "aigc_tutorial").rglob("*")
+    kept = [path for path in files if "__pycache__" not in path.parts]
+    return digest_of([*kept, root / "constraints.txt"], root)
 
 
 def cache_folder() -> Path:
