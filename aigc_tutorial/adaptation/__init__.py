@@ -16,6 +16,7 @@ from aigc_tutorial.adaptation.fine_tuning import (
     ClassifierTrainer,
     FineTuningConfig,
     FineTuningResult,
+    LabelledTexts,
     train_classifier,
 )
 from aigc_tutorial.adaptation.heads import (
@@ -38,6 +39,7 @@ from aigc_tutorial.adaptation.results import SearchResult, SearchTrial
 from aigc_tutorial.adaptation.searching import (
     HyperbandPruning,
     MedianPruning,
+    Pruning,
     Report,
     search,
 )
@@ -46,6 +48,7 @@ from aigc_tutorial.adaptation.space import (
     Integers,
     LogUniform,
     Parameter,
+    Space,
     Uniform,
     with_settings,
 )
@@ -58,13 +61,16 @@ __all__ = [
     "FineTuningResult",
     "HyperbandPruning",
     "Integers",
+    "LabelledTexts",
     "LoRALinear",
     "LogUniform",
     "MedianPruning",
     "Parameter",
+    "Pruning",
     "Report",
     "SearchResult",
     "SearchTrial",
+    "Space",
     "Uniform",
     "add_lora",
     "class_probabilities",

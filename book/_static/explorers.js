@@ -32,7 +32,7 @@
     async function turn(views, state, number) {
       const next = views.children[number];
       next.querySelectorAll(":scope > template, :not([hidden]) > template").forEach(unpack);
-      const pictures = [...next.querySelectorAll("img")];
+      const pictures = wake(next);
       await Promise.all(pictures.map((picture) => picture.decode().catch(() => {})));
       if (states[state] !== number) return;
       for (const view of views.querySelectorAll(":scope > .explorer-view")) view.hidden = view !== next;
@@ -43,6 +43,7 @@
     // Pictures are loaded when the reader comes to the explorer with pointer, finger or Tab.
     function load() {
       all("template").filter((template) => template.content.querySelector("img")).forEach(unpack);
+      wake(explorer);
     }
     for (const event of ["pointerenter", "pointerdown", "focusin"])
       explorer.addEventListener(event, load, { once: true, passive: true });
@@ -55,6 +56,16 @@
     });
     if ("autoplay" in explorer.dataset && !still.matches) whenSeen(explorer, players);
     explorer.classList.add("explorer-moves");
+  }
+
+  // Has the pictures of a view loaded, and returns them: of two forms, the one for the page's scheme.
+  function wake(view) {
+    const pictures = [...view.querySelectorAll("img")].filter((picture) => {
+      const form = picture.closest("picture");
+      return !form || getComputedStyle(form).display !== "none";
+    });
+    for (const picture of pictures) picture.loading = "eager";
+    return pictures;
   }
 
   // Returns a function that stops the player of a state.

@@ -3,18 +3,21 @@
 import base64
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import ipywidgets as ipw
+import matplotlib.pyplot as plt
 import pytest
 import torch
-from aigc_book import explorer_html, explorer_parts, explorers, sounds
+from aigc_book import explorer_html, explorer_parts, explorers, figures, sounds
 from bs4 import BeautifulSoup, Tag
 from docutils import nodes
 from docutils.utils import new_document
 from ipywidgets.embed import dependency_state
+from matplotlib.figure import Figure
 from myst_nb.core.render import WIDGET_VIEW_MIMETYPE
 from PIL import Image
 
@@ -56,7 +59,7 @@ def test_one_frame_stands_on_the_page_and_the_others_wait() -> None:
     (seen,) = [img for img in page.find_all("img") if img.find_parent("template") is None]
     assert seen["alt"] == "grey (10 steps)"
     waiting = [img for img in page.find_all("img") if img is not seen]
-    assert [img["loading"] for img in waiting] == ["eager", "eager"]
+    assert [img["loading"] for img in waiting] == ["lazy", "lazy"]
 
 
 def test_pictures_are_files_with_a_size_and_no_data_stay_in_the_page() -> None:
@@ -68,6 +71,33 @@ def test_pictures_are_files_with_a_size_and_no_data_stay_in_the_page() -> None:
         name = str(image["src"]).removeprefix(f"{explorer_html.PICTURES}/")
         width, height = Image.open(io.BytesIO(written.pictures[name])).size
         assert int(str(image["width"])) / int(str(image["height"])) == pytest.approx(width / height)
+
+
+def test_the_forms_of_a_frame_are_files_for_the_width_and_the_scheme(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fields() -> Iterator[Figure]:
+        figure, ax = plt.subplots(figsize=(7, 3))
+        shown = ax.imshow([[0, 1]])
+        for number in range(2):
+            shown.set_data([[number, 1]])
+            yield figure
+
+    monkeypatch.setenv(frames.ALL_FORMS, "1")
+    movie = viz.widgets.frames_player(fields(), ["a", "b"], alt="a field")
+    written = explorer_html.write(read(movie), "explorer-1")
+    assert "base64" not in written.html
+    page = BeautifulSoup(written.html, "html.parser")
+    sources = page.select("source")
+    assert len(sources) == 4  # two frames in two schemes
+    for source in sources:
+        assert source["media"] == figures.PHONE
+        name = str(source["srcset"]).removeprefix(f"{explorer_html.PICTURES}/")
+        size = Image.open(io.BytesIO(written.pictures[name])).size
+        assert (int(str(source["width"])), int(str(source["height"]))) == size
+    schemes = [view.select("picture")[i]["class"] for view in page.select(".explorer-view")[:1]
+               for i in (0, 1)]  # fmt: skip
+    assert schemes == [["only-light"], ["only-dark"]]
 
 
 def test_a_play_button_a_slider_and_the_views_have_one_state() -> None:

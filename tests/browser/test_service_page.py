@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import chromium
 import pytest
@@ -25,7 +24,7 @@ LONG = 100_000
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    models: dict[str, Any] = {
+    models = {
         "parrot": parrot("déjà 東京 🎉 one two three "),
         "writer": writer(),
         "broken": broken_writer(),

@@ -8,9 +8,11 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import torch
 from matplotlib.colors import to_hex, to_rgb
 from PIL import Image
 
+from aigc_tutorial.viz.images import neighbour_pairs
 from aigc_tutorial.viz.style import INK, PALETTE, contrast_ratio, style
 from aigc_tutorial.viz.variants import (
     PHONE_WIDTH,
@@ -225,3 +227,47 @@ def test_a_legend_of_many_columns_below_the_axes_has_a_form_for_phones():
         assert not lies_on_curves(ax)
     figure.draw_without_rendering()
     np.testing.assert_allclose(ax.get_legend().get_window_extent().size, before, atol=0.5)
+
+
+def test_long_names_beside_bars_are_broken_and_the_bars_keep_their_room():
+    names = ["raw pixels", "random weights, after the convolutions", "taught labels by chance"]
+    with style():
+        figure, ax = plt.subplots(figsize=(6.5, 1.6))
+        ax.barh(range(3), [3, 2, 1])
+        ax.set_yticks(range(3), names)
+    assert figure_variants(figure).keys() == {"phone"}
+    with phone_layout(figure, 1):
+        shown = [label.get_text() for label in ax.get_yticklabels()]
+        assert [text.replace("\n", " ") for text in shown] == names
+        assert "\n" in shown[1]
+        assert ax.bbox.width > 0.5 * figure.bbox.width
+    figure.draw_without_rendering()
+    assert [label.get_text() for label in ax.get_yticklabels()] == names
+    assert figure.get_size_inches().tolist() == [6.5, 1.6]
+
+
+def test_pairs_of_images_stand_in_blocks_with_the_names_of_their_rows():
+    images = np.zeros((10, 1, 8, 8), dtype=np.float32)
+    figure = neighbour_pairs(
+        torch.from_numpy(images), torch.from_numpy(images), np.arange(10)[:, None],
+        distances=np.full((10, 1), 12.34),
+    )  # fmt: skip
+    assert {"phone", "phone_dark"} <= figure_variants(figure).keys()
+    generated, nearest = figure.axes[:10], figure.axes[10:]
+    with phone_layout(figure, 5):
+        for above, below in zip(generated, nearest, strict=True):
+            assert above.get_position().x0 == pytest.approx(below.get_position().x0, abs=1e-3)
+            assert above.get_position().y0 > below.get_position().y0
+        assert nearest[0].get_position().y0 > generated[5].get_position().y0
+        assert [text.get_text() for text in generated[5].texts] == ["generated"]
+        assert "nearest" in [text.get_text() for text in nearest[5].texts]
+    assert not generated[5].texts
+
+
+def test_axes_of_different_width_come_below_each_other_when_one_has_no_room():
+    with style():
+        figure, (left, right) = plt.subplots(1, 2, figsize=(7, 2.4), width_ratios=[4, 1])
+        right.set_ylabel("a name")
+    assert "phone" in figure_variants(figure)
+    with phone_layout(figure, 1):
+        assert right.get_position().y1 < left.get_position().y0

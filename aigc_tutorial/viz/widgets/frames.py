@@ -8,12 +8,15 @@ between versions of ipywidgets are settled here, and no explorer knows of them: 
 import base64
 import html
 import io
+import os
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from typing import Any
 
 import ipywidgets as ipw
 import matplotlib.pyplot as plt
+import numpy as np
+from jaxtyping import UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
@@ -21,10 +24,17 @@ from torch import Tensor
 
 from aigc_tutorial.data.checks import as_tensor
 from aigc_tutorial.viz.images import Images, montage
+from aigc_tutorial.viz.variants.films import FilmForms
 
 MAX_WIDTH = 640  # CSS pixels of a montage
 LABEL = {"description_width": "initial"}  # no wider than its text
 DPI = 110  # of a frame: 7 inches fill the column of a page
+PHONE = "(max-width: 620px)"
+"""Up to this width of a page a film shows its form for phones, as the book's figures do."""
+
+ALL_FORMS = "AIGC_TUTORIAL_ALL_FORMS"
+"""The environment variable with which the book's build asks for every form of a film's frames."""
+
 _TABS_AS_STACK = "aigc-stack"
 # Class names of ipywidgets 7, in Jupyter and in Colab.
 _TABS_STYLE = (
@@ -52,22 +62,57 @@ def picture(images: Images, alt: str, *, n_columns: int | None = None) -> str:
     return _img(buffer, "png", alt, shown, "image-rendering: pixelated")
 
 
-def figure_picture(figure: Figure | Axes, alt: str) -> str:
+def figure_picture(figure: Figure | Axes, alt: str, film: FilmForms | None = None) -> str:
     """HTML of a figure with its text alternative; the figure is closed.
 
     It is stored as WebP, at a third of the size of a PNG where a field of colours is drawn.
+
+    Args:
+        figure: or axes, whose figure is meant.
+        alt: what is to be seen.
+        film: draws the frame's further forms, which stand in ``<picture>`` then: for a phone, and,
+            with the classes of the book's theme, for a light and a dark page.
     """
     whole = figure if isinstance(figure, Figure) else figure.get_figure(root=True)
     if whole is None:
         raise ValueError("these axes belong to no figure any more")
-    drawn, stored = io.BytesIO(), io.BytesIO()
+    forms = {} if film is None else film.for_phones(whole)
+    drawn = io.BytesIO()
     whole.savefig(drawn, format="png", dpi=DPI, facecolor="none")
     plt.close(whole)
     whole.set_layout_engine("none")  # changed and given again, it keeps its layout: no jumps
     image = Image.open(drawn)
-    image.save(stored, format="WEBP", quality=85, method=2)
     # The card that the book puts behind its figures; Jupyter has none, and may be dark.
-    return _img(stored, "webp", alt, image.width, "background: var(--aigc-card, #fff)")
+    look = "background: var(--aigc-card, #fff)"
+    wide = _img(_webp(image), "webp", alt, image.width, look)
+    if film is None:
+        return wide
+    forms |= film.for_the_dark(whole, np.asarray(image.convert("RGBA")))
+    if "dark" not in forms:
+        return f"<picture>{_source(forms.get('phone'))}{wide}</picture>" if forms else wide
+    dark = _img(_webp(Image.fromarray(forms["dark"])), "webp", alt, image.width, look)
+    return (
+        f'<picture class="only-light">{_source(forms.get("phone"))}{wide}</picture>'
+        f'<picture class="only-dark">{_source(forms.get("phone_dark"))}{dark}</picture>'
+    )
+
+
+def _webp(image: Image.Image) -> io.BytesIO:
+    stored = io.BytesIO()
+    image.save(stored, format="WEBP", quality=85, method=2)
+    return stored
+
+
+def _source(pixels: UInt8[np.ndarray, "height width 4"] | None) -> str:
+    """HTML of a form for phones, if there is one."""
+    if pixels is None:
+        return ""
+    data = base64.b64encode(_webp(Image.fromarray(pixels)).getvalue()).decode("ascii")
+    height, width, _ = pixels.shape
+    return (
+        f'<source srcset="data:image/webp;base64,{data}" media="{PHONE}" '
+        f'width="{width}" height="{height}">'
+    )
 
 
 def _img(data: io.BytesIO, kind: str, alt: str, width: int, look: str) -> str:
@@ -237,6 +282,7 @@ def frames_player(
             "now. What changes from frame to frame is cloned for a list, as in [x.clone() for x in "
             "stream], or given as a generator, which is drawn while it changes"
         )
+    film = FilmForms() if os.environ.get(ALL_FORMS) == "1" else None
     pictures: list[str] = []
     labels = list(labels)
     for frame, label in zip_longest(frames, labels):
@@ -247,7 +293,7 @@ def frames_player(
             )
         text = f"{alt} ({label})"
         pictures.append(
-            picture(frame, text) if isinstance(frame, Tensor) else figure_picture(frame, text)
+            picture(frame, text) if isinstance(frame, Tensor) else figure_picture(frame, text, film)
         )
     if not 0 <= start < len(pictures):
         raise ValueError(f"start must be one of the {len(pictures)} frames, got {start}")

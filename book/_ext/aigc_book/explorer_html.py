@@ -18,7 +18,8 @@ from .explorer_parts import Choice, Control, Explorer, Group, Markup, Part, Play
 
 PICTURES = "aigc-pictures:"
 PICTURE = re.compile(
-    r'<img src="data:image/(?P<kind>\w+);base64,(?P<data>[^"]*)"(?P<rest>[^>]*?)\s*/?>'
+    r'<(?P<tag>img src|source srcset)="data:image/(?P<kind>\w+);base64,(?P<data>[^"]*)"'
+    r"(?P<rest>[^>]*?)\s*/?>"
 )
 WIDTH, HEIGHT = re.compile(r'\swidth="(\d+)"'), re.compile(r'\sheight="(\d+)"')
 TAG = re.compile(r"<[^>]*>")
@@ -138,11 +139,16 @@ class _Writer:
         return text if seen or not text else f"<template>{text}</template>"
 
     def _picture(self, found: re.Match[str], seen: bool) -> str:
-        """Return an ``<img>`` that names a file, of a size known before the file is loaded."""
+        """Return an ``<img>`` that names a file, of a size known before the file is loaded.
+
+        So it is with the ``<source>`` of an ``<img>``, which has its size and is loaded by it.
+        """
         data = base64.b64decode(found["data"])
         name = f"explorer-{hashlib.sha256(data).hexdigest()[:16]}.{found['kind']}"
         self.pictures[name] = data
         rest = found["rest"]
+        if found["tag"] != "img src":
+            return f'<{found["tag"]}="{PICTURES}/{name}"{rest}>'
         width, height = Image.open(io.BytesIO(data)).size
         if shown := WIDTH.search(rest):
             height = round(height * int(shown[1]) / width)
@@ -150,9 +156,9 @@ class _Writer:
             rest += f' width="{width}"'
         if not HEIGHT.search(rest):
             rest += f' height="{height}"'
-        # One that waits is wanted at once when the script takes it out.
-        soon = "" if seen else ' loading="eager"'
-        return f'<img src="{PICTURES}/{name}"{rest}{soon} decoding="async">'
+        # The script takes it out, and loads it if it is of the page's scheme.
+        later = "" if seen else ' loading="lazy"'
+        return f'<img src="{PICTURES}/{name}"{rest}{later} decoding="async">'
 
     def _control(self, control: Control) -> str:
         self.n_controls += 1
