@@ -10,6 +10,7 @@ import argparse
 import dataclasses
 import datetime
 import json
+import os
 import re
 import subprocess
 import sys
@@ -86,7 +87,8 @@ def as_markdown(result: dict[str, Any]) -> str:
         "",
         f"`{config['model']}`, {config['max_tokens']} new tokens a request at temperature 1, each "
         "client asking again at once. Times as 50 / 95 / 99 %. L / λW is Little's law: what the "
-        "service counts inside, over the rate of requests times their mean time.",
+        "service counts inside, over the rate of requests times their mean time; the way there and "
+        "back is in that time and not inside.",
         "",
     ]
     for name, report in reports.items():
@@ -98,8 +100,9 @@ def as_markdown(result: dict[str, Any]) -> str:
         "",
         f"`{result['command']}`; {config['seconds']:g} s or more a measurement, seeds from "
         f"{config['seed']} on; {machine['processor']}, {machine['n_cores']} cores, which the two "
-        f"services, the client and others share, torch {machine['torch']}, Python "
-        f"{machine['python']}; {result['date']}.",
+        f"services, the client and others share: at the end {result['load']:g} processes wanted "
+        "them (load average of five minutes), so single numbers are no more than their order of "
+        f"magnitude; torch {machine['torch']}, Python {machine['python']}; {result['date']}.",
         "",
     ]
     return "\n".join(lines)
@@ -134,6 +137,7 @@ def main() -> None:
         "command": " ".join(["python benchmarks/service.py", *sys.argv[1:]]),
         "machine": dataclasses.asdict(zoo.Machine.here()),
         "date": datetime.date.today().isoformat(),
+        "load": round(os.getloadavg()[1], 1),
         "config": vars(config),
         "levels": {
             name: [vars(level) for level in report.levels] for name, report in reports.items()

@@ -16,7 +16,6 @@ from aigc_tutorial.adaptation.fine_tuning import (
     ClassifierTrainer,
     FineTuningConfig,
     FineTuningResult,
-    LabelledTexts,
     train_classifier,
 )
 from aigc_tutorial.adaptation.heads import (
@@ -39,7 +38,6 @@ from aigc_tutorial.adaptation.results import SearchResult, SearchTrial
 from aigc_tutorial.adaptation.searching import (
     HyperbandPruning,
     MedianPruning,
-    Pruning,
     Report,
     search,
 )
@@ -48,7 +46,6 @@ from aigc_tutorial.adaptation.space import (
     Integers,
     LogUniform,
     Parameter,
-    Space,
     Uniform,
     with_settings,
 )
@@ -61,16 +58,13 @@ __all__ = [
     "FineTuningResult",
     "HyperbandPruning",
     "Integers",
-    "LabelledTexts",
     "LoRALinear",
     "LogUniform",
     "MedianPruning",
     "Parameter",
-    "Pruning",
     "Report",
     "SearchResult",
     "SearchTrial",
-    "Space",
     "Uniform",
     "add_lora",
     "class_probabilities",

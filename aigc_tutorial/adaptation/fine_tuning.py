@@ -17,6 +17,7 @@ from aigc_tutorial.data.checks import as_classes, require_same_length
 from aigc_tutorial.integers import as_count
 from aigc_tutorial.nn import devices_restored, evaluation_mode, full_precision, gradients_on
 from aigc_tutorial.optim import JointOptimizer, warmup_flat_decay
+from aigc_tutorial.tensors import content_hash
 from aigc_tutorial.training import Engine, History, Tracker, run
 from aigc_tutorial.training.checkpoint import (
     check_settings,
@@ -271,6 +272,7 @@ def train_classifier(
         every = as_count(validate_every, "validate_every")
     rows = _checked(classifier, data, "data")
     held_out = None if validation is None else _checked(classifier, validation, "validation")
+    fingerprint = None if held_out is None else content_hash(*held_out)
     with devices_restored(classifier):
         engine.prepare(classifier)
         started = time.perf_counter()
@@ -283,7 +285,8 @@ def train_classifier(
         settings = None
         if checkpoint_folder is not None:
             settings = trainer.settings() | {
-                "validate_every": "no validation" if validation is None else every,
+                "validate_every": "no validation" if held_out is None else every,
+                "validation": fingerprint,
                 **settings_of_weights("classifier", classifier),
             }
         evaluations = [*range(every, config.n_examples, every), config.n_examples]

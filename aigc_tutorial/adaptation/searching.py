@@ -90,14 +90,14 @@ class Report:
 
         Args:
             value: lower is better.
-            n_seen: tokens, images or examples that the trial has seen. A pruner compares trials at
-                the same number, so report at the same ones in each.
+            n_seen: tokens, images or examples that the trial has seen, more each time. A pruner
+                compares trials at the same number, so report at the same ones in each.
 
         Raises:
             FloatingPointError: if the value is not finite.
             optuna.TrialPruned: if the trial is to end here; let it pass.
         """
-        self.n_seen = as_count(n_seen, "n_seen", at_least=self.n_seen)
+        self.n_seen = as_count(n_seen, "n_seen", at_least=self.n_seen + 1)
         self._trial.set_user_attr(N_SEEN, self.n_seen)
         self._trial.report(_finite(value, f"after {self.n_seen:,}"), self.n_seen)
         if self._trial.should_prune():

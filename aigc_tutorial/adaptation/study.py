@@ -14,7 +14,8 @@ from filelock import FileLock, Timeout
 
 from aigc_tutorial.adaptation.space import Space
 from aigc_tutorial.environment import require
-from aigc_tutorial.files import expand
+from aigc_tutorial.files import expand, require_place_of_file
+from aigc_tutorial.training.checkpoint import name_of
 
 _NAME = "search"
 _SQLITE = "sqlite:///"
@@ -41,16 +42,27 @@ class SharedStudy:
 
         Raises:
             ValueError: if the database holds another search.
+            OSError: if there can be no such file.
         """
-        optuna = require("optuna", extra="search")
+        require("optuna", extra="search")
         self.worker, self.path = uuid.uuid4().hex, _path_of(storage)
         self._claiming: Any = contextlib.nullcontext()
         self._alive: FileLock | None = None
         if self.path is not None:
+            require_place_of_file(self.path)
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._claiming = FileLock(f"{self.path}.lock")
             self._alive = FileLock(self._lock_of(self.worker))
             self._alive.acquire()
+        try:
+            self.study = self._open(dict(identity))
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, identity: dict[str, Any]) -> Any:
+        """The study, after a check that it is this search's."""
+        optuna = require("optuna", extra="search")
         with self._claiming:  # two that make the tables of one database fail each other
             place = None
             if self.path is not None:
@@ -58,16 +70,17 @@ class SharedStudy:
                     f"{_SQLITE}{self.path}",
                     engine_kwargs={"connect_args": {"timeout": _SECONDS_FOR_A_WRITE}},
                 )
-            self.study = optuna.create_study(storage=place, study_name=_NAME, load_if_exists=True)
-            known = self.study.user_attrs.get(IDENTITY)
+            study = optuna.create_study(storage=place, study_name=_NAME, load_if_exists=True)
+            known = study.user_attrs.get(IDENTITY)
             if known is None:
-                self.study.set_user_attr(IDENTITY, dict(identity))
+                study.set_user_attr(IDENTITY, identity)
         for name, wanted in identity.items():
             if known is not None and known.get(name) != wanted:
                 raise ValueError(
                     f"{self.path} holds another search: its {name} is {known.get(name)!r}, and "
                     f"{wanted!r} is wanted. Name another file, or search as before"
                 )
+        return study
 
     def claim(
         self, space: Space, sampler: Any, n_trials: int | None, budget: int | None
@@ -149,12 +162,17 @@ def seed_of(seed: int, order: int) -> int:
 
 
 def identity_of_function(function: Any) -> str:
-    """Name of a function, and a hash of its text where that can be had; the same in all workers."""
-    function = inspect.unwrap(function)
-    name = getattr(function, "__qualname__", type(function).__qualname__)
+    """What tells a function from others: its name, its text, and the data that it reads.
+
+    The same in all workers, whose main module has another name than that of the process that
+    started them.
+    """
+    _, _, data = name_of(function).partition(" with ")
+    plain = inspect.unwrap(function)
+    name = getattr(plain, "__qualname__", type(plain).__qualname__)
     with contextlib.suppress(OSError, TypeError):
-        name += f" ({hashlib.sha256(inspect.getsource(function).encode()).hexdigest()[:12]})"
-    return name
+        name += f" ({hashlib.sha256(inspect.getsource(plain).encode()).hexdigest()[:12]})"
+    return f"{name} with {data}" if data else name
 
 
 def _path_of(storage: str | Path | None) -> Path | None:

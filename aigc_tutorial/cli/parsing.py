@@ -17,6 +17,7 @@ PROGRAM = "aigc-tutorial"
 CommandT = TypeVar("CommandT")
 
 _ROLE = re.compile(r":\w+:`~?([^`]+)`")
+_SEEDS = 2**62  # further numbers are added to a seed, and 2**63 is the end
 _BORDERS = "│╭╮╰╯─"  # of tyro's boxes on a terminal; elsewhere its rules are hyphens
 
 
@@ -161,6 +162,16 @@ def flags_of(
         elif value != before or field.name in required:
             words += [flag, *map(str, value if isinstance(value, tuple) else (value,))]
     return words
+
+
+def check_seed(seed: int) -> None:
+    """Refuse what no generator of torch can be seeded with.
+
+    Raises:
+        ValueError: if it is negative, or too large.
+    """
+    if not 0 <= seed < _SEEDS:
+        raise ValueError(f"--seed must be at least 0 and below 2**62, got {seed}")
 
 
 def closest(word: str, known: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from aigc_tutorial.cli.parsing import check_seed
 from aigc_tutorial.config import Config
 from aigc_tutorial.cpu import tune_cpu
 from aigc_tutorial.files import expand, writable_folder
@@ -53,7 +54,7 @@ class RunOptions(Config):
     def __post_init__(self) -> None:
         """Check every setting."""
         super().__post_init__()
-        self.require("seed", at_least=0)
+        check_seed(self.seed)
         self.require("checkpoint_every", at_least=1)
 
     def engine(self) -> Engine:

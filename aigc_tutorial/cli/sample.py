@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from aigc_tutorial.ar import AutoregressiveModel, PixelCNN, SamplingConfig, stream_text
-from aigc_tutorial.cli.parsing import UsageError, parse_as
+from aigc_tutorial.cli.parsing import UsageError, check_seed, parse_as
 from aigc_tutorial.cli.runs import Found, find_model
 from aigc_tutorial.data import dequantise, images_to_pixels
 from aigc_tutorial.environment import require
@@ -61,7 +61,7 @@ class Sample:
     def __post_init__(self) -> None:
         """Check the numbers."""
         as_count(self.max_new_tokens, "--max-new-tokens")
-        as_count(self.seed, "--seed", at_least=0)
+        check_seed(self.seed)
         if self.n is not None:
             as_count(self.n, "--n")
 

@@ -15,7 +15,7 @@ import tyro
 from aigc_tutorial import adaptation
 from aigc_tutorial.adaptation import Choice, Integers, LogUniform, Parameter, Uniform
 from aigc_tutorial.ar.recipes import Recipe
-from aigc_tutorial.cli.parsing import PROGRAM, choose, parse_as
+from aigc_tutorial.cli.parsing import PROGRAM, check_seed, choose, parse_as
 from aigc_tutorial.cli.runs import begin_run
 from aigc_tutorial.cli.train_ar import RECIPES, defaults_of, held_out_loss, split_tokens
 from aigc_tutorial.files import writable_folder
@@ -70,7 +70,7 @@ class Search:
         """Check the numbers and the ranges."""
         as_count(self.n_trials, "--n-trials")
         as_count(self.n_tokens, "--n-tokens")
-        as_count(self.seed, "--seed", at_least=0)
+        check_seed(self.seed)
         ranges_of(self.space)
 
     def run(self) -> None:

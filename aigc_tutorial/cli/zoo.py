@@ -8,7 +8,7 @@ from typing import Annotated
 import tyro
 
 from aigc_tutorial.cli.commands import Command
-from aigc_tutorial.cli.parsing import UsageError, choose, closest, parse_as
+from aigc_tutorial.cli.parsing import UsageError, check_seed, choose, closest, parse_as
 
 ACTIONS = {
     "list": "every model in a line; what `zoo` alone does",
@@ -80,6 +80,10 @@ class Train:
     seed: int = 0
     large: bool = False
     folder: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
+
+    def __post_init__(self) -> None:
+        """Check the seed."""
+        check_seed(self.seed)
 
     def run(self) -> None:
         """Train and write each."""

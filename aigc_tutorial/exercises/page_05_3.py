@@ -62,9 +62,14 @@ def _with_known_weights(arguments: tuple[Any, ...], network: Any) -> Any:
         for parameter in network.double().parameters():
             waves = torch.arange(parameter.numel(), dtype=torch.float64).sin()
             parameter.copy_(waves.view_as(parameter))
+    answer = network(x)
+    if isinstance(answer, Tensor) and answer.requires_grad:
+        answer.square().sum().backward()
+    learning = [p for p in network.parameters() if p.grad is not None]
     return {
         "the number of parameters that it has": n_parameters,
-        "what it answers in float64, with weights that are given": network(x),
+        "what it answers in float64, with weights that are given": answer,
+        "how many of its parameters get a gradient": sum(p.numel() for p in learning),
     }
 
 
@@ -135,36 +140,36 @@ _CHECKPOINT = "checkpoint"
 
 
 class Disk:
-    """A small disk that remembers in what order it was written.
-
-    Attributes:
-        files: content of each file by its name.
-    """
+    """A small disk that remembers in what order it was written."""
 
     def __init__(self, **files: str) -> None:
-        self.files = dict(files)
-        self._moments = [self.files.copy()]
+        self._moments = [dict(files)]
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Content of each file by its name, to read: a copy."""
+        return self._moments[-1].copy()
 
     def write(self, name: str, content: str) -> None:
         """Write a file; a crash meanwhile leaves a part of the content."""
-        self.files[name] = content[: len(content) // 2]
-        self._moments.append(self.files.copy())
-        self.files[name] = content
-        self._moments.append(self.files.copy())
+        for part in (content[: len(content) // 2], content):
+            self._moments.append(self.files | {name: part})
 
     def rename(self, old: str, new: str) -> None:
         """Give a file another name, at once; a file that had the name is gone."""
-        if old not in self.files:
+        files = self.files
+        if old not in files:
             raise FileNotFoundError(f"there is no file {old!r} on this disk")
-        self.files[new] = self.files.pop(old)
-        self._moments.append(self.files.copy())
+        content = files.pop(old)
+        self._moments.append(files | {new: content})
 
     def delete(self, name: str) -> None:
         """Remove a file."""
-        if name not in self.files:
+        files = self.files
+        if name not in files:
             raise FileNotFoundError(f"there is no file {name!r} on this disk")
-        del self.files[name]
-        self._moments.append(self.files.copy())
+        del files[name]
+        self._moments.append(files)
 
     def contents_over_time(self, name: str) -> list[str | None]:
         """What a crash at each moment would have left under a name, None for no file."""

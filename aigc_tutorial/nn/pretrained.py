@@ -137,7 +137,7 @@ class Pretrained(nn.Module):
 def _locate(folder: str | Path, revision: str | None) -> tuple[Path, Path]:
     """Paths of weights and configuration, here or in the cache of the Hub."""
     here = expand(folder)
-    if here.is_dir() or not _is_hub_name(folder):
+    if here.is_dir() or not (is_hub_name(folder) and not Path(folder).parent.exists()):
         if not (here / WEIGHTS_NAME).is_file():
             raise FileNotFoundError(
                 f"there is no {WEIGHTS_NAME} in {here}; expected a folder written by "
@@ -167,12 +167,11 @@ def _locate(folder: str | Path, revision: str | None) -> tuple[Path, Path]:
     return weights, config
 
 
-def _is_hub_name(folder: str | Path) -> bool:
-    """Whether a text can be meant as "user/model"; a path, or one into a folder here, is not."""
+def is_hub_name(folder: str | Path) -> bool:
+    """Whether a text can be meant as "user/model"; a path is not."""
     return (
         isinstance(folder, str)
         and _HUB_NAME.fullmatch(folder) is not None
-        and not Path(folder).parent.exists()
         and not folder.endswith((".json", ".safetensors"))
     )
 

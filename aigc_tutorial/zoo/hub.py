@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from aigc_tutorial.ar.base import AutoregressiveModel
+from aigc_tutorial.environment import is_offline
 from aigc_tutorial.nn import Pretrained
+from aigc_tutorial.nn.pretrained import is_hub_name
 from aigc_tutorial.tokenizers import Tokenizer
 from aigc_tutorial.zoo.card import Card
 from aigc_tutorial.zoo.entries import CARD_NAME, TOKENIZER_NAME
@@ -60,9 +62,16 @@ def push_to_hub(
         Address of the commit.
 
     Raises:
-        ValueError: if card and model do not belong together, or a model of text has no tokenizer.
-        OSError: if the Hub cannot be reached or refuses.
+        ValueError: if the name is no "user/model", card and model do not belong together, or a
+            model of text has no tokenizer.
+        ConnectionError: if the Hub cannot be reached or refuses, or the network is forbidden.
     """
+    if not is_hub_name(repository):
+        raise ValueError(f'a repository is named "user/model", got {repository!r}')
+    if is_offline() or is_offline("HF_HUB_OFFLINE"):
+        raise ConnectionError(
+            f"{repository} is not pushed, since AIGC_TUTORIAL_OFFLINE or HF_HUB_OFFLINE is set"
+        )
     from huggingface_hub import ModelCard, PyTorchModelHubMixin
 
     if card.model != type(model).__name__:
@@ -82,14 +91,16 @@ def push_to_hub(
         def generate_model_card(self, *_: Any, **__: Any) -> ModelCard:
             return ModelCard(model_card(card, repository))
 
-    return str(
-        Upload().push_to_hub(
-            repository,
-            private=private,
-            token=token,
-            commit_message=message or f"{card.name}: {card.title}",
+    said = message or f"{card.name}: {card.title}"
+    try:
+        address = Upload().push_to_hub(
+            repository, private=private, token=token, commit_message=said
         )
-    )
+    except Exception as error:  # of its network library too, which changes with its versions
+        raise ConnectionError(
+            f"{repository} could not be pushed to the Hugging Face Hub: {error}"
+        ) from error
+    return str(address)
 
 
 def model_card(card: Card, repository: str) -> str:

@@ -208,6 +208,18 @@ def test_an_interrupted_training_is_continued_to_the_bit(way, tmp_path):
     assert all(torch.equal(state[name], whole[name]) for name in whole)
 
 
+def test_a_checkpoint_is_not_continued_with_other_validation_data(tmp_path):
+    options: dict[str, Any] = {"config": CONFIG, "checkpoint_folder": tmp_path}
+    for seed in (1, 1):
+        adaptation.train_classifier(
+            frozen("gpt-2"), some_texts(), validation=some_texts(seed=seed), **options
+        )
+    with pytest.raises(ValueError, match="its validation is"):
+        adaptation.train_classifier(
+            frozen("gpt-2"), some_texts(), validation=some_texts(seed=2), **options
+        )
+
+
 def test_a_model_of_the_zoo_tells_questions_from_statements():
     backbone, tokenizer = zoo.load("english-bytes"), zoo.tokenizer("english-bytes")
     things = ["the file", "a module", "this class", "the number", "every loop", "an error"]

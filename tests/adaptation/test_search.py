@@ -242,11 +242,27 @@ def test_another_search_in_the_same_file_is_refused(tmp_path):
     ):
         with pytest.raises(ValueError, match=f"holds another search: its {name}"):
             search(quadratic, **options | change)
+    assert len(search(quadratic, **options | {"n_trials": 3}).trials) == 3
     with pytest.raises(ValueError, match="its objective"):
         search(lambda config, report: 0.0, **options)
-    assert len(search(quadratic, **options | {"n_trials": 3}).trials) == 3
+    assert {path.name for path in tmp_path.iterdir()} == {"search.db", "search.db.lock"}
+    with pytest.raises(IsADirectoryError):
+        search(quadratic, n_trials=1, storage=tmp_path)
     with pytest.raises(ValueError, match="the file of an SQLite database"):
         search(quadratic, n_trials=1, storage="postgresql://localhost/search")
+
+
+def test_the_same_objective_on_other_data_is_another_search(tmp_path):
+    def run(data: torch.Tensor) -> Any:
+        def objective(config, report):
+            return float(data.sum())
+
+        return search(objective, n_trials=1, sampler="random", storage=tmp_path / "search.db")
+
+    run(torch.ones(3))
+    run(torch.ones(3))
+    with pytest.raises(ValueError, match="its objective"):
+        run(torch.zeros(3))
 
 
 def test_a_trial_that_diverges_has_failed_and_is_told():
@@ -333,7 +349,7 @@ def test_reports_are_finite_and_go_forward():
         report(1.0, 100)
         return 1.0
 
-    with pytest.raises(ValueError, match="n_seen must be at least 200, got 100"):
+    with pytest.raises(ValueError, match="n_seen must be at least 201, got 100"):
         search(backwards, n_trials=1)
 
     def infinite(config, report):

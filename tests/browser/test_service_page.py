@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import chromium
 import pytest
@@ -24,7 +25,7 @@ LONG = 100_000
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    models = {
+    models: dict[str, Any] = {
         "parrot": parrot("déjà 東京 🎉 one two three "),
         "writer": writer(),
         "broken": broken_writer(),

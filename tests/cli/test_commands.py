@@ -89,6 +89,10 @@ def test_help_loads_neither_torch_nor_the_parser():
         ("train gan mnist-conv --folder x --n-image 3", "there is no --n-image, 3; did you mean"),
         ("train gan mnist-conv --folder x --loss foo", "invalid choice 'foo' for argument '--loss"),
         ("train gan mnist-conv --folder x --n-images 0", "n_images must be at least 1, got 0"),
+        ("sample mnist-conv-gan --seed -1", "--seed must be at least 0 and below 2**62, got -1"),
+        (f"zoo train mnist-mlp-gan --seed {2**62}", "--seed must be at least 0 and below 2**62"),
+        (f"train ar bytes --folder x --seed {2**62}", "--seed must be at least 0 and below 2**62"),
+        ("search bytes --folder x --seed -1", "--seed must be at least 0 and below 2**62, got -1"),
         ("data fetch cifar", "there is no data set 'cifar'; there are mnist, shakespeare, tang"),
     ],
 )

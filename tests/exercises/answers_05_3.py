@@ -78,6 +78,18 @@ def one_too_few(sizes):
     return nn.Sequential(*list(InAModuleList(sizes).layers)[:1])
 
 
+def frozen(sizes):
+    return InAModuleList(sizes).requires_grad_(False)
+
+
+class HalfWithoutGradient(InAModuleList):
+    def forward(self, x):
+        with torch.no_grad():
+            for layer in self.layers[:-1]:
+                x = layer(x).relu()
+        return self.layers[-1](x)
+
+
 def aside(disk, content):
     disk.write("somewhere else", content)
     disk.rename("somewhere else", "checkpoint")
@@ -107,6 +119,26 @@ def twice(disk, content):
     disk.write("new", content)
     disk.write("checkpoint", content)
     disk.delete("new")
+    return disk
+
+
+def past_the_disk(disk, content):
+    disk.files["checkpoint"] = content
+    return disk
+
+
+def through_a_third_name(disk, content):
+    disk.write("new", content)
+    disk.rename("new", "newer")
+    disk.rename("newer", "checkpoint")
+    return disk
+
+
+def old_aside(disk, content):
+    disk.write("new", content)
+    disk.rename("checkpoint", "old")
+    disk.rename("new", "checkpoint")
+    disk.delete("old")
     return disk
 
 
@@ -173,12 +205,14 @@ ANSWERS = {
             in_a_dictionary,
             one_too_few,
             without_biases,
+            frozen,
+            HalfWithoutGradient,
             lambda sizes: nn.Linear(sizes[0], sizes[-1]),
         ],
     ),
     "safe-save": Answers(
-        right=[aside, aside_with_backup],
-        wrong=[over_the_notes, only_aside, twice, wrong_way],
+        right=[aside, aside_with_backup, through_a_third_name],
+        wrong=[over_the_notes, only_aside, twice, wrong_way, past_the_disk, old_aside],
     ),
     "rest-of-the-epoch": Answers(
         right=[by_a_loop, with_global_seed, counted_off],

@@ -81,6 +81,16 @@ def test_the_page_says_what_the_card_says(name):
     assert card.model in imported
 
 
+def test_what_is_no_repository_and_what_is_offline_is_told(monkeypatch):
+    model, card = zoo.load("mnist-mlp-gan"), zoo.card("mnist-mlp-gan")
+    for name in ("digits", "a/b/c", "./digits", "user/model.safetensors"):
+        with pytest.raises(ValueError, match='a repository is named "user/model", got'):
+            zoo.push_to_hub(model, name, card)
+    monkeypatch.setenv("AIGC_TUTORIAL_OFFLINE", "1")
+    with pytest.raises(ConnectionError, match="user/digits is not pushed, since AIGC"):
+        zoo.push_to_hub(model, "user/digits", card)
+
+
 def test_the_card_and_the_tokenizer_must_be_the_models():
     generator = zoo.load("mnist-mlp-gan")
     with pytest.raises(ValueError, match="the card is of a ConvGenerator, and the model a MLPGen"):

@@ -5,6 +5,9 @@ inside as there are clients, and Little's law (1961) can be held against what th
 counts: what is inside is the rate of requests times the time that one takes,
 
     L = λ W.
+
+W is the time of the clients, with the way there and back, of which the service knows nothing: where
+that is long beside the work, L falls short.
 """
 
 import asyncio
@@ -101,7 +104,7 @@ class Level:
 
     @property
     def little(self) -> float:
-        """L / (λ W), which is 1 in the long run."""
+        """L / (λ W): in the long run 1, less what the way there and back takes."""
         return self.inside / (self.n_requests / self.seconds * self.mean_whole)
 
 

@@ -1,6 +1,7 @@
 """Sequences that are written together, and each as if it were alone."""
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from aigc_tutorial.tokenizers import ByteTokenizer, CharacterTokenizer
 from tests.deploy.service.small import CONTEXT, broken_writer, parrot, writer, written
 
 
-def job(prompt: str = "ab", *, seed: int = 0, **settings) -> TextJob:
+def job(prompt: str = "ab", *, seed: int = 0, **settings: Any) -> TextJob:
     tokens = list(prompt.encode())
     return TextJob("m", prompt=tokens, rng=torch.Generator().manual_seed(seed), **settings)
 
@@ -23,7 +24,7 @@ def run(batcher: TextBatcher, *jobs: TextJob) -> dict[TextJob, list]:
     """Submit jobs and step until nothing is left."""
     for one in jobs:
         batcher.submit(one)
-    steps = {one: [] for one in jobs}
+    steps: dict[TextJob, list] = {one: [] for one in jobs}
     while batcher.is_busy:
         for one, step in batcher.step():
             steps[one].append((one, step))

@@ -49,7 +49,7 @@ def test_another_key_is_none(locked, given):
 
 def test_openai_s_client_brings_the_key(locked):
     with openai.OpenAI(base_url=f"{locked}/v1", api_key=KEY, max_retries=0) as client:
-        assert client.completions.create(model="writer", prompt="ab").usage.completion_tokens == 16
+        assert client.completions.create(model="writer", prompt="ab").choices[0].text
     with (
         openai.OpenAI(base_url=f"{locked}/v1", api_key="another", max_retries=0) as client,
         pytest.raises(openai.AuthenticationError, match=r"wants an API key.* has another one"),

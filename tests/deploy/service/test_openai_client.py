@@ -3,6 +3,7 @@
 import base64
 import io
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import openai
 import pytest
@@ -166,11 +167,11 @@ def test_a_stop_ends_a_text(client):
 def test_what_cannot_be_done_is_refused_with_a_sentence(client, settings, message, param):
     with pytest.raises(openai.APIStatusError, match=message) as caught:
         client.completions.create(**{"model": "writer", "prompt": "ab"} | settings)
-    error = caught.value
-    assert error.status_code == (404 if settings.get("model") == "gpt-4" else 400)
-    assert error.body["param"] == param
-    assert error.body["type"] == "invalid_request_error"
-    assert error.body["message"].endswith((".", "?"))
+    assert caught.value.status_code == (404 if settings.get("model") == "gpt-4" else 400)
+    body: Any = caught.value.body
+    assert body["param"] == param
+    assert body["type"] == "invalid_request_error"
+    assert body["message"].endswith((".", "?"))
 
 
 def test_what_asks_for_nothing_is_taken(client):
@@ -189,7 +190,7 @@ def test_numbers_that_are_none_are_an_error_and_no_hang(client, caplog):
     assert client.completions.create(model="broken", prompt="a", max_tokens=1, temperature=0)
 
 
-def opened(image) -> Image.Image:
+def opened(image: Any) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(image.b64_json)))
 
 
@@ -232,4 +233,5 @@ def test_the_digit_of_the_prompt_is_drawn(client):
 def test_what_cannot_be_drawn_is_refused_with_a_sentence(client, settings, message, param):
     with pytest.raises(openai.BadRequestError, match=message) as caught:
         client.images.generate(**{"model": "painter", "prompt": "a seven"} | settings)
-    assert caught.value.body["param"] == param
+    body: Any = caught.value.body
+    assert body["param"] == param

