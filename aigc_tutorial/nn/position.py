@@ -76,7 +76,7 @@ class RotaryPositions(nn.Module):
 
 def rotate(
     x: Float[Tensor, "*B T d"],
-    rotation: tuple[Float[Tensor, "*#B #T d"], Float[Tensor, "*#B #T d"]],
+    rotation: tuple[Float[Tensor, "... d"], Float[Tensor, "... d"]],
 ) -> Float[Tensor, "*B T d"]:
     """Turn queries or keys by the angles of their positions.
 
