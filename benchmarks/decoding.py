@@ -12,7 +12,7 @@ within a round, of the processor's time, and of the clock's. The table goes to
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +95,8 @@ class StaticStep(nn.Module):
         model, n_heads = self.model, self.model.config.n_heads
         x = model.token_embedding(token) + model.position_embedding(position)
         mask = (torch.arange(CONTEXT) <= position)[None]
-        for block, memory in zip(model.blocks, cache, strict=True):
+        blocks: Iterable[Any] = model.blocks
+        for block, memory in zip(blocks, cache, strict=True):
             attention = block.attention
             heads = attention.query_key_value(block.attention_norm(x)).view(3, 1, n_heads, 1, -1)
             memory.index_copy_(3, position, heads[1:])

@@ -202,7 +202,7 @@ class ARTrainer(Generic[ModelT]):
             return
         model = self._averaged()
         with evaluation_mode(model):
-            measured = self.validation(model)
+            measured: Any = self.validation(model)
         if not isinstance(measured, SupportsFloat):
             raise ValueError(
                 "the validation must return the model's held-out loss, a number, got "

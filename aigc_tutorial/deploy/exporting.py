@@ -166,7 +166,7 @@ def _compare(graph: Graph, folder: Path) -> tuple[list[dict[str, int]], float]:
     Raises:
         ValueError: if it is above ``TOLERANCE``.
     """
-    runners = {
+    runners: dict[str, OnnxRunner | TorchRunner] = {
         "onnx": OnnxRunner(folder / f"{graph.name}.onnx"),
         "pt2": TorchRunner(folder / f"{graph.name}.pt2"),
     }

@@ -90,7 +90,7 @@ class Exported:
         self.manifest.verify(self.folder)
         self.backend = backend
         name = self.manifest.tokenizer
-        self.tokenizer: Tokenizer | None = name and load_tokenizer(self.folder / name)
+        self.tokenizer: Tokenizer | None = load_tokenizer(self.folder / name) if name else None
         self._runners = {
             name: OnnxRunner(self.folder / card.onnx)
             if backend == "onnx"

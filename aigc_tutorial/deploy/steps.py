@@ -14,6 +14,7 @@ The memory is that of ``advance``: a prompt can be read by the model, and the ne
 """
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -99,6 +100,7 @@ class TransformerStep:
         rms = np.sqrt(np.mean(embedding**2, axis=1, keepdims=True)) + RMS_EPSILON
         self._tokens = (embedding / rms).astype(np.float32)
         self._shares = list(_array(model.token_shift.shares))
+        blocks: Iterable[Any] = model.blocks
         self._layers = [
             (
                 _array(block.attention.query_key_value.weight),
@@ -106,7 +108,7 @@ class TransformerStep:
                 np.asfortranarray(_array(block.up.weight)),
                 _array(block.down.weight),
             )
-            for block in model.blocks
+            for block in blocks
         ]
         self._head = _array((model.embedding if model.head is None else model.head).weight)
         self._cap = None if config.logit_cap is None else np.float32(config.logit_cap)
@@ -138,7 +140,7 @@ class TransformerStep:
             np.multiply(x, _rms_scale(x), h)
             np.dot(w_heads, h, attend.projected)
             np.multiply(both, both, turned)
-            np.add.reduce(turned, 1, None, length, True)
+            np.add.reduce(turned, axis=1, out=length, keepdims=True)
             np.sqrt(length, length)
             length *= self._share
             length += RMS_EPSILON
@@ -228,11 +230,11 @@ class _Heads:
         keys, values = self._seen[layer]
         self._memory[layer, :, :, self._here] = self._new
         np.matmul(keys, self._queries, out=scores[:, :, None])
-        np.maximum.reduce(scores, 1, None, most, True)
+        np.maximum.reduce(scores, axis=1, out=most, keepdims=True)
         scores -= most
         np.exp(scores, scores)
         np.matmul(scores[:, None], values, out=self._of_heads)
-        np.add.reduce(scores, 1, None, most, True)
+        np.add.reduce(scores, axis=1, out=most, keepdims=True)
         self._rows /= most
         return self._gathered
 

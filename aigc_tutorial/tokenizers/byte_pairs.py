@@ -57,7 +57,8 @@ class BPETokenizer(Tokenizer):
         """Check names and notation, and that every merge joins pieces that exist."""
         object.__setattr__(self, "special_tokens", check_special_tokens(self.special_tokens))
         # Files of the library hold the two pieces of a merge as a list of their own.
-        merges = (" ".join(m) if isinstance(m, list | tuple) else m for m in self.merges)
+        given: Iterable[Any] = self.merges
+        merges = (" ".join(m) if isinstance(m, list | tuple) else m for m in given)
         object.__setattr__(self, "merges", tuple(merges))
         pieces = set(_CHARACTER_OF_BYTE)
         for merge in self.merges:

@@ -14,7 +14,7 @@ Export = Callable[[str], tuple[Any, Path]]
 
 
 @pytest.fixture(scope="session")
-def exported(tmp_path_factory) -> Export:
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Export:
     """Returns a model of the zoo and the folder that it was exported to."""
 
     @cache

@@ -1,6 +1,7 @@
 """The fast writer writes what the model writes."""
 
 import copy
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,7 +61,7 @@ def test_a_model_of_the_zoo_writes_the_same_text(name):
     model = zoo.load(name)
     writer = deploy.Decoder(model)
     prompt = zoo.tokenizer(name).encode("ROMEO:")
-    options = {"max_new_tokens": 200, "config": GREEDY}
+    options: dict[str, Any] = {"max_new_tokens": 200, "config": GREEDY}
     assert torch.equal(writer.generate(prompt, **options), model.generate(prompt, **options))
 
 
@@ -71,7 +72,7 @@ def test_an_export_writes_the_same_text_past_the_context_too(exported, backend):
     assert (writer.backend, writer.context) == (backend, model.context)
     assert writer.tokenizer == zoo.tokenizer("tang-quatrains")
     for config in (GREEDY, ar.SamplingConfig(temperature=0.8, top_k=20)):
-        options = {"max_new_tokens": 50, "config": config}
+        options: dict[str, Any] = {"max_new_tokens": 50, "config": config}
         expected = model.generate([7, 8, 9], rng=seeded(), **options)
         assert torch.equal(writer.generate([7, 8, 9], rng=seeded(), **options), expected)
 
@@ -82,7 +83,7 @@ def test_whatever_takes_a_model_takes_a_writer(exported, backend):
     writer = deploy.Decoder(model if backend == "numpy" else folder)
     assert writer.backend == backend
     prompts = torch.tensor([[7, 8], [9, 10]])
-    options = {"max_new_tokens": 5}
+    options: dict[str, Any] = {"max_new_tokens": 5}
     assert torch.equal(
         writer.generate(prompts, rng=seeded(), **options),
         model.generate(prompts, rng=seeded(), **options),
@@ -122,7 +123,7 @@ def test_what_no_step_computes_goes_through_torch():
     plain = small_models.make("gpt-2")
     assert step_of(plain) is not None
     assert step_of(copy.deepcopy(plain).double()) is None
-    listened = copy.deepcopy(plain)
+    listened: Any = copy.deepcopy(plain)
     listened.blocks[0].up.register_forward_hook(lambda *_: None)
     assert step_of(listened) is None
 
@@ -130,7 +131,7 @@ def test_what_no_step_computes_goes_through_torch():
         def forward(self, input: torch.Tensor) -> torch.Tensor:
             return 2 * super().forward(input)
 
-    changed = copy.deepcopy(plain)
+    changed: Any = copy.deepcopy(plain)
     changed.blocks[0].up = Doubled(8, 32)
     assert deploy.Decoder(changed).backend == "torch"
     with pytest.raises(ValueError, match='cannot be read by the backend "numpy"'):
@@ -142,7 +143,7 @@ def test_what_no_step_computes_goes_through_torch():
 @pytest.mark.parametrize("config", [GREEDY, ar.SamplingConfig()])
 @pytest.mark.parametrize("number", [torch.nan, torch.inf])
 def test_logits_that_are_no_distribution_are_told(config, number):
-    model = small_models.make("gpt-2")
+    model: Any = small_models.make("gpt-2")
     with torch.no_grad():
         model.final_norm.bias[0] = number
     with pytest.raises(ValueError, match="the model's logits are"):

@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 
 import numpy as np
 import onnx
@@ -21,7 +22,7 @@ TEXT = [name for name in zoo.names() if hasattr(zoo.load(name), "vocab_size")]
 OTHERS = sorted(set(zoo.names()) - {*LATENT, *TEXT})
 
 
-def transformer(**settings) -> ar.Transformer:
+def transformer(**settings: Any) -> ar.Transformer:
     options = {"context": 6, "n_layers": 2, "n_heads": 2, "width": 8, **settings}
     return randomize(ar.Transformer(ar.TransformerConfig(7, **options)))
 

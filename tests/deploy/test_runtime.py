@@ -1,5 +1,9 @@
 """A wrong input to an exported model is told at the door, in words."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,12 +13,12 @@ from tests.second_device import is_possible
 
 
 @pytest.fixture(scope="module")
-def generator(exported) -> deploy.Exported:
+def generator(exported: Callable[[str], tuple[Any, Path]]) -> deploy.Exported:
     return deploy.load(exported("mnist-conditional-gan")[1])
 
 
 @pytest.fixture(scope="module")
-def reader(exported) -> deploy.Exported:
+def reader(exported: Callable[[str], tuple[Any, Path]]) -> deploy.Exported:
     return deploy.load(exported("shakespeare-characters")[1])
 
 

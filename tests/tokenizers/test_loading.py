@@ -60,9 +60,10 @@ def test_a_missing_file_is_told(tmp_path):
 @pytest.mark.parametrize(
     "tokenizer",
     [
-        ByteTokenizer(["bos"]),
-        CharacterTokenizer("ab", ["bos"]),
-        BPETokenizer([["a", "b"], "ab c"], ["eos"]),  # as the library's files hold them
+        ByteTokenizer(["bos"]),  # type: ignore[arg-type]
+        CharacterTokenizer("ab", ["bos"]),  # type: ignore[arg-type]
+        # As the library's files hold them.
+        BPETokenizer([["a", "b"], "ab c"], ["eos"]),  # type: ignore[arg-type]
     ],
 )
 def test_lists_are_as_good_as_tuples(tmp_path, tokenizer):
@@ -74,6 +75,6 @@ def test_lists_are_as_good_as_tuples(tmp_path, tokenizer):
 
 def test_what_could_not_be_loaded_again_is_not_made():
     with pytest.raises(ValueError, match="unknown as True or False"):
-        CharacterTokenizer("ab", unknown=1)
+        CharacterTokenizer("ab", unknown=1)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="special_tokens as a tuple"):
-        ByteTokenizer(None)
+        ByteTokenizer(None)  # type: ignore[arg-type]

@@ -282,7 +282,7 @@ def test_each_of_several_trackers_is_closed_though_one_fails():
             closed.append(self.name)
             raise OSError(self.name)
 
-    closed = []
+    closed: list[str] = []
     with pytest.raises(OSError, match="b"):
         Trackers(Failing("a"), Failing("b")).close()
     assert closed == ["a", "b"]
