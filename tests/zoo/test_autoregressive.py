@@ -76,7 +76,7 @@ class TestTokenizers:
 
     def test_missing_file(self, tmp_path):
         with pytest.raises(
-            FileNotFoundError, match=r"tokenizer\.json.*zoo\.training tang-quatrains"
+            FileNotFoundError, match=r"tokenizer\.json.*aigc-tutorial zoo train tang-quatrains"
         ):
             zoo.tokenizer("tang-quatrains", folder=tmp_path)
 
