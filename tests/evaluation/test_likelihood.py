@@ -166,4 +166,9 @@ def test_rows_without_a_prediction_are_no_sequences():
     tokens, mask = pad_sequences([[1, 2, 3], [2, 3, 4, 1]])
     expected = sequence_likelihood(model, (tokens, mask))
     more = torch.cat([tokens, tokens]), torch.cat([mask, mask & False])
-    assert sequence_likelihood(model, more) == expected
+    found = sequence_likelihood(model, more)
+    # Products of twice as many rows are rounded in another order on some processors.
+    assert found.nats == pytest.approx(expected.nats, rel=1e-5)
+    assert found.standard_error == pytest.approx(expected.standard_error, rel=1e-4)
+    counts = (expected.n_predictions, expected.n_sequences, expected.protocol)
+    assert (found.n_predictions, found.n_sequences, found.protocol) == counts
