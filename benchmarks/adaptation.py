@@ -7,7 +7,7 @@ Written into ``results/adaptation.json`` and ``adaptation.md``. Period: is a qua
 six poets of the High Tang or of two of the Late Tang, by the zoo's model of Tang quatrains, which
 has read most of these poems, and no poet's name.
 Sentiment: is a financial tweet bearish, bullish or neutral, by the zoo's model of English, which
-has read none such. Each way tries three rates at the first seed; the one that does best on
+has read none such. Each way tries four rates at the first seed; the one that does best on
 validation data runs at all seeds, each with labels of its own. In every run the weights are kept
 that do best on validation data. What is reported is measured on test data that chose nothing.
 Sentiment needs ``financial_news/sent_train.csv`` and ``sent_valid.csv`` of the Hub's
@@ -94,14 +94,14 @@ def from_scratch(model: ar.Transformer, seed: int) -> ar.Transformer:
 
 
 WAYS = {
-    "all weights": Way(lambda model, _seed: model, (3e-4, 1e-3, 3e-3)),
-    "LoRA, rank 8": Way(with_lora, (1e-3, 3e-3, 1e-2)),
+    "all weights": Way(lambda model, _seed: model, (1e-4, 3e-4, 1e-3, 3e-3)),
+    "LoRA, rank 8": Way(with_lora, (3e-4, 1e-3, 3e-3, 1e-2)),
     "head alone": Way(
-        lambda model, _seed: model.requires_grad_(False), (3e-3, 1e-2, 3e-2), N_EXAMPLES_HEAD
+        lambda model, _seed: model.requires_grad_(False), (3e-4, 1e-3, 3e-3, 1e-2), N_EXAMPLES_HEAD
     ),
-    "all weights, from random ones": Way(from_scratch, (3e-4, 1e-3, 3e-3)),
+    "all weights, from random ones": Way(from_scratch, (1e-4, 3e-4, 1e-3, 3e-3)),
 }
-INVERSE_PENALTIES = (0.3, 1.0, 3.0, 10.0, 30.0)
+INVERSE_PENALTIES = (1.0, 10.0, 30.0, 100.0, 300.0)
 
 
 def tweets(name: str) -> Texts:
