@@ -114,7 +114,6 @@ class Decoder(GenerationMixin):
         n_new = as_count(max_new_tokens, "max_new_tokens")
         return self._steps(tokens.tolist(), n_new, config, set(stops), rng)
 
-    @torch.no_grad()
     def _steps(
         self,
         tokens: list[int],
@@ -130,8 +129,9 @@ class Decoder(GenerationMixin):
             begin = window_start(length, self.context)
             if state is None or begin != start:
                 start = begin
-                seen = torch.tensor([tokens[start:]])
-                logits, state = self._source.advance(seen, self._source.initial_state(1))
+                with torch.no_grad():
+                    seen = torch.tensor([tokens[start:]])
+                    logits, state = self._source.advance(seen, self._source.initial_state(1))
                 row = logits[0, -1].numpy()
             else:
                 row, state = self._source.read_one(tokens[-1], state)
@@ -247,7 +247,8 @@ class _OfModel:
         """Logits (V,) after a further token of the one sequence, and the new state."""
         if self.step is not None:
             return self.step(token, state), state
-        logits, state = self.model.advance(torch.tensor([[token]]), state)
+        with torch.no_grad():
+            logits, state = self.model.advance(torch.tensor([[token]]), state)
         return logits[0, 0].numpy(), state
 
 

@@ -65,14 +65,14 @@ class GPT2Step:
         np.add(self._tokens[token], self._positions[state.cache.length], x)
         for layer, weights in enumerate(self._layers):
             w_heads, b_heads, w_output, b_output, w_up, b_up, w_down, b_down = weights
-            np.multiply(x, 1 / math.sqrt(np.dot(x, x) / width + eps), h)
-            np.dot(w_heads, h, attend.projected)
+            np.multiply(x, 1 / math.sqrt(x.dot(x) / width + eps), h)
+            w_heads.dot(h, attend.projected)
             attend.projected += b_heads
-            np.dot(w_output, attend(layer), y)
+            w_output.dot(attend(layer), y)
             x += y
             x += b_output
-            np.multiply(x, 1 / math.sqrt(np.dot(x, x) / width + eps), h)
-            np.dot(w_up, h, u)
+            np.multiply(x, 1 / math.sqrt(x.dot(x) / width + eps), h)
+            w_up.dot(h, u)
             u += b_up
             np.multiply(u, u, g)  # GELU's √(2/π) (u + 0.044715 u³)
             g *= a
@@ -81,13 +81,13 @@ class GPT2Step:
             np.tanh(g, g)
             g += one
             g *= u
-            np.dot(w_down, g, y)
+            w_down.dot(g, y)
             x += y
             x += b_down
-        np.multiply(x, 1 / math.sqrt(np.dot(x, x) / width + eps), h)
+        np.multiply(x, 1 / math.sqrt(x.dot(x) / width + eps), h)
         state.cache.length += 1
         w_head, b_head = self._head
-        return np.dot(w_head, h) + b_head
+        return w_head.dot(h) + b_head
 
 
 class TransformerStep:
@@ -138,7 +138,7 @@ class TransformerStep:
                 x += share * embeddings[now - lag]
         for layer, (w_heads, w_output, w_up, w_down) in enumerate(self._layers):
             np.multiply(x, _rms_scale(x), h)
-            np.dot(w_heads, h, attend.projected)
+            w_heads.dot(h, attend.projected)
             np.multiply(both, both, turned)
             np.add.reduce(turned, axis=1, out=length, keepdims=True)
             np.sqrt(length, length)
@@ -150,17 +150,17 @@ class TransformerStep:
             turned *= sin
             both *= cos
             both += turned
-            np.dot(w_output, attend(layer), y)
+            w_output.dot(attend(layer), y)
             x += y
             np.multiply(x, _rms_scale(x), h)
-            np.dot(w_up, h, u)
+            w_up.dot(h, u)
             np.maximum(u, 0, out=u)
             u *= u
-            np.dot(w_down, u, y)
+            w_down.dot(u, y)
             x += y
         np.multiply(x, _rms_scale(x), h)
         state.cache.length += 1
-        logits = np.dot(self._head, h)
+        logits = self._head.dot(h)
         if self._cap is not None:
             logits /= self._cap
             np.tanh(logits, logits)
@@ -209,31 +209,36 @@ class _Heads:
         self._gathered = np.empty(width, np.float32)
         self._rows = self._gathered.reshape(self.number, d)
         self._of_heads = self._gathered.reshape(self.number, 1, d)
+        self._tensor: Tensor | None = None
 
     def at(self, cache: Any) -> "_Heads":
         """Go on where the cache ends, in its memory."""
-        memory = cache.memory.numpy()[:, :, 0]  # (L, 2, N, C, d)
+        if cache.memory is not self._tensor:  # a view of a tensor costs more than a layer
+            self._tensor = cache.memory
+            memory = cache.memory.numpy()[:, :, 0]  # (L, 2, N, C, d)
+            self._layers = [(both, both[0], both[1]) for both in memory]
+            self._room = memory.shape[3]
         end = cache.length + 1
-        if end > memory.shape[3]:
+        if end > self._room:
             raise ValueError(
                 f"{cache.length} tokens were read and 1 more does not fit into the context of "
-                f"{memory.shape[3]}; go on from a new state that has read the last tokens alone"
+                f"{self._room}; go on from a new state that has read the last tokens alone"
             )
-        self._memory, self._here = memory, cache.length
-        self._seen = memory[:, :, :, :end]
+        self._end = end
         self._scores = np.empty((self.number, end), np.float32)
+        self._row, self._column = self._scores[:, None], self._scores[:, :, None]
         return self
 
     def __call__(self, layer: int) -> Array:
         """What the heads gather in a layer, (D,)."""
-        scores, most = self._scores, self._most
-        keys, values = self._seen[layer]
-        self._memory[layer, :, :, self._here] = self._new
-        np.matmul(keys, self._queries, out=scores[:, :, None])
+        scores, most, end = self._scores, self._most, self._end
+        memory, keys, values = self._layers[layer]
+        memory[:, :, end - 1] = self._new
+        np.matmul(keys[:, :end], self._queries, out=self._column)
         np.maximum.reduce(scores, axis=1, out=most, keepdims=True)
         scores -= most
         np.exp(scores, scores)
-        np.matmul(scores[:, None], values, out=self._of_heads)
+        np.matmul(self._row, values[:, :end], out=self._of_heads)
         np.add.reduce(scores, axis=1, out=most, keepdims=True)
         self._rows /= most
         return self._gathered
@@ -243,7 +248,7 @@ _GELU = math.sqrt(2 / math.pi)
 
 
 def _rms_scale(x: Array) -> float:
-    return 1 / (math.sqrt(np.dot(x, x) / len(x)) + RMS_EPSILON)
+    return 1 / (math.sqrt(x.dot(x) / len(x)) + RMS_EPSILON)
 
 
 def _after_norm(weight: Tensor, bias: Any, norm: Any) -> tuple[Array, Array]:

@@ -56,6 +56,23 @@ def test_a_sequence_is_the_models_own_past_the_context_too(name, config):
         assert list(steps) == expected[2:].tolist()
 
 
+@pytest.mark.parametrize("name", IN_NUMPY)
+def test_two_texts_read_in_turns_have_the_logits_that_each_has_alone(name):
+    model = small_models.make(name)
+    writer = deploy.Decoder(model)
+    texts = random_tokens(model, batch=2, time=small_models.CONTEXT).split(1)
+
+    def logits(text: torch.Tensor) -> Any:
+        state = writer.initial_state(1)
+        for token in text.unbind(1):
+            yield writer.advance(token[:, None], state)[0].clone()
+
+    in_turns = list(zip(*map(logits, texts), strict=True))
+    for number, text in enumerate(texts):
+        for expected, found in zip(logits(text), in_turns, strict=True):
+            assert torch.equal(found[number], expected)
+
+
 @pytest.mark.parametrize("name", [name for name in zoo.names() if "quatrains" not in name][-1:])
 def test_a_model_of_the_zoo_writes_the_same_text(name):
     model = zoo.load(name)
