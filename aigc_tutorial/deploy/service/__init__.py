@@ -32,6 +32,7 @@ wait have their answers::
 
 from typing import TYPE_CHECKING, Any
 
+from aigc_tutorial.deploy.service.background import running
 from aigc_tutorial.deploy.service.bench import BenchConfig, Level, Report, bench
 from aigc_tutorial.deploy.service.limits import Limits
 from aigc_tutorial.deploy.service.run import ServiceConfig, serve
@@ -54,6 +55,7 @@ __all__ = [
     "bench",
     "create_app",
     "from_zoo",
+    "running",
     "serve",
 ]
 

@@ -14,7 +14,8 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -149,10 +150,20 @@ def bench(config: BenchConfig = BenchConfig()) -> Report:
         MissingDependencyError: if the extra "serve" is not installed.
     """
     require("httpx", extra="serve")
-    report = Report(tuple(asyncio.run(_measure(config))))
+    report = Report(tuple(_run(_measure(config))))
     if config.folder is not None:
         write(report, config, expand(config.folder))
     return report
+
+
+def _run(work: Coroutine[Any, Any, list[Level]]) -> list[Level]:
+    """Run it to its end; in a notebook, where a loop is running already, in another thread."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
 
 
 def write(report: Report, config: BenchConfig, folder: Path) -> None:

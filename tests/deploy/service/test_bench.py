@@ -1,7 +1,9 @@
 """The measurement measures: against a service whose times are known."""
 
+import asyncio
 import json
 
+import httpx
 import pytest
 
 from aigc_tutorial.deploy.service import BenchConfig, Level, Limits, Report, bench, create_app
@@ -19,6 +21,31 @@ def test_what_was_measured_is_told():
     table = Report((LEVEL,)).as_table().splitlines()
     assert table[-1] == ("| 4 | 200 | 10 / 20 / 30 | 1 / 2 / 3 | 100 / 200 / 300 | 40 | 0 | 1.02 |")
     assert len({line.count("|") for line in table}) == 1
+
+
+def test_it_measures_from_within_a_running_loop_as_a_notebook_has_one(url):
+    config = BenchConfig(url=url, model="writer", prompt="ab", max_tokens=2, concurrency=(1,),
+                         seconds=0.1, warm_up_seconds=0)  # fmt: skip
+
+    async def cell() -> Report:
+        return bench(config)
+
+    assert asyncio.run(cell()).levels[0].n_requests >= 3
+
+
+def test_a_service_in_the_background_ends_with_its_block_and_says_when_it_cannot_begin():
+    with running(create_app({"writer": writer()})) as address:
+        assert httpx.get(f"{address}/health", trust_env=False).status_code == 200
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{address}/health", trust_env=False)
+
+    async def broken(scope, receive, send):
+        message = await receive()
+        assert message["type"] == "lifespan.startup"
+        await send({"type": "lifespan.startup.failed", "message": "no"})
+
+    with pytest.raises(RuntimeError, match="did not begin"), running(broken):
+        pass
 
 
 def test_a_service_is_measured_and_little_s_law_holds(url, tmp_path):
