@@ -170,6 +170,21 @@ def test_a_new_model_knows_nothing(tokens):
     torch.testing.assert_close(nll, torch.full_like(nll, 11.0).log(), rtol=0.1, atol=0)
 
 
+def test_new_maps_into_the_residual_stream_are_smaller_with_their_number():
+    torch.manual_seed(0)
+    model = GPT2(GPT2Config(50, 32, n_layers=8, n_heads=2, width=64))
+    adding = ("attention.output.weight", "down.weight")
+    for name, parameter in model.named_parameters():
+        if parameter.ndim == 2:
+            expected = 0.02 / 4 if name.endswith(adding) else 0.02  # √(2 · 8) = 4
+            assert float(parameter.detach().std()) == pytest.approx(expected, rel=0.1), name
+
+
+def test_a_norm_that_may_divide_by_zero_is_refused():
+    with pytest.raises(ValueError, match="layer_norm_eps must be above 0"):
+        GPT2Config(11, CONTEXT, layer_norm_eps=0.0)
+
+
 def test_beyond_the_context_is_an_error(model, tokens):
     with pytest.raises(ValueError, match="at most 12 tokens"):
         model(torch.cat([tokens, tokens], 1))

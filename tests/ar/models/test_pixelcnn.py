@@ -134,7 +134,12 @@ def test_the_shape_of_a_data_set_is_taken_too():
 
 
 def test_default_size():
-    assert 100_000 < count_parameters(PixelCNN()) < 400_000
+    model = PixelCNN()
+    first = 2 * 32 * (4 * 7 + 4) + 2 * 32  # of 4 rows of 7 above, of 4 pixels before
+    head = 32 * 32 + 32 + 32 * 2 + 2
+    layers = sum(count_parameters(layer) for layer in model.layers)
+    assert len(model.layers) == 8
+    assert count_parameters(model) == first + layers + head == 159_906
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,16 @@ def test_reading_on_leaves_the_earlier_state_as_it_was(cell):
     assert torch.equal(first, again)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_output_layer_reads_the_features(cell):
+    model = make(cell, n_layers=2)
+    tokens = random_tokens(model, batch=3, time=8)
+    features = model.features(tokens)
+    assert features.shape == (3, 8, 6)
+    torch.testing.assert_close(model.output(features), model(tokens))
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_first_token_reaches_the_last_logits(cell):
     # What a window cannot do: no distance is too long for a derivative that is not zero.

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -9,6 +10,8 @@ from safetensors.torch import load_file
 
 from aigc_tutorial.ar.models.transformer import Transformer, TransformerConfig
 from aigc_tutorial.data.batches.tokens import pack_sequences
+from aigc_tutorial.nn.norm import rms_norm
+from aigc_tutorial.nn.position import RotaryPositions
 from tests.ar import checks
 
 CONTEXT = 12
@@ -93,6 +96,29 @@ def test_a_new_model_predicts_the_uniform_distribution():
     torch.testing.assert_close(nll, torch.full_like(nll, math.log(11)))
 
 
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("activation", "formula"),
+    [("relu2", lambda u: u.clamp(min=0) ** 2), ("gelu", torch.nn.functional.gelu)],
+)
+def test_the_perceptron_adds_what_its_formula_says(activation, formula):
+    config = dataclasses.replace(SMALL, activation=activation)
+    block: Any = checks.randomize(Transformer(config)).blocks[0]
+    block.attention.output.weight.zero_()  # so that attention adds nothing
+    x = torch.randn(1, 3, 8, generator=torch.Generator().manual_seed(0))
+    hidden = formula(rms_norm(x) @ block.up.weight.T)
+    found = block(x, None, RotaryPositions(4, CONTEXT, 1000.0)(0, 3))
+    torch.testing.assert_close(found, x + hidden @ block.down.weight.T)
+
+
+@pytest.mark.parametrize("width", [64, 256])
+def test_new_matrices_keep_the_variance_of_their_input(width):
+    torch.manual_seed(0)
+    block: Any = Transformer(dataclasses.replace(SMALL, width=width)).blocks[0]
+    for matrix in (block.attention.query_key_value.weight, block.up.weight):
+        assert float(matrix.detach().std()) == pytest.approx(width**-0.5, rel=0.05)
+
+
 @pytest.mark.parametrize("n_sequences", [1, 3])
 def test_packed_sequences_have_the_likelihoods_of_separate_ones(model, n_sequences):
     sequences = [checks.random_tokens(model, 1, 2 + i, seed=i)[0] for i in range(n_sequences)]
@@ -167,6 +193,8 @@ def test_beyond_the_context_is_an_error(model, tokens):
         ({"n_heads": 3}, "cannot be divided among 3 heads"),
         ({"logit_cap": 0.0}, "logit_cap must be above 0"),
         ({"token_shift": -1}, "token_shift must be at least 0"),
+        ({"width": 0}, "width must be at least 1"),
+        ({"rope_base": 1.0}, "rope_base must be above 1"),
     ],
 )
 def test_impossible_settings_are_refused(setting, message):
