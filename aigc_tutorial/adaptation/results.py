@@ -78,15 +78,21 @@ class SearchResult(Generic[ConfigT]):
         """How much each setting matters among the complete trials: shares, the largest first.
 
         By PED-ANOVA (Watanabe et al., 2023, arXiv 2304.10255): how far the settings of the best
-        trials are from those of all. ``viz.comparison_bars`` draws them. From few trials they
+        trials are from those of all. ``viz.importance_bars`` draws them. From few trials they
         are a hint, no more.
 
         Raises:
-            ValueError: if fewer than four trials are complete, of which nothing can be said.
+            ValueError: if fewer than four trials are complete, or all are equally good: of such
+                nothing can be said.
         """
-        n_complete = sum(trial.state == "complete" for trial in self.trials)
-        if n_complete < 4:
-            raise ValueError(f"importances need four complete trials or more, got {n_complete}")
+        values = [trial.value for trial in self.trials if trial.state == "complete"]
+        if len(values) < 4:
+            raise ValueError(f"importances need four complete trials or more, got {len(values)}")
+        if len(set(values)) == 1:
+            raise ValueError(
+                f"all {len(values)} complete trials reached {self.value:.4g}: no setting decided "
+                "anything; is the budget of a trial too small?"
+            )
         optuna = require("optuna", extra="search")
         with quiet():
             shares = optuna.importance.get_param_importances(self.study)

@@ -2,11 +2,9 @@
 
 import copy
 import dataclasses
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Literal, SupportsFloat, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -42,6 +40,7 @@ from aigc_tutorial.training.checkpoint import (
 )
 from aigc_tutorial.training.engine import as_engine
 from aigc_tutorial.training.loop import Batch, Batches
+from aigc_tutorial.training.validation import Validation, held_out_loss, places_of_validation
 
 ModelT = TypeVar("ModelT", bound=AutoregressiveModel | PixelCNN)
 
@@ -108,10 +107,6 @@ class ARTrainingConfig(Config):
         self.require("momentum", "betas", at_least=0, below=1)
         self.require("flat_until", "final_learning_rate", at_least=0, at_most=1)
         self.require("max_gradient_norm", "ema_half_life", above=0)
-
-
-Validation = Callable[[Any], float]
-"""Takes a model and returns its held-out loss, by which the best weights are chosen."""
 
 
 class ARTrainer(Generic[ModelT]):
@@ -202,18 +197,7 @@ class ARTrainer(Generic[ModelT]):
             return
         model = self._averaged()
         with evaluation_mode(model):
-            measured: Any = self.validation(model)
-        if not isinstance(measured, SupportsFloat):
-            raise ValueError(
-                "the validation must return the model's held-out loss, a number, got "
-                f"{type(measured).__name__}"
-            )
-        nll = float(measured.detach() if isinstance(measured, Tensor) else measured)
-        if not math.isfinite(nll):
-            raise FloatingPointError(
-                f"after {n_tokens:,} tokens the validation measured {nll}, by which no weights can "
-                "be chosen; expected a finite number, the held-out loss"
-            )
+            nll = held_out_loss(self.validation, model, f"after {n_tokens:,} tokens")
         if nll < min(self.validation_history.get("nll", []), default=float("inf")):
             self.best_weights = copy.deepcopy(model.state_dict())
         self.validation_history.append({"n_tokens": n_tokens, "nll": nll})
@@ -365,14 +349,7 @@ def train(
     engine, seed = as_engine(engine), as_count(seed, "seed", at_least=0)
     config = ARTrainingConfig() if config is None else config
     as_instance(config, ARTrainingConfig, "config", "write ARTrainingConfig(n_tokens=960_000), say")
-    every = (
-        config.n_tokens if validate_every is None else as_count(validate_every, "validate_every")
-    )
-    if validation is not None and not callable(validation):
-        raise TypeError(
-            "validation must be a function that takes the model and returns its held-out loss, got "
-            f"{validation!r}"
-        )
+    places = places_of_validation(validation, validate_every, config.n_tokens)
     check_trainable(model)
     context = config.context or getattr(model, "context", None) or _WINDOW
     config = dataclasses.replace(config, context=context)  # the number is a checkpoint's setting
@@ -380,14 +357,13 @@ def train(
         # Each process of a distributed run draws data of its own.
         rng = torch.Generator().manual_seed(seed + 1_000_003 * engine.rank)
         trainer = ARTrainer(model, config=config, engine=engine, validation=validation)
-        evaluations = [*range(every, config.n_tokens, every), config.n_tokens]
         batches = _batches(
             as_training_data(model, data), context, config.batch_size, rng, engine.device
         )
         settings = None
         if checkpoint_folder is not None:
             settings = trainer.settings() | {
-                "validate_every": "no validation" if validation is None else every,
+                "validate_every": places[0] if places else "no validation",
                 **settings_of_weights("model", model),
             }
         result = run(
@@ -396,7 +372,7 @@ def train(
             budget=config.n_tokens,
             unit="tokens",
             count=lambda _: trainer.n_predicted,
-            at=dict.fromkeys(evaluations, trainer.validate),
+            at=dict.fromkeys(places, trainer.validate),
             tracker=tracker,
             checkpoint_folder=checkpoint_folder,
             checkpoint_every=checkpoint_every,

@@ -15,7 +15,7 @@ COMMANDS = {
     "sample": "digits and text from a trained model",
     "evaluate": "how good a model is, measured as its card says",
     "train": "train a model of your own; Ctrl-C stops, the same command goes on",
-    "search": "better settings for a text of yours, by trying",
+    "search": "better settings of a recipe, for digits or a text of yours, by trying",
     "export": "a model as ONNX and as torch's exported program",
     "serve": "models over HTTP, in the shape of OpenAI's API",
     "bench": "how fast a running service answers one client, and many",

@@ -25,6 +25,7 @@ from aigc_tutorial.gan.mlp import (
     MLPGeneratorConfig,
 )
 from aigc_tutorial.gan.trainer import GANTrainer, GANTrainingConfig, GANTrainingResult, train
+from aigc_tutorial.gan.validation import digit_distance
 from aigc_tutorial.gan.vqgan import (
     Reconstruction,
     VQAutoencoder,
@@ -61,6 +62,7 @@ __all__ = [
     "VQGANTrainingConfig",
     "VQGANTrainingResult",
     "copies_trainer",
+    "digit_distance",
     "join_copies",
     "losses",
     "penalties",

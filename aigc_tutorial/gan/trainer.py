@@ -1,7 +1,7 @@
 """Training a GAN: two updates that take turns, and the run around them."""
 
 import copy
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -51,6 +51,7 @@ from aigc_tutorial.training.checkpoint import (
     settings_of_weights,
 )
 from aigc_tutorial.training.engine import DefaultRandomness, as_engine
+from aigc_tutorial.training.validation import Validation, held_out_loss, places_of_validation
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,7 @@ class GANTrainer:
         engine: device and precision.
         labels: class of each real sample of the data, for networks with classes, and only for such.
             They tell :meth:`averaged_generator` how frequent the classes are.
+        validation: measures the averaged generator against real samples that are held out.
     """
 
     def __init__(
@@ -142,6 +144,7 @@ class GANTrainer:
         rng: torch.Generator,
         engine: Engine,
         labels: Int64[Tensor, " N"] | None = None,
+        validation: Validation | None = None,
     ) -> None:
         check_copies(generator, discriminator)
         n_labels = 0 if labels is None else len(labels)
@@ -158,6 +161,7 @@ class GANTrainer:
             ramp_up=config.ema_ramp_up,
         )
         self.snapshots: dict[int, Tensor] = {}
+        self.validation, self.validation_history = validation, History()
         self._n_steps = 0
         self._n_not_averaged = 0  # images since the average last moved
 
@@ -286,9 +290,19 @@ class GANTrainer:
         labels = None if n_classes is None else torch.arange(n_samples, device="cpu") % n_classes
         self.snapshots[n_images] = generator.sample(n_samples, labels, rng=latents).cpu()
 
+    def validate(self, n_images: int) -> None:
+        """Measure the averaged generator, if there is a validation, and keep the number."""
+        if self.validation is None:
+            return
+        when = f"after {n_images:,} images"
+        loss = held_out_loss(self.validation, self.averaged_generator(), when)
+        self.validation_history.append({"n_images": n_images, "loss": loss})
+
     def settings(self) -> dict[str, Any]:
         """What tells this training from another one, besides seed and data."""
+        validation = self.validation
         return {
+            **({} if validation is None else {"validation": name_of(validation)}),
             **settings_of_loss(self.loss),
             "precision": self.engine.mixed_precision,
             **settings_of("config", self.config),
@@ -326,7 +340,8 @@ class GANTrainer:
         self.snapshots = dict(state["snapshots"])
 
     def _parts(self) -> dict[str, Any]:
-        return {
+        history = {"validation_history": self.validation_history}
+        return ({} if self.validation is None else history) | {
             "generator": self.generator,
             "discriminator": self.discriminator,
             "optimizer_generator": self.optimizer_generator,
@@ -420,6 +435,21 @@ def _snapshot_times(snapshots_at: Any) -> list[int]:
     return sorted({as_count(n, "a number of snapshots_at", at_least=0) for n in snapshots_at})
 
 
+def _calls(
+    places: Mapping[Callable[[int], None], Iterable[int]],
+) -> dict[int, Callable[[int], None]]:
+    """What to call after which number of images, several functions in turn."""
+
+    def call(functions: Sequence[Callable[[int], None]], n_images: int) -> None:
+        for function in functions:
+            function(n_images)
+
+    return {
+        n: partial(call, [function for function, when in places.items() if n in when])
+        for n in {n for when in places.values() for n in when}
+    }
+
+
 @dataclass(frozen=True)
 class GANTrainingResult:
     """What training leaves behind.
@@ -431,6 +461,7 @@ class GANTrainingResult:
         history: recorded rows with the columns n_images, loss_discriminator,
             loss_generator, probability_real (mean D(x)) and probability_fake (mean D(G(z))).
         snapshots: samples by the number of images seen, from the same latents.
+        validation: rows with the columns n_images and loss; empty without a validation.
         n_images: real images seen.
         seconds: wall-clock time of the training steps.
     """
@@ -440,6 +471,7 @@ class GANTrainingResult:
     discriminator: Discriminator
     history: History
     snapshots: dict[int, Float[Tensor, "S ..."]]
+    validation: History
     n_images: int
     seconds: float
 
@@ -455,6 +487,8 @@ def train(
     config: GANTrainingConfig = GANTrainingConfig(),
     seed: int = 0,
     snapshots_at: Iterable[int] = (),
+    validation: Validation | None = None,
+    validate_every: int | None = None,
     tracker: Tracker | None = None,
     checkpoint_folder: str | Path | None = None,
     checkpoint_every: int | None = None,
@@ -479,6 +513,10 @@ def train(
         config: how it is played.
         seed: of the order of the data, the latents and the penalties.
         snapshots_at: numbers of images after which samples are kept.
+        validation: measures the averaged generator against real samples that neither network
+            learns from, for example by :func:`aigc_tutorial.gan.digit_distance`; lower is better.
+            It chooses nothing.
+        validate_every: measure each time so many images have been seen; at the end in any case.
         tracker: receives every recorded row.
         checkpoint_folder: where to save and, if there is a checkpoint, to continue from.
         checkpoint_every: save each time so many images have been seen; at the end in any case.
@@ -489,7 +527,9 @@ def train(
         ValueError: if the data do not fit the networks or hold NaN or infinity, if labels are
             missing, superfluous, not one a sample, or no classes, or if a checkpoint does not fit
             the run: its budget is another, say, on which the learning rates depended.
-        TypeError: if networks, loss, config, tracker, engine or snapshots_at are something else.
+        TypeError: if networks, loss, config, tracker, engine, validation or snapshots_at are
+            something else.
+        FloatingPointError: if a loss, a weight or a validation is not finite.
     """
     check_network(generator, Generator, "generator")
     check_network(discriminator, Discriminator, "discriminator")
@@ -502,6 +542,7 @@ def train(
     data = (rows,) if classes is None else (rows, classes.to(rows.device))
     engine, seed = as_engine(engine), as_count(seed, "seed", at_least=0)
     when = _snapshot_times(snapshots_at)
+    places = places_of_validation(validation, validate_every, config.n_images)
     if when and not 0 <= when[0] <= when[-1] <= config.n_images:
         raise ValueError(
             f"snapshots_at names {when[0]:,} to {when[-1]:,} images; expected 0 to "
@@ -520,11 +561,13 @@ def train(
             rng=torch.Generator().manual_seed(latent_seed),
             engine=engine,
             labels=classes,
+            validation=validation,
         )
         settings = None
         if checkpoint_folder is not None:
             settings = trainer.settings() | {
                 "snapshots_at": when,
+                **({"validate_every": places[0]} if places else {}),
                 **settings_of_weights("generator", generator),
                 **settings_of_weights("discriminator", discriminator),
             }
@@ -545,7 +588,7 @@ def train(
             batches,
             budget=config.n_images,
             count=lambda _: batch_size * engine.n_processes,
-            at=dict.fromkeys(when, trainer.take_snapshot),
+            at=_calls({trainer.take_snapshot: when, trainer.validate: places}),
             tracker=tracker,
             checkpoint_folder=checkpoint_folder,
             checkpoint_every=checkpoint_every,
@@ -561,6 +604,7 @@ def train(
         discriminator=discriminator.eval(),
         history=result.history,
         snapshots=trainer.snapshots,
+        validation=trainer.validation_history,
         n_images=result.n_seen,
         seconds=result.seconds,
     )

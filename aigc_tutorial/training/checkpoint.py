@@ -352,7 +352,8 @@ def _bound(values: Mapping[str, Any]) -> str:
         try:
             tree = encode_state(value).tree
         except TypeError:
-            tree = type(value).__qualname__
+            data = _as_data(value)
+            tree = type(value).__qualname__ if data is None else encode_state(data).tree
         told[name] = tree
     text = json.dumps(told)
     return text if len(text) < 80 else hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -12,6 +12,8 @@ from aigc_tutorial.viz.audio import audio_player, note_name, piano_roll, spectro
 from aigc_tutorial.viz.curves import (  # noqa: E402
     class_share_bars,
     comparison_bars,
+    importance_bars,
+    importance_text,
     loss_curves,
     probability_curves,
 )
@@ -44,6 +46,8 @@ __all__ = [
     "density_2d",
     "discriminator_field_2d",
     "image_grid",
+    "importance_bars",
+    "importance_text",
     "loss_curves",
     "montage",
     "neighbour_pairs",

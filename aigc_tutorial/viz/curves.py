@@ -184,6 +184,66 @@ def class_share_bars(
     return ax
 
 
+def importance_bars(
+    shares: Mapping[str, float],
+    *,
+    title: str = "How much each setting decided",
+    ax: Axes | None = None,
+) -> Axes:
+    """Show the share that each setting of a search has in how good a trial is, the largest first.
+
+    Settings of one configuration alone are written without its name. :func:`importance_text` is
+    the figure's text alternative.
+
+    Args:
+        shares: fractions by setting, as ``SearchResult.importances()`` returns them.
+        title: text above the figure.
+        ax: axes to draw into; by default those of a new figure.
+    """
+    names, percents = zip(*_percents(shares), strict=True)
+    with style():
+        ax = new_axes(6.5, 0.55 + 0.36 * len(names)) if ax is None else ax
+        ax.barh(range(len(names)), percents, color=BLUE, height=0.6, alpha=0.85)
+        for row, percent in enumerate(percents):
+            ax.annotate(
+                f"{percent:.0f}", (percent, row), xytext=(4, 0), textcoords="offset points",
+                va="center", fontsize=8,
+            )  # fmt: skip
+        ax.set_yticks(range(len(names)), map(written, names), parse_math=False)
+        ax.tick_params(axis="y", length=0)
+        ax.invert_yaxis()
+        ax.set_xlim(0, 1.12 * max(percents))
+        ax.set_xlabel("share of the importance (%)")
+        ax.set_title(written(title), parse_math=False)
+    return ax
+
+
+def importance_text(shares: Mapping[str, float]) -> str:
+    """What :func:`importance_bars` shows, for readers who do not see it.
+
+    >>> importance_text({"training.rate": 0.8, "training.momentum": 0.2})
+    'Share of the importance of each setting: rate 80 %, momentum 20 %'
+
+    Args:
+        shares: fractions by setting.
+    """
+    told = ", ".join(f"{name} {percent:.0f} %" for name, percent in _percents(shares))
+    return f"Share of the importance of each setting: {told}"
+
+
+def _percents(shares: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Names without what all begin with, and shares in percent, the largest first."""
+    if not shares:
+        raise ValueError("there is nothing to show: shares is empty")
+    percents = {name: 100 * float(as_numbers([x], name)[0]) for name, x in shares.items()}
+    if min(percents.values()) < 0 or max(percents.values()) == 0:
+        raise ValueError(f"shares must be at least 0, and one above it, got {dict(shares)}")
+    parts = {name.rpartition(".")[0] for name in percents}
+    start = len(parts.pop()) + 1 if len(parts) == 1 and "" not in parts else 0
+    ordered = sorted(percents.items(), key=lambda item: -item[1])
+    return [(name[start:], percent) for name, percent in ordered]
+
+
 def comparison_bars(
     values: Mapping[str, float | Numbers],
     *,

@@ -369,6 +369,8 @@ def test_importances_name_what_matters():
     assert sum(shares.values()) == pytest.approx(1)
     with pytest.raises(ValueError, match="need four complete trials"):
         search(quadratic, n_trials=3).importances()
+    with pytest.raises(ValueError, match="all 5 complete trials reached 1: no setting decided"):
+        search(lambda config, report: 1.0, n_trials=5).importances()
 
 
 def test_a_recipe_is_searched_and_its_worst_trainings_are_cut_short():

@@ -1,13 +1,18 @@
 """Searching for settings from the command line."""
 
+import math
 import shlex
 from typing import Any
 
 import pytest
+import torch
 
-from aigc_tutorial import cli
+from aigc_tutorial import adaptation, cli
 from aigc_tutorial.adaptation import Choice, Integers, LogUniform, Uniform
-from aigc_tutorial.cli.search import ranges_of
+from aigc_tutorial.cli import searching
+from aigc_tutorial.cli.searching import ranges_of
+from aigc_tutorial.data import mnist_sample
+from aigc_tutorial.gan.recipes import Recipe
 
 SMALL = (
     "search characters --n-trials 3 --n-tokens 1000 --sampler random --device cpu "
@@ -58,3 +63,55 @@ def test_a_setting_that_there_is_not_is_told(text, tmp_path, say):
     code, _, complained = say(f"{line} --text '{text}' --folder {tmp_path / 'search'}")
     assert code == 1
     assert "there is no setting model_config.breadth" in complained
+
+
+def test_a_gan_is_searched_by_digits_that_it_does_not_learn_from(monkeypatch, tmp_path, say):
+    pytest.importorskip("optuna")
+    seen, judges = [], []
+    few = mnist_sample()
+
+    def train(recipe: Any, rows: Any, **options: Any) -> Any:
+        seen.append(rows)
+        result = real_train(recipe, rows, **options)
+        judges.append(result.validation["n_images"])
+        return result
+
+    real_train = Recipe.train
+    monkeypatch.setattr(Recipe, "train", train)
+    line = (
+        "search mnist-mlp --data mnist-sample --n-images 320 --n-trials 2 --sampler random "
+        f"--device cpu --folder {tmp_path / 'search'} --space "
+        "training.learning_rate_generator=log:1e-4..1e-2 generator_config.latent_dim=8,16"
+    )
+    code, printed, complained = say(line)
+    assert (code, complained) == (0, "")
+    assert [len(rows) for rows in seen] == [3200, 3200]
+    assert torch.equal(seen[0], few.images[:3200])
+    assert judges == [[64, 128, 192, 256, 320]] * 2
+    assert "from the 800 digits held out" in printed
+    found: Any = cli.parse(shlex.split(printed.splitlines()[-1])[1:])
+    assert (found.recipe, found.data) == ("mnist-mlp", "mnist-sample")
+    assert found.generator.latent_dim in (8, 16)
+    assert 1e-4 <= found.training.learning_rate_generator <= 1e-2
+    assert say(line)[1] == printed  # nothing is left to try
+
+
+def test_what_decided_is_told_where_enough_trials_are_complete(capsys):
+    pytest.importorskip("optuna")
+
+    def told(n_trials: int, weight: float) -> str:
+        found = adaptation.search(
+            lambda config, report: weight * abs(math.log10(config.learning_rate_head) + 2),
+            adaptation.FineTuningConfig(),
+            {"learning_rate_head": LogUniform(1e-4, 1.0), "weight_decay": Uniform(0.0, 0.5)},
+            n_trials=n_trials,
+            sampler="random",
+            progress_bar=False,
+        )
+        searching.tell(found, "nats", ["train"])
+        return str(capsys.readouterr().out)
+
+    rows = told(20, 1.0).partition("What decided among the 20 complete trials")[2].splitlines()
+    assert rows[1].split()[0] == "learning_rate_head"
+    assert 51 < int(rows[1].split()[-2]) == 100 - int(rows[2].split()[-2])
+    assert "What decided" not in told(9, 1.0) + told(20, 0.0)

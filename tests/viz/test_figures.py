@@ -309,6 +309,28 @@ def test_comparison_shows_every_seed(log):
     assert len(ax.patches) == (0 if log else 2)
 
 
+def test_importances_are_bars_in_percent_the_largest_first():
+    shares = {"training.momentum": 0.04, "training.rate": 0.9, "training.batch_size": 0.06}
+    ax = viz.importance_bars(shares)
+    assert [label.get_text() for label in ax.get_yticklabels()] == [
+        "rate",
+        "batch_size",
+        "momentum",
+    ]
+    assert [bar.get_width() for bar in ax.patches] == pytest.approx([90, 6, 4])
+    assert [text.get_text() for text in ax.texts] == ["90", "6", "4"]
+    assert ax.yaxis_inverted()  # the first is on top
+    said = viz.importance_text(shares)
+    assert said == (
+        "Share of the importance of each setting: rate 90 %, batch_size 6 %, momentum 4 %"
+    )
+    assert "model.width 50 %" in viz.importance_text({"training.rate": 0.5, "model.width": 0.5})
+    assert "rate 50 %" in viz.importance_text({"rate": 0.5, "model.width": 0.5})
+    for wrong in ({}, {"a": -1.0, "b": 2.0}, {"a": 0.0}, {"a": math.nan}):
+        with pytest.raises(ValueError, match=r"shares|1 of 1 numbers"):
+            viz.importance_bars(wrong)
+
+
 def test_density_is_darkest_at_the_modes():
     ax = viz.density_2d(TwoModes(), extent=2, resolution=41)
     shade = np.asarray(ax.images[0].get_array())
