@@ -2,6 +2,7 @@
 
 import copy
 import math
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ class Decoder(GenerationMixin):
 
     It generates as the model does: the arguments, the tokens, and what happens past the context are
     the same, so that ``ar.stream``, ``ar.stream_text`` and ``ar.beam_search`` take it for a model.
+    Several threads may write with one.
 
     >>> from aigc_tutorial import ar, deploy, zoo
     >>> writer = deploy.Decoder(zoo.load("shakespeare-characters"))
@@ -132,7 +134,7 @@ class Decoder(GenerationMixin):
                 with torch.no_grad():
                     seen = torch.tensor([tokens[start:]])
                     logits, state = self._source.advance(seen, self._source.initial_state(1))
-                row = logits[0, -1].numpy()
+                row = _as_row(logits[0, -1])
             else:
                 row, state = self._source.read_one(tokens[-1], state)
             token = choose(row)
@@ -224,7 +226,10 @@ class _OfModel:
                 f'of a model the backend must be "auto", "numpy" or "torch", got {backend!r}; '
                 'for "onnx" give the folder of an export: deploy.export(model, folder)'
             )
-        self.model = _copied(model)
+        self._take(_copied(model), backend)
+
+    def _take(self, model: AutoregressiveModel, backend: str) -> None:
+        self.model = model
         self.config, self.context = model.config, model.context
         self.step = None if backend == "torch" else step_of(self.model)
         if backend == "numpy" and self.step is None:
@@ -234,6 +239,7 @@ class _OfModel:
                 '"torch" or "auto"'
             )
         self.backend = "torch" if self.step is None else "numpy"
+        self._alone = threading.Lock()  # a step has one memory for what it computes on the way
         self.whole = self.model
         self.initial_state = self.model.initial_state
         self.select_rows, self.truncate = self.model.select_rows, self.model.truncate
@@ -241,15 +247,31 @@ class _OfModel:
     def advance(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
         if self.step is None or tokens.shape != (1, 1):
             return self.model.advance(tokens, state)
-        return torch.from_numpy(self.step(int(tokens), state)).view(1, 1, -1), state
+        with self._alone:
+            row = self.step(int(tokens), state)
+        return torch.from_numpy(row).view(1, 1, -1), state
 
     def read_one(self, token: int, state: Any) -> tuple[np.ndarray, Any]:
         """Logits (V,) after a further token of the one sequence, and the new state."""
         if self.step is not None:
-            return self.step(token, state), state
+            with self._alone:
+                return self.step(token, state), state
         with torch.no_grad():
             logits, state = self.model.advance(torch.tensor([[token]]), state)
-        return logits[0, 0].numpy(), state
+        return _as_row(logits[0, 0]), state
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy is made of: the arrays of a step are views of each other, and do not copy."""
+        return {"model": self.model, "backend": self.backend}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make the step anew."""
+        self._take(**state)
+
+
+def _as_row(logits: Float[Tensor, " V"]) -> np.ndarray:
+    """Logits as NumPy has them, which knows no bfloat16 and computes in half precision."""
+    return (logits if logits.dtype == torch.float64 else logits.float()).numpy()
 
 
 def _copied(model: AutoregressiveModel) -> AutoregressiveModel:
@@ -303,8 +325,9 @@ class _OfExport:
     def initial_state(self, batch_size: int) -> _ExportState:
         layers = [batch_size if size == "batch" else size for size in self.layers]
         room = self.n_shift + self.context if self.n_shift else 0
-        embeddings = torch.zeros(room, batch_size, self.width)
-        return _ExportState(torch.empty(self.context, *layers), 0, embeddings)
+        embeddings = torch.zeros(room, batch_size, self.width, dtype=torch.float32)
+        memory = torch.empty(self.context, *layers, dtype=torch.float32)
+        return _ExportState(memory, 0, embeddings)
 
     def advance(self, tokens: Tensor, state: _ExportState) -> tuple[Tensor, _ExportState]:
         if tokens.shape[1] + state.length > self.context:
@@ -330,7 +353,7 @@ class _OfExport:
             now = n + self.n_shift
             inputs["recent"] = state.embeddings[n:now]
             outputs["new_embedding"] = state.embeddings[now : now + 1]
-        logits = torch.empty(len(token), self.config.vocab_size)
+        logits = torch.empty(len(token), self.config.vocab_size, dtype=torch.float32)
         self.exported.run_into(STEP, inputs, {"logits": logits, **outputs})
         state.length += 1
         return logits

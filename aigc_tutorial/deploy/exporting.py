@@ -9,6 +9,7 @@ example's, and compared with the model, before it takes its place.
 import copy
 import dataclasses
 import importlib.metadata
+import io
 import re
 import warnings
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from aigc_tutorial.deploy.graphs import EXAMPLE_SIZES, Graph, Port, graphs_of
+from aigc_tutorial.deploy.graphs import EXAMPLE_SIZES, MAIN, STEP, Graph, Port, graphs_of
 from aigc_tutorial.deploy.manifest import MANIFEST_NAME, GraphCard, Manifest, manifest
 from aigc_tutorial.deploy.runtime import OnnxRunner, TorchRunner
 from aigc_tutorial.environment import require
@@ -30,6 +31,8 @@ from aigc_tutorial.tokenizers import Tokenizer
 TOLERANCE = 1e-4
 """How far an output y of an exported graph may be from the model's, as a share of 1 + |y|."""
 TOKENIZER_NAME = "tokenizer.json"
+_NAMES = {TOKENIZER_NAME, *(f"{name}.{kind}" for name in (MAIN, STEP) for kind in ("onnx", "pt2"))}
+"""All that an export can consist of, besides its manifest."""
 _PACKAGES = ("aigc_tutorial", "torch", "onnx", "onnxscript", "onnxruntime")
 _CHECKED_BATCHES = (1, 3, 17)
 
@@ -45,7 +48,8 @@ def export(model: Pretrained, folder: str | Path, *, tokenizer: Tokenizer | None
 
     Args:
         model: on any device; a copy of it is exported, in evaluation mode and float32.
-        folder: is made if it is missing. An earlier export there is replaced, and nothing else.
+        folder: is made if it is missing. An earlier export there is replaced, and nothing else,
+            whatever its manifest says.
         tokenizer: what a model of text was trained with; it is written beside the graphs.
 
     Returns:
@@ -93,7 +97,10 @@ def _write(graph: Graph, folder: Path) -> GraphCard:
         # What torch tells its own developers on the way.
         warnings.simplefilter("ignore")
         program = _program(graph)
-        torch.export.save(program, folder / f"{graph.name}.pt2")
+        # torch's writer ends the process when the disk is full; Python's raises an error.
+        memory = io.BytesIO()
+        torch.export.save(program, memory)
+        (folder / f"{graph.name}.pt2").write_bytes(memory.getbuffer())
         _write_onnx(program, graph, folder / f"{graph.name}.onnx")
         checked_at, difference = _compare(graph, folder)
     return GraphCard(
@@ -175,6 +182,8 @@ def _compare(graph: Graph, folder: Path) -> tuple[list[dict[str, int]], float]:
         inputs = graph.example(sizes, rng=rng)
         outputs = graph.module(*inputs)
         expected = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+        if graph.model is not None:
+            expected[0] = graph.model(*inputs)
         named = {port.name: tensor for port, tensor in zip(graph.inputs, inputs, strict=True)}
         for kind, runner in runners.items():
             for port, right, found in zip(graph.outputs, expected, runner.run(named), strict=True):
@@ -229,7 +238,7 @@ def _replaceable(folder: Path, names: Sequence[str]) -> set[str]:
         FileExistsError: if one of ``names`` is there and was not written by an earlier export.
     """
     try:
-        ours = {*Manifest.load(folder).sha256, MANIFEST_NAME}
+        ours = {*Manifest.load(folder).sha256} & _NAMES | {MANIFEST_NAME}
     except (FileNotFoundError, ValueError):
         ours = set()
     if strange := [name for name in names if (folder / name).exists() and name not in ours]:

@@ -61,6 +61,7 @@ class Graph:
         inputs: in the order in which the module takes them.
         outputs: in the order in which it returns them.
         sizes: of each size that may differ, the least and the largest.
+        model: what the first output must be equal to, where that is not the module itself.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Graph:
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     sizes: dict[str, tuple[int, int]]
+    model: nn.Module | None = None
 
     def example(
         self, sizes: dict[str, int], *, rng: torch.Generator | None = None
@@ -82,7 +84,7 @@ class Graph:
         for port in self.inputs:
             shape = [sizes[size] if isinstance(size, str) else size for size in port.shape]
             if port.low is None or port.high is None:
-                examples.append(torch.randn(shape, generator=rng))
+                examples.append(torch.randn(shape, generator=rng, dtype=torch.float32))
             else:
                 examples.append(torch.randint(port.low, port.high + 1, shape, generator=rng))
         return tuple(examples)
@@ -143,6 +145,7 @@ def _text(model: Any) -> tuple[Graph, ...]:
             *(Port("embeddings", "float32", (time, "batch", config.width)) for _ in recent),
         ),
         _batch() | ({"time": (1, config.context)} if config.context > 1 else {}),
+        model,
     )
     if config.context == 1:  # no token comes after another
         return (whole,)

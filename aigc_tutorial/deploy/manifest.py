@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from aigc_tutorial.config import Config, from_dict
-from aigc_tutorial.deploy.graphs import Port
+from aigc_tutorial.deploy.graphs import MAIN, Port
 from aigc_tutorial.files import expand, read_json, sha256_of_file
 
 MANIFEST_NAME = "manifest.json"
@@ -93,7 +93,9 @@ class Manifest(Config):
                 name: from_dict(GraphCard, _with_ports(graph))
                 for name, graph in values["graphs"].items()
             }
-            return from_dict(cls, values)
+            found = from_dict(cls, values)
+            found._check_names()
+            return found
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path} is damaged: {error}; export the model again") from error
 
@@ -113,6 +115,18 @@ class Manifest(Config):
                     f"{path} is damaged or of another export: its content is not the one in "
                     f"{MANIFEST_NAME}; export the model again"
                 )
+
+    def _check_names(self) -> None:
+        """Refuse files elsewhere, and files without a sum, which nobody would look at."""
+        names = [*self.sha256, *([] if self.tokenizer is None else [self.tokenizer])]
+        names += [name for card in self.graphs.values() for name in (card.onnx, card.torch)]
+        for name in names:
+            if Path(name).name != name or name == MANIFEST_NAME:
+                raise ValueError(f"it names the file {name!r}, which is none of its folder")
+            if name not in self.sha256:
+                raise ValueError(f"it has no sum of {name}")
+        if MAIN not in self.graphs:
+            raise ValueError(f"it has no graph {MAIN!r}")
 
 
 def manifest(**values: Any) -> Manifest:

@@ -1,5 +1,8 @@
 """Running exported graphs, in onnxruntime or in torch, with inputs that were looked at."""
 
+import io
+import json
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,9 +33,12 @@ class OnnxRunner:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 3  # errors alone: a graph with spare nodes is no news
-        self.session = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
+        try:
+            self.session = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # its kinds of errors have no name in common
+            raise _unreadable(path, f"onnxruntime {onnxruntime.__version__}", error) from error
 
     def run(self, inputs: Mapping[str, Tensor]) -> list[Tensor]:
         """The outputs in the graph's order, of inputs by name."""
@@ -52,10 +58,18 @@ class OnnxRunner:
 
 
 class TorchRunner:
-    """Computes a graph by torch, as :func:`torch.export.load` reads it."""
+    """Computes a graph by torch, as :func:`torch.export.load` reads it.
+
+    Nothing is unpickled: a file with anything in it that torch would have to unpickle is refused.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._module = torch.export.load(path).module()
+        memory = io.BytesIO(path.read_bytes())
+        try:
+            _refuse_pickles(memory)
+            self._module = torch.export.load(memory).module()
+        except Exception as error:  # torch raises whatever it comes upon
+            raise _unreadable(path, f"torch {torch.__version__}", error) from error
 
     @torch.no_grad()
     def run(self, inputs: Mapping[str, Tensor]) -> list[Tensor]:
@@ -154,13 +168,50 @@ def load(folder: str | Path, *, backend: str = "onnx") -> Exported:
 
     Args:
         folder: written by :func:`aigc_tutorial.deploy.export`.
-        backend: ``"onnx"`` runs the graphs in onnxruntime, ``"torch"`` in torch.
+        backend: ``"onnx"`` runs the graphs in onnxruntime, ``"torch"`` in torch. Nothing is
+            unpickled by either. But torch's file is a program, and torch runs parts of it as Python
+            already while it reads: take ``"torch"`` only for exports whose maker you trust.
 
     Raises:
         FileNotFoundError: if a file is missing.
-        ValueError: if one is damaged, or the backend is unknown.
+        ValueError: if one is damaged or of a version that cannot be read here, or the backend is
+            unknown.
     """
     return Exported(folder, backend=backend)
+
+
+def _refuse_pickles(file: io.BytesIO) -> None:
+    """Look through an archive of torch's for what would run code while it is unpickled.
+
+    Raises:
+        ValueError: if there is an object that is no tensor.
+        zipfile.BadZipFile: if it is no archive.
+    """
+    with zipfile.ZipFile(file) as archive:
+        names = archive.namelist()
+        if len({*names}) < len(names):
+            raise ValueError("an entry stands twice in it")
+        for name in names:
+            if name.endswith((".pt", ".pkl")):
+                # torch tries the same, and where that fails, it unpickles all the same.
+                try:
+                    torch.load(io.BytesIO(archive.read(name)), weights_only=True)
+                except Exception as error:
+                    raise ValueError(f"{name} in it holds more than tensors") from error
+            elif name.endswith("_config.json"):
+                for payload in json.loads(archive.read(name))["config"].values():
+                    is_tensor = payload["path_name"].startswith(("weight_", "tensor_"))
+                    if payload["use_pickle"] or not is_tensor:
+                        raise ValueError(f"{payload['path_name']} in it is pickled")
+    file.seek(0)
+
+
+def _unreadable(path: Path, reader: str, error: Exception) -> ValueError:
+    reason = str(error).strip().partition("\n")[0] or type(error).__name__
+    return ValueError(
+        f"{path} cannot be read by {reader}: {reason}; was it written by another version, which "
+        "the manifest names, or by another program? Export the model again"
+    )
 
 
 def checked_inputs(

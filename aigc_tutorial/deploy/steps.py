@@ -18,11 +18,14 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
-from aigc_tutorial.ar.models.gpt2 import GPT2, GPT2State
-from aigc_tutorial.ar.models.transformer import Transformer, TransformerState
+from aigc_tutorial.ar.models.gpt2 import GPT2, GPT2Block, GPT2State
+from aigc_tutorial.ar.models.transformer import Transformer, TransformerBlock, TransformerState
+from aigc_tutorial.nn.attention import CausalSelfAttention
 from aigc_tutorial.nn.fast import RMS_EPSILON
+from aigc_tutorial.nn.position import RotaryPositions
+from aigc_tutorial.nn.token_shift import TokenShift
 
 Array = np.ndarray
 
@@ -175,11 +178,8 @@ def step_of(model: Any) -> GPT2Step | TransformerStep | None:
     which somebody listens.
     """
     modules = list(model.modules())
-    plain = {"Linear", "LayerNorm", "Embedding", "ModuleList", "CausalSelfAttention"}
-    plain |= {"GPT2", "GPT2Block", "Transformer", "TransformerBlock", "TokenShift"}
-    plain |= {"RotaryPositions"}
     listened = any(module._forward_hooks or module._forward_pre_hooks for module in modules)
-    strange = any(type(module).__name__ not in plain for module in modules)
+    strange = any(type(module) not in _PLAIN for module in modules)
     weights = [*model.parameters(), *model.buffers()]
     elsewhere = any(str(w.dtype) != "torch.float32" or w.device.type != "cpu" for w in weights)
     if listened or strange or elsewhere:
@@ -189,6 +189,11 @@ def step_of(model: Any) -> GPT2Step | TransformerStep | None:
     if type(model) is Transformer and model.config.activation == "relu2":
         return TransformerStep(model)
     return None
+
+
+# By class and not by name: what quantizes a model calls its layers Linear too.
+_PLAIN = {nn.Linear, nn.LayerNorm, nn.Embedding, nn.ModuleList, CausalSelfAttention}
+_PLAIN |= {GPT2, GPT2Block, Transformer, TransformerBlock, TokenShift, RotaryPositions}
 
 
 class _Heads:

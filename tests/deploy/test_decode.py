@@ -1,6 +1,9 @@
 """The fast writer writes what the model writes."""
 
 import copy
+import pickle
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -136,6 +139,58 @@ def test_later_changes_of_the_model_are_not_seen_and_it_stays_as_it_is():
     assert torch.equal(writer.generate([1], max_new_tokens=9, config=GREEDY), expected)
 
 
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda w: pickle.loads(pickle.dumps(w))])
+@pytest.mark.parametrize("name", IN_NUMPY)
+def test_a_copy_writes_the_same(name, copied):
+    writer = deploy.Decoder(small_models.make(name))
+    options: dict[str, Any] = {"max_new_tokens": 12, "config": GREEDY}
+    expected = writer.generate([1, 2], **options)
+    twin = copied(writer)
+    assert twin.backend == "numpy"
+    assert torch.equal(twin.generate([1, 2], **options), expected)
+
+
+def test_threads_may_share_a_writer():
+    name = "shakespeare-characters"
+    writer = deploy.Decoder(zoo.load(name))
+    prompts = zoo.tokenizer(name).encode("RBJM").split(1)
+
+    def write(prompt: torch.Tensor) -> list[int]:
+        return writer.generate(prompt, max_new_tokens=150, config=GREEDY).tolist()
+
+    expected, interval = [write(prompt) for prompt in prompts], sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(len(prompts)) as pool:
+            assert list(pool.map(write, prompts)) == expected
+    finally:
+        sys.setswitchinterval(interval)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+@pytest.mark.parametrize("name", ["transformer", "gpt-2"])
+def test_a_model_of_another_precision_writes_what_it_writes_itself(name, dtype):
+    model = small_models.make(name).to(dtype)
+    for config in (GREEDY, ar.SamplingConfig(), ar.SamplingConfig(top_k=3)):
+        options: dict[str, Any] = {"max_new_tokens": 12, "config": config}
+        expected = model.generate([1, 2], rng=seeded(), **options)
+        found = deploy.Decoder(model).generate([1, 2], rng=seeded(), **options)
+        assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize("backend", ["onnx", "torch"])
+def test_an_export_writes_the_same_whatever_numbers_are_by_default(exported, backend):
+    folder = exported("tang-quatrains")[1]
+    options: dict[str, Any] = {"max_new_tokens": 5, "config": GREEDY}
+    expected = deploy.Decoder(folder, backend=backend).generate([7, 8], **options)
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = deploy.Decoder(folder, backend=backend).generate([7, 8], **options)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(found, expected)
+
+
 def test_what_no_step_computes_goes_through_torch():
     plain = small_models.make("gpt-2")
     assert step_of(plain) is not None
@@ -153,6 +208,9 @@ def test_what_no_step_computes_goes_through_torch():
     assert deploy.Decoder(changed).backend == "torch"
     with pytest.raises(ValueError, match='cannot be read by the backend "numpy"'):
         deploy.Decoder(changed, backend="numpy")
+    namesake: Any = copy.deepcopy(plain)
+    namesake.blocks[0].up = type("Linear", (Doubled,), {})(8, 32)
+    assert step_of(namesake) is None
     config = ar.TransformerConfig(7, 6, n_layers=1, n_heads=2, width=8, activation="gelu")
     assert deploy.Decoder(ar.Transformer(config)).backend == "torch"
 

@@ -1,7 +1,9 @@
 """What is exported computes what the model computes, at any size, and nothing else is touched."""
 
+import contextlib
 import json
 import re
+import signal
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from aigc_tutorial import ar, deploy, evaluation, gan, zoo
 from aigc_tutorial.deploy import exporting
 from aigc_tutorial.deploy.exporting import TOLERANCE, relative_difference
 from aigc_tutorial.deploy.graphs import EXAMPLE_SIZES, Graph, Port, graphs_of
+from aigc_tutorial.files import sha256_of_file
 from tests.ar.checks import random_tokens, randomize
 
 BACKENDS = ("onnx", "torch")
@@ -219,6 +222,56 @@ def test_an_earlier_export_is_replaced_with_all_its_files(tmp_path):
     expected = {"model.onnx", "model.pt2", "manifest.json", "notes.txt"}
     assert {path.name for path in tmp_path.iterdir()} == expected
     assert deploy.load(tmp_path).manifest.model == "MLPGenerator"
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "../precious.txt"])
+def test_a_manifest_that_names_other_files_has_none_of_them_removed(tmp_path, name):
+    folder, kept = tmp_path / "export", tmp_path / "export" / name
+    deploy.export(tiny_generator(), folder)
+    kept.write_text("mine")
+    values = json.loads((folder / "manifest.json").read_text())
+    values["sha256"][name] = sha256_of_file(kept)
+    (folder / "manifest.json").write_text(json.dumps(values))
+    with contextlib.suppress(FileExistsError):
+        deploy.export(tiny_generator(), folder)
+    assert kept.read_text() == "mine"
+
+
+@pytest.mark.parametrize("bytes_free", [100, 20_000])
+def test_a_full_disk_is_an_error_and_the_earlier_export_stays(tmp_path, bytes_free):
+    resource = pytest.importorskip("resource")
+    deploy.export(tiny_generator(), tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    earlier = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # what a full disk is not
+    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_free, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            deploy.export(transformer(), tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, earlier)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_model_whose_graph_is_another_is_refused(tmp_path):
+    model = transformer()
+    model.register_forward_hook(lambda _module, _inputs, logits: -logits)
+    with pytest.raises(ValueError, match=r"model\.onnx is not the model: at .*logits differs"):
+        deploy.export(model, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_export_is_the_same_whatever_numbers_are_by_default(tmp_path):
+    model = transformer()
+    torch.set_default_dtype(torch.float64)
+    try:
+        reader = deploy.load(deploy.export(model, tmp_path))
+    finally:
+        torch.set_default_dtype(torch.float32)
+    tokens = random_tokens(model, batch=2, time=6)
+    with torch.no_grad():
+        assert relative_difference(reader(tokens), model(tokens)) <= TOLERANCE
 
 
 class _ByItsLength(nn.Module):
