@@ -1,10 +1,13 @@
 """A recipe is complete: it builds, trains and repeats itself."""
 
 import dataclasses
+from typing import Any
 
+import pytest
 import torch
 
 from aigc_tutorial.ar.recipes import SHAKESPEARE
+from aigc_tutorial.ar.trainer import train
 from aigc_tutorial.nn import count_parameters
 
 
@@ -26,15 +29,30 @@ def test_weights_follow_from_the_seed_and_from_nothing_else():
     assert SHAKESPEARE.model(vocab_size=7).vocab_size == 7
 
 
-def test_it_learns_a_chain_within_a_few_steps():
-    """From log 5 towards the chain's entropy rate of log 2, at a tenth of the real width."""
-    small = dataclasses.replace(
-        SHAKESPEARE,
-        model_config=dataclasses.replace(SHAKESPEARE.model_config, width=16, n_layers=1),
-        training=dataclasses.replace(SHAKESPEARE.training, context=16, warmup_tokens=0),
-    )
+SMALL = dataclasses.replace(
+    SHAKESPEARE,
+    model_config=dataclasses.replace(SHAKESPEARE.model_config, width=16, n_layers=1),
+    training=dataclasses.replace(SHAKESPEARE.training, context=16, warmup_tokens=0),
+)
+
+
+@pytest.fixture
+def text():
+    """A walk on a ring of five, one or no step at a time."""
     steps = torch.randint(0, 2, (4_000,), generator=torch.Generator().manual_seed(0))
-    text = steps.cumsum(0) % 5
-    result = small.train(text, n_tokens=15_000, vocab_size=5, seed=0, progress_bar=False)
+    return steps.cumsum(0) % 5
+
+
+def test_one_seed_decides_the_weights_and_the_order_of_the_data(text):
+    options: dict[str, Any] = {"seed": 3, "progress_bar": False}
+    found = SMALL.train(text, n_tokens=1_024, vocab_size=5, **options).model
+    config = dataclasses.replace(SMALL.training, n_tokens=1_024)
+    expected = train(SMALL.model(vocab_size=5, seed=3), text, config=config, **options).model
+    assert torch.equal(weights(found), weights(expected))
+
+
+def test_it_learns_a_chain_within_a_few_steps(text):
+    """From log 5 towards the chain's entropy rate of log 2, at a tenth of the real width."""
+    result = SMALL.train(text, n_tokens=15_000, vocab_size=5, seed=0, progress_bar=False)
     assert result.history["loss"][0] > 1.5
     assert result.history["loss"][-1] < 0.75

@@ -175,6 +175,24 @@ def test_a_step_without_a_target_is_refused_and_moves_nothing(text):
     assert player.ema.n_seen == 8 + 3
 
 
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"learning_rate_matrices": 0.0}, "learning_rate_matrices must be above 0"),
+        ({"learning_rate_others": -0.1}, "learning_rate_others must be above 0"),
+        ({"weight_decay": -0.1}, "weight_decay must be at least 0"),
+        ({"warmup_tokens": -1}, "warmup_tokens must be at least 0"),
+        ({"flat_until": 1.5}, "flat_until must be .* 1"),
+        ({"final_learning_rate": 1.5}, "final_learning_rate must be .* 1"),
+        ({"max_gradient_norm": 0.0}, "max_gradient_norm must be above 0"),
+        ({"ema_half_life": 0.0}, "ema_half_life must be above 0"),
+    ],
+)
+def test_settings_out_of_range_are_refused(setting, message):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(CONFIG, **setting)
+
+
 @pytest.mark.parametrize("every", [0, -64])
 def test_a_validation_after_every_nothing_is_refused(text, every):
     with pytest.raises(ValueError, match="validate_every must be at least 1"):
@@ -194,7 +212,7 @@ def test_what_counts_as_a_prediction():
 @pytest.mark.parametrize("optimizer", ["muon", "adamw"])
 def test_weight_decay_reaches_hidden_matrices_alone(optimizer):
     config = dataclasses.replace(
-        CONFIG, optimizer=optimizer, learning_rate_matrices=0.5, weight_decay=0.1
+        CONFIG, optimizer=optimizer, learning_rate_matrices=0.5, weight_decay=0.3
     )
     player = trainer(config)
     before = {name: p.detach().clone() for name, p in player.model.named_parameters()}
@@ -202,7 +220,7 @@ def test_weight_decay_reaches_hidden_matrices_alone(optimizer):
         parameter.grad = torch.zeros_like(parameter)
     player.optimizer.step()
     for name, parameter in player.model.named_parameters():
-        factor = 1 - 0.5 * 0.1 if name == "hidden.weight" else 1.0
+        factor = 1 - 0.5 * 0.3 if name == "hidden.weight" else 1.0
         torch.testing.assert_close(parameter.detach(), factor * before[name])
 
 
