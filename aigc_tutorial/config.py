@@ -178,6 +178,34 @@ def as_instance(value: Any, kind: type[InstanceT], name: str, remedy: str) -> In
     return value
 
 
+def as_function(value: Any, name: str, what: str) -> Any:
+    """Return an argument that must be a function of one argument.
+
+    Otherwise it would be found out at the first call, which may be after hours of training.
+
+    Args:
+        value: the argument.
+        name: its name.
+        what: what it is given and returns, the middle of a sentence.
+
+    Raises:
+        TypeError: if it cannot be called, or not with one argument.
+    """
+    reason = ""
+    if callable(value):
+        try:
+            signature = inspect.signature(value)
+        except (TypeError, ValueError):
+            return value  # some of those written in C do not tell what they take
+        try:
+            signature.bind(None)
+        except TypeError as error:
+            reason = f" ({error}); what else it needs is bound by functools.partial"
+        else:
+            return value
+    raise TypeError(f"{name} must be a function that {what}, got {value!r}{reason}")
+
+
 def to_json(config: Any) -> str:
     """Write a configuration dataclass as indented JSON text.
 

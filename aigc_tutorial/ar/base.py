@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from aigc_tutorial.ar.checks import as_mask, check_range, check_shape, on_cpu
 from aigc_tutorial.ar.generation.reader import window_start
-from aigc_tutorial.ar.generation.sampling import SamplingConfig, sample
+from aigc_tutorial.ar.generation.sampling import WRITE_CONFIG, SamplingConfig, sample
 from aigc_tutorial.ar.generation.stream import GenerationMixin
+from aigc_tutorial.config import as_instance
 from aigc_tutorial.integers import IntegersLike, as_int64
 from aigc_tutorial.nn.mode import evaluation_mode
 from aigc_tutorial.nn.precision import full_precision
@@ -101,7 +102,8 @@ class AutoregressiveModel(GenerationMixin):
         logits = self(rows[:, :-1])
         logits = full_precision(logits).transpose(1, 2)
         nll = F.cross_entropy(logits, rows[:, 1:], reduction="none")
-        return nll * others[0][:, 1:] if others else nll
+        # Filled and not multiplied: where a token is impossible, 0 times infinity is NaN.
+        return nll.masked_fill(~others[0][:, 1:], 0.0) if others else nll
 
     @torch.no_grad()
     def generate_naively(
@@ -122,7 +124,13 @@ class AutoregressiveModel(GenerationMixin):
             max_new_tokens: how many tokens to generate.
             config: how a token is chosen.
             rng: source of randomness; None is torch's global source.
+
+        Raises:
+            ValueError: if the prompt is no batch: ``tokens[None]`` makes one of a vector.
+            TypeError: if config is something else.
         """
+        check_shape(prompt)
+        as_instance(config, SamplingConfig, "config", WRITE_CONFIG)
         tokens = prompt
         with evaluation_mode(self):
             for length in range(prompt.shape[1], prompt.shape[1] + max_new_tokens):

@@ -42,7 +42,8 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
     finally:
         with _lock:
             for module in modules:
-                n, was_training = _evaluated.pop(module)
+                # An open stream that is thrown away together with its model finds nothing here.
+                n, was_training = _evaluated.pop(module, (1, module.training))
                 if n > 1:
                     _evaluated[module] = (n - 1, was_training)
                 else:

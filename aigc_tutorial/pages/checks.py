@@ -3,7 +3,10 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
-from typing import SupportsFloat
+from typing import Any, SupportsFloat
+
+import numpy as np
+from torch import Tensor
 
 from aigc_tutorial.pages.display import Shown, format_number, literal, shorten, show, typeset_number
 
@@ -36,6 +39,20 @@ def _measured(value: float, low: float, high: float) -> str:
     return "≈ 0" if tiny and low <= 0 <= high else format_number(value)
 
 
+def _as_number(value: Any, what: str) -> float:
+    """A number of Python's, or the one that a tensor or an array holds."""
+    if isinstance(value, Tensor | np.ndarray):
+        if math.prod(value.shape) != 1:
+            raise ValueError(
+                f"{what} must be one number, got {tuple(value.shape)} of them; take their mean, "
+                "or expect_band for one a seed"
+            )
+        value = value.item()
+    if not isinstance(value, SupportsFloat):
+        raise ValueError(f"{what} must be a number, got a {type(value).__name__}")
+    return float(value)
+
+
 def expect(value: SupportsFloat, low: float, high: float, what: str, unit: str = "") -> None:
     """Assert that a measured result lies in its band, and say so in one line.
 
@@ -50,8 +67,8 @@ def expect(value: SupportsFloat, low: float, high: float, what: str, unit: str =
         unit: written behind the value.
 
     Raises:
-        AssertionError: if the value lies outside the band or is not a number.
-        ValueError: if ``low`` is above ``high``.
+        AssertionError: if the value lies outside the band or is not a number (NaN).
+        ValueError: if it is several numbers or none, or ``low`` is above ``high``.
     """
     expect_band([value], low, high, what, unit)
 
@@ -65,9 +82,9 @@ def expect_band(
     ✓ Fréchet distance 62, 64.9, 64 (3 runs), expected 50 to 75
 
     Raises:
-        AssertionError: if one value lies outside the band or is not a number.
-        ValueError: if there are no values, they are given by name or seed, so that the names would
-            be compared, or ``low`` is above ``high``.
+        AssertionError: if one value lies outside the band or is not a number (NaN).
+        ValueError: if there are no values, one is several numbers or none, they are given by name
+            or seed, so that the names would be compared, or ``low`` is above ``high``.
     """
     _check_band(low, high)
     if isinstance(values, Mapping | Set):
@@ -75,7 +92,7 @@ def expect_band(
             f"the values of {what} must be in a list, one for each seed, got a "
             f"{type(values).__name__}; of a dictionary give its values: list(results.values())"
         )
-    numbers = [float(value) for value in values]
+    numbers = [_as_number(value, what) for value in values]
     if not numbers:
         raise ValueError(f"there is no value of {what} to compare with its band")
     band = _band(low, high, unit)

@@ -61,10 +61,21 @@ def table(
             Python, NumPy or torch.
 
     Raises:
-        ValueError: if a row does not fit the columns.
+        ValueError: if there are no rows, or one does not fit the columns.
     """
+    if not isinstance(rows, Sequence) or isinstance(rows, str):
+        raise ValueError(
+            "expected a list of rows, each a dictionary or a list of values, got a "
+            f"{type(rows).__name__}; a DataFrame's are frame.to_dict('records'), an array's "
+            "array.tolist(), and of a dictionary list(results.items())"
+        )
     if not rows:
         raise ValueError("there are no rows to show")
+    if others := [row for row in rows if not isinstance(row, Mapping | Sequence | np.ndarray)]:
+        raise ValueError(
+            f"expected each row as a dictionary or a list of values, got {others[0]!r}; of a list "
+            "of numbers make rows: [[number] for number in numbers]"
+        )
     first, takes_all = rows[0], columns is None
     if columns is None:
         if not isinstance(first, Mapping):

@@ -29,6 +29,7 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
 from aigc_tutorial.files import expand, require_place_of_file, writable_folder
 from aigc_tutorial.tensors import (
@@ -54,6 +55,10 @@ _MOST_OF_MOVES = 0.35
 _N_SUMS = 32  # the distance of two moves is known by them but for a tenth
 
 _SHORTEST_TEXT = 256  # shorter ones are names and paths, no data
+
+# Methods of lists and dictionaries that put something in, or take it out.
+_COLLECTING = {"append", "clear", "extend", "insert", "pop", "setdefault", "update"}
+_DEEPEST_DATA = 5
 
 _LOCK_FILE = "checkpoint.lock"
 _GOLDEN_ANGLE = 2.399963229728653  # its multiples never repeat
@@ -283,7 +288,7 @@ def name_of(thing: Any) -> str:
     stands in a notebook or script, is told by a hash of its text too, where that can be had; a
     function with bound arguments and an object by what is bound to them, and a function by the data
     that it takes from around it, as a validation does its held-out text. What an object collects,
-    in lists and dictionaries, does not count.
+    in lists and dictionaries, does not count, nor what a function puts something into.
     """
     if isinstance(thing, functools.partial):
         bound = {"arguments": list(thing.args), **thing.keywords}
@@ -304,13 +309,15 @@ def name_of(thing: Any) -> str:
 def _data_around(function: Any, module: str, seen: set[Any]) -> dict[str, Any]:
     """Data that a function reads of its object, its defaults, the function around it and globals.
 
-    Functions of the same module that it reads are followed.
+    Functions of the same module that it reads are followed. Lists and dictionaries count too, but
+    those that are an object's or that the function puts something into: these it collects.
     """
     owner, function = getattr(function, "__self__", None), getattr(function, "__func__", function)
     if not inspect.isfunction(function) or function in seen:
         return {}
     seen.add(function)
-    read: dict[str, Any] = {} if isinstance(owner, type) else dict(getattr(owner, "__dict__", {}))
+    own = {} if isinstance(owner, type) else getattr(owner, "__dict__", {})
+    read: dict[str, Any] = {n: x for n, x in own.items() if not isinstance(x, list | dict)}
     names, around = _globals_read(function.__code__), function.__globals__
     read |= {name: around[name] for name in names if name in around}
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
@@ -319,7 +326,10 @@ def _data_around(function: Any, module: str, seen: set[Any]) -> dict[str, Any]:
     parameters = inspect.signature(function).parameters.items()
     read |= {name: p.default for name, p in parameters if p.default is not p.empty}
     found: dict[str, Any] = {}
+    collected = _collected(function.__code__)
     for name, value in sorted(read.items()):
+        if isinstance(value, list | dict) and name in collected:
+            continue
         if inspect.isroutine(value) and getattr(value, "__module__", None) == module:
             found |= _data_around(value, module, seen)
         elif (data := _as_data(value)) is not None:
@@ -333,15 +343,54 @@ def _globals_read(code: types.CodeType) -> set[str]:
     return names.union(*map(_globals_read, inner))
 
 
-def _as_data(value: Any) -> Any:
-    """A tensor, an array, a long text, or a tuple or dataclass of such; else None."""
+def _collected(code: types.CodeType) -> set[str]:
+    """Names of what a function puts something into: ``losses.append(…)``, ``seen[n] = …``."""
+    steps, found = list(dis.get_instructions(code)), set[Any]()
+    for i, step in enumerate(steps):
+        loads: list[dis.Instruction] = []
+        if step.opname in ("STORE_GLOBAL", "STORE_DEREF"):
+            loads = [step]
+        elif step.opname in ("LOAD_ATTR", "LOAD_METHOD") and step.argval in _COLLECTING:
+            loads = steps[i - 1 : i]
+        elif step.opname == "STORE_SUBSCR":
+            # On the stack lies the key, below it what has it: that was put there as the second.
+            n_on_stack, before = 0, iter(reversed(steps[:i]))
+            while n_on_stack < 2:
+                loads = [next(before)]
+                n_on_stack += dis.stack_effect(loads[0].opcode, loads[0].arg)
+        for load in loads:
+            found.update(load.argval if isinstance(load.argval, tuple) else (load.argval,))
+    inner = (part for part in code.co_consts if isinstance(part, types.CodeType))
+    return {x for x in found if isinstance(x, str)}.union(*map(_collected, inner))
+
+
+def _as_data(value: Any, depth: int = 0) -> Any:
+    """A tensor, an array, long texts, whole numbers, or what is made of such; else None.
+
+    Made of such are tuples, lists, dictionaries, dataclasses, and data sets of torch with their
+    loaders, as deep as readers nest them.
+    """
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
         return torch.from_numpy(np.require(value, value.dtype.newbyteorder("="), ["C", "W"]))
     if isinstance(value, Tensor) or (isinstance(value, str) and len(value) >= _SHORTEST_TEXT):
         return value
+    if isinstance(value, DataLoader):
+        value = value.dataset
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = tuple(getattr(value, field.name) for field in dataclasses.fields(value))
-    parts = [_as_data(part) for part in value] if isinstance(value, tuple) else []
+    elif isinstance(value, Dataset):  # but not what it keeps in dictionaries, to have it again
+        value = tuple(x for x in vars(value).values() if not isinstance(x, dict))
+    elif isinstance(value, dict):
+        value = list(value.values())
+    if not isinstance(value, list | tuple) or depth > _DEEPEST_DATA:
+        return None
+    kinds = {type(part) for part in value}
+    if kinds == {str}:
+        return _as_data("\n".join(value))
+    if kinds == {int} and isinstance(value, list):
+        with contextlib.suppress(RuntimeError, OverflowError):
+            return torch.tensor(value, dtype=torch.int64, device="cpu")
+    parts = [_as_data(part, depth + 1) for part in value]
     return parts if any(part is not None for part in parts) else None
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from aigc_tutorial import __version__
+from aigc_tutorial.config import as_function
 from aigc_tutorial.files import expand
 from aigc_tutorial.integers import as_count
 from aigc_tutorial.training.checkpoint import (
@@ -31,7 +32,7 @@ from aigc_tutorial.training.checkpoint import (
 from aigc_tutorial.training.engine import DefaultRandomness, Engine, as_engine
 from aigc_tutorial.training.history import History
 from aigc_tutorial.training.interruption import TrainingInterrupted, stop_requests
-from aigc_tutorial.training.tracking import Tracker
+from aigc_tutorial.training.tracking import Tracker, as_tracker
 
 Batch: TypeAlias = Tensor | tuple[Tensor, ...]
 """One tensor, or several that belong together: images and labels, tokens and their mask."""
@@ -139,6 +140,7 @@ def run(
             budget.
         tracker: receives every recorded row too.
         at: functions to call once so many have been seen, 0 to the budget, with the exact number.
+            One that several numbers name is called once where a step passes them all.
             What they draw from torch's own generators follows from ``seed`` and changes nothing of
             the training. At the end the training is saved before they are called, and again after
             it: an error in one of them costs no training, and is called again by a resumed run.
@@ -176,9 +178,14 @@ def run(
         raise ValueError(
             f"at names {min(at):,} to {max(at):,} {unit}; expected 0 to {budget:,}, the budget"
         )
-    if others := [when for when, function in at.items() if not callable(function)]:
+    for when, function in at.items():
+        as_function(function, f"at[{when}]", "takes the number seen")
+    if count is not None:
+        as_function(count, "count", "takes a batch and returns how many it holds")
+    if not isinstance(task, TrainingTask) or isinstance(task, type):
         raise TypeError(
-            f"at must name functions of the number seen, got {at[others[0]]!r} at {others[0]:,}"
+            f"the task must have step, state_dict and load_state_dict, got {task!r:.200}; a model "
+            "is trained by the train function beside it"
         )
     if not callable(getattr(batches, "__next__", None)):
         raise TypeError(
@@ -189,11 +196,8 @@ def run(
     settings = {"seed": seed, **(settings or {}), f"budget ({unit})": budget}
     if checkpoint_folder is not None:
         settings |= _identity(batches)
-    if tracker is not None and not isinstance(tracker, Tracker):
-        raise TypeError(
-            f"tracker must have the methods of a Tracker, got {tracker!r}; CsvTracker(path) writes "
-            "a file, say"
-        )
+    if tracker is not None:
+        as_tracker(tracker)
     engine = as_engine(engine, device="cpu")
     engine.begin()
     tracker = tracker if engine.is_main else None
@@ -239,9 +243,12 @@ def run(
                 is_last_call = is_at_end and bool(due)
                 if is_last_call and n_seen > n_saved:
                     save()
-                while due and due[0] <= n_seen:
-                    with randomness.seeded(own_seed):
-                        at[due.pop(0)](n_seen)
+                now = [at[when] for when in due if when <= n_seen]
+                due = due[len(now) :]
+                for i, function in enumerate(now):
+                    if function not in now[:i]:  # a second measure would be the first again
+                        with randomness.seeded(own_seed):
+                            function(n_seen)
                 n_called, is_stopped = n_seen, stop.is_made
                 n_unsaved = n_seen - n_saved
                 is_due = is_at_end or is_stopped or n_unsaved >= checkpoint_every
@@ -263,7 +270,7 @@ def run(
                         f"the batches ended after {n_seen:,} of {budget:,} {unit}; they must go on "
                         "for ever, as those of aigc_tutorial.data do, or the budget be smaller"
                     )
-                scalars = _as_scalars(task.step(batch, n_seen / budget))
+                scalars = _as_scalars(task.step(batch, n_seen / budget), but=f"n_{unit}")
                 n_new = _n_counted(count(batch)) if count else _n_rows(batch) * engine.n_processes
                 n_empty = 0 if n_new else n_empty + 1
                 if n_empty > _MOST_EMPTY:
@@ -403,9 +410,19 @@ class _Watch:
         self.steps.clear()
 
 
-def _as_scalars(values: Any) -> dict[str, Tensor | float]:
-    """What a step returned, cut off from its graph, which would be kept with the numbers."""
+def _as_scalars(values: Any, *, but: str | None = None) -> dict[str, Tensor | float]:
+    """What a step returned, cut off from its graph, which would be kept with the numbers.
+
+    Args:
+        values: by name.
+        but: a name that is taken: that of the column of what was seen.
+    """
     if isinstance(values, Mapping):
+        if but in values:
+            raise ValueError(
+                f"a task's step returned a number called {but}, as the column of the data seen is; "
+                "give it another name"
+            )
         numbers = {n: v.detach() if isinstance(v, Tensor) else v for n, v in values.items()}
         if all(
             v.numel() == 1 if isinstance(v, Tensor) else isinstance(v, Real)

@@ -42,11 +42,30 @@ class Tracker(Protocol):
         """Write what is still held back."""
 
 
+def as_tracker(value: Any) -> Tracker:
+    """Return what has the methods of a tracker.
+
+    Raises:
+        TypeError: if it is something else, or a class of trackers.
+    """
+    if not isinstance(value, Tracker) or isinstance(value, type):
+        raise TypeError(
+            f"tracker must have the methods of a Tracker, got {value!r}; CsvTracker(path) writes a "
+            "file, say, and Trackers(one, another) makes one of several"
+        )
+    return value
+
+
 class Trackers:
     """Several trackers as one: each receives every row."""
 
     def __init__(self, *trackers: Tracker) -> None:
-        self.trackers = trackers
+        """Take them.
+
+        Raises:
+            TypeError: if one is no tracker.
+        """
+        self.trackers = tuple(as_tracker(tracker) for tracker in trackers)
 
     def log(self, row: Mapping[str, float], *, n_seen: int) -> None:
         """Give ``row`` to each."""
@@ -143,7 +162,7 @@ class CsvTracker:
         """Make a file of a run's own, and move away what another one left."""
         header, _ = self._read()
         if header:
-            move_aside([self.path], self.path.parent, f"{self.path.stem}-{{}}{self.path.suffix}")
+            move_aside([self.path], self.path.with_name(f"{self.path.stem}-"), self.path.suffix)
         columns = list(rows[0])
         values = ([row[columns[0]], *(row[name] for name in columns[1:])] for row in rows)
         self._write([columns, *([int(first), *others] for first, *others in values)])
@@ -240,7 +259,7 @@ class TensorBoardTracker:
     def _open(self, last: int | None = None) -> None:
         """Begin an event file, after step ``last`` of this run's own or with others' moved away."""
         if last is None:
-            move_aside(self._files(), self.folder, "earlier-{}/")
+            move_aside(self._files(), self.folder / "earlier-", "/")
         self._writer = self._make_writer(purge_step=None if last is None else last + 1)
 
     def _write(self, row: Mapping[str, float], step: int) -> None:
@@ -281,22 +300,21 @@ class TensorBoardTracker:
         return shown
 
 
-def move_aside(files: list[Path], folder: Path, name: str) -> None:
+def move_aside(files: list[Path], before: Path, after: str) -> None:
     """Move what an earlier run left to the first name that is free, and say so.
 
     Args:
         files: what it left; nothing happens if there is none.
-        folder: where the new name is.
-        name: the new name with ``{}`` for a number; one that ends in ``/`` is a folder.
+        before: the new name up to its number.
+        after: what comes behind the number: ``/`` for a folder, or a file's suffix.
     """
     if not files:
         return
-    number = 1
-    while (folder / name.format(number)).exists():
+    number, folder = 1, before.parent
+    while (target := folder / f"{before.name}{number}{after}").exists():
         number += 1
-    target = folder / name.format(number)
-    if name.endswith("/"):
+    if after == "/":
         target.mkdir()
     for file in files:
-        file.rename(target / file.name if name.endswith("/") else target)
+        file.rename(target / file.name if after == "/" else target)
     logger.warning("a new run begins in %s; what an earlier one left is now %s", folder, target)

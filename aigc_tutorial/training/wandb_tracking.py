@@ -93,7 +93,7 @@ class WandbTracker:
     def _open(self) -> None:
         place = self.folder / "wandb"
         runs = list(place.glob("offline-run-*")) if place.is_dir() else []
-        move_aside(runs, self.folder, "earlier-{}/")
+        move_aside(runs, self.folder / "earlier-", "/")
         with _kept_in(self.folder):
             self._run = self._wandb.init(
                 mode="offline",

@@ -1,13 +1,14 @@
 """Odd but plausible inputs at the doors: strange arrays, the meta device, inference mode."""
 
 import copy
+import gc
 from inspect import unwrap
 
 import numpy as np
 import pytest
 import torch
 
-from aigc_tutorial import ar
+from aigc_tutorial import ar, data
 from aigc_tutorial.ar.checks import as_mask, as_training_data
 from aigc_tutorial.ar.generation import pixels
 from aigc_tutorial.ar.generation.sampling import draw
@@ -93,3 +94,98 @@ def test_images_of_truth_values_may_be_lists():
     model = ar.PixelCNN(ar.PixelCNNConfig((3, 3), width=2, n_layers=1))
     images = [[[True, False, True]] * 3] * 4
     assert as_training_data(model, images).tolist() == [[[1, 0, 1]] * 3] * 4
+
+
+@pytest.mark.parametrize("config", [{"temperature": 0}, None, ar.SamplingConfig])
+def test_how_a_token_is_chosen_is_told_by_a_sampling_config(config):
+    model, logits = tiny_model(), torch.zeros(1, 5)
+    doors = [
+        lambda: unwrap(ar.stream)(model, [1], max_new_tokens=2, config=config),
+        lambda: unwrap(ar.speculative_generate)(model, model, [1], max_new_tokens=2, config=config),
+        lambda: unwrap(ar.WindowModel.generate_naively)(
+            model, torch.ones(1, 1, dtype=torch.int64), max_new_tokens=2, config=config
+        ),
+        lambda: unwrap(ar.sampling.sample)(logits, config),
+        lambda: unwrap(ar.sampling.process)(logits, config),
+    ]
+    for door in doors:
+        with pytest.raises(TypeError, match=r"config must be of the class SamplingConfig.*write"):
+            door()
+
+
+def test_the_naive_loop_asks_for_a_batch():
+    naively = unwrap(ar.WindowModel.generate_naively)
+    with pytest.raises(ValueError, match=r"expected tokens of shape \(batch, time\)"):
+        naively(tiny_model(), torch.tensor([1, 2]), max_new_tokens=2)
+
+
+class NeverPadding(ar.Transformer):
+    """Gives padding, token 0, no probability at all."""
+
+    def logits_of(self, features):
+        return super().logits_of(features).index_fill(-1, torch.tensor([0]), -torch.inf)
+
+
+def test_padding_that_is_impossible_costs_nothing():
+    torch.manual_seed(0)
+    sizes = ar.TransformerConfig(5, context=4, n_layers=1, n_heads=1, width=4)
+    model = NeverPadding(sizes)
+    tokens, mask = data.pad_sequences([[1, 2, 3, 4], [1, 2]])
+    nll = model.nll(tokens, mask)
+    nll.sum().backward()
+    assert nll[1, 1:].tolist() == [0, 0]
+    assert nll.isfinite().all()
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+    packed = model.nll(*data.pack_sequences([[1, 2], [1, 2]], 5))
+    assert packed.isfinite().all()
+    torch.testing.assert_close(packed.sum(), 2 * nll[1].sum())
+
+
+TEXT, SHORT = torch.arange(400) % 5, ar.ARTrainingConfig(n_tokens=64, batch_size=2, context=4)
+
+
+@pytest.mark.parametrize(
+    ("validation", "kind", "message"),
+    [
+        (lambda: 1.0, TypeError, r"takes the model.*too many positional arguments"),
+        (lambda model, held_out: 1.0, TypeError, r"missing a required argument: 'held_out'"),
+        (
+            lambda model: model.nll(TEXT[None, :9]),
+            ValueError,
+            r"got \(1, 8\) of them; return",
+        ),
+        (lambda model: np.ones(2), ValueError, r"got \(2,\) of them"),
+    ],
+)
+def test_a_validation_takes_a_model_and_returns_one_number(validation, kind, message):
+    with pytest.raises(kind, match=message):
+        ar.train(tiny_model(), TEXT, config=SHORT, validation=validation, progress_bar=False)
+
+
+@pytest.mark.parametrize("loss", [np.ones(1), torch.ones(1, 1), np.float32(1), 1])
+def test_one_number_may_come_in_an_array(loss):
+    result = ar.train(
+        tiny_model(), TEXT, config=SHORT, validation=lambda model: loss, progress_bar=False
+    )
+    assert result.validation["nll"] == [1]
+
+
+def test_nothing_is_measured_twice_after_one_step():
+    """Whoever takes the tokens of ``validate_every`` for steps would wait for hours."""
+    result = ar.train(
+        tiny_model(),
+        TEXT,
+        config=SHORT,
+        validation=lambda model: 1.0,
+        validate_every=1,
+        progress_bar=False,
+    )
+    assert result.validation["n_tokens"] == list(range(8, 65, 8))
+
+
+def test_a_stream_and_its_model_are_thrown_away_together_in_silence():
+    model = tiny_model()
+    model.steps = ar.stream(model, [1], max_new_tokens=9)
+    next(model.steps)
+    del model
+    gc.collect()  # pytest makes a warning, and so an error, of what a finaliser raises

@@ -10,10 +10,12 @@ import pytest
 import torch
 
 from aigc_tutorial import data, evaluation
+from aigc_tutorial.ar import FrameModel
 from aigc_tutorial.data import ImageDataset, Source
 from aigc_tutorial.data.poems import Poem
 from aigc_tutorial.data.synthetic.pretext import quarter_turns
 from aigc_tutorial.data.synthetic.toy import ToyDistribution
+from aigc_tutorial.tokenizers import ByteTokenizer
 
 SOURCE = Source("embedded", "here", "made up")
 
@@ -307,6 +309,16 @@ class TestWhatWasTakenSilently:
         (data.ShuffledBatches.__init__, (object.__new__(data.ShuffledBatches), _digits(), 2)),
         (data.BinarisedBatches.__init__, (object.__new__(data.BinarisedBatches), [])),
         (data.binarise, (_digits(),)),
+        (data.CopyTask.sample, (data.CopyTask(), 3)),
+        (data.RecallTask.sample, (data.RecallTask(), 3)),
+        (data.DelayTask.sample, (data.DelayTask(), 3)),
+        (data.MarkovChain.sample, (data.ring_chain(), 3, 4)),
+        (data.XORChain.sample, (data.XORChain(), 3, 4)),
+        (data.MelodyStyle.sample, (data.MelodyStyle(), 3, 4)),
+        (data.weather_bulletins, (3,)),
+        (data.date_pairs, ("train", 3)),
+        (data.synthetic_vowels, (3,)),
+        (FrameModel.continue_films, (FrameModel(), torch.zeros(1, 2, 4, 4), 1)),
         (data.moving_digits, (_digits(), 2)),
         (quarter_turns, (_digits(),)),
         (data.PlaneBins.to_points, (data.PlaneBins(), [[64, 1, 2]])),
@@ -319,3 +331,73 @@ class TestWhatWasTakenSilently:
 def test_a_seed_is_no_source_of_randomness(function, arguments, rng):
     with pytest.raises(TypeError, match=r"rng must be a torch\.Generator.*manual_seed\(seed\)"):
         unwrap(function)(*arguments, rng=rng)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (data.pad_sequences, r"padding must be a token, got None: the tokenizer has none"),
+        (
+            lambda s, padding: unwrap(data.pack_sequences)(s, 4, padding=padding),
+            r"got None: the tokenizer",
+        ),
+    ],
+)
+def test_a_tokenizer_without_padding_has_no_token_for_it(make, message):
+    with pytest.raises(ValueError, match=message):
+        unwrap(make)([[1, 2], [1, 2, 3]], padding=ByteTokenizer().pad_id)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [torch.ones(3, 4), (np.ones(3), np.ones(3)), np.ones((3, 2)), (torch.ones(3), [1, 2, 3]),
+     (torch.tensor(1.0),)],
+)  # fmt: skip
+def test_what_belongs_together_is_a_tuple_of_tensors(rows):
+    with pytest.raises(TypeError, match="rows must be a tuple of tensors that belong together"):
+        unwrap(data.ShuffledTuples.__init__)(
+            object.__new__(data.ShuffledTuples), rows, 2, rng=seeded()
+        )
+
+
+def test_a_window_is_a_whole_number_of_tokens():
+    for sizes in ((4.0, 2), (4, True), (0, 2)):
+        with pytest.raises(ValueError, match="must be at least 1"):
+            unwrap(data.TokenWindows.__init__)(
+                object.__new__(data.TokenWindows), torch.arange(100), *sizes, rng=seeded()
+            )
+
+
+class TestMelodies:
+    """Tokens of melodies, one or several, and their notes."""
+
+    style = data.MelodyStyle()
+
+    def test_one_melody_is_decoded_from_whatever_holds_it(self):
+        tokens = self.style.sample(2, 5, rng=seeded())[1]
+        notes = self.style.decode(tokens)
+        for same in (tokens.tolist(), tokens.numpy(), tokens.to(torch.int16)):
+            assert unwrap(data.MelodyStyle.decode)(self.style, same) == notes
+        expected = self.style.log_probability(tokens[None])
+        found = unwrap(data.MelodyStyle.log_probability)(self.style, [tokens.tolist()])
+        assert torch.equal(found, expected)
+
+    def test_a_batch_is_decoded_row_by_row_and_scored_as_a_batch(self):
+        tokens = self.style.sample(2, 5, rng=seeded())
+        with pytest.raises(ValueError, match=r"one melody, got the shape \(2, 6\); decode row by"):
+            unwrap(data.MelodyStyle.decode)(self.style, tokens)
+        with pytest.raises(ValueError, match=r"one melody a row.*melody\[None\]"):
+            unwrap(data.MelodyStyle.log_probability)(self.style, tokens[0])
+
+    @pytest.mark.parametrize(
+        "call",
+        [
+            data.render_melody,
+            lambda melody: unwrap(data.share_in_scale)(melody, data.MelodyStyle()),
+        ],
+    )
+    def test_tokens_are_no_notes(self, call):
+        tokens = self.style.sample(2, 5, rng=seeded())[0]
+        for melody in (tokens, tokens.tolist()):
+            with pytest.raises(ValueError, match=r"a list of notes.*style\.decode\(tokens\)"):
+                unwrap(call)(melody)

@@ -4,6 +4,7 @@ import inspect
 import math
 import re
 from dataclasses import dataclass
+from inspect import unwrap
 from pathlib import Path
 from typing import Any
 
@@ -257,11 +258,17 @@ def test_table_leaves_out_what_was_not_asked_for_and_nothing_else(shown):
         ([("a", 1)], {"columns": ["x"]}, "row 0 has 2 values for 1"),
         ([{"x": 1}, {"y": 1}], {}, "row 1 has no x"),
         ([{"x": 1}], {"formats": {"z": ".1f"}}, "not there: z"),
+        ({"x": 1, "y": 2}, {}, r"got a dict; .*list\(results\.items\(\)\)"),
+        (np.ones((2, 2)), {"columns": ["a", "b"]}, r"got a ndarray; .*array\.tolist\(\)"),
+        (torch.ones(2, 2), {"columns": ["a", "b"]}, "expected a list of rows"),
+        ((row for row in [{"x": 1}]), {}, "got a generator"),
+        ("ab", {"columns": ["a"]}, "got a str"),
+        ([1, 2], {"columns": ["a"]}, r"expected each row .*got 1; .*\[\[number\] for number"),
     ],
 )
 def test_table_says_what_does_not_fit(rows, options, message):
     with pytest.raises(ValueError, match=message):
-        pages.table(rows, **options)
+        unwrap(pages.table)(rows, **options)
 
 
 def test_shows_error_shows_the_error(shown):
@@ -309,3 +316,19 @@ def test_markdown_is_taken_literally():
     text = "loss_fake * 2 [a](b) `x` <b> 1_2_3 \\ (B,)"
     html = MarkdownIt("commonmark").render(literal(text))
     assert html.strip() == f"<p>{text.replace('<', '&lt;').replace('>', '&gt;')}</p>"
+
+
+def test_a_result_is_one_number(shown):
+    pages.expect(torch.tensor([2.0], requires_grad=True), 1, 5, "loss")
+    pages.expect_band([np.ones(1), torch.ones(1, 1)], 1, 5, "loss")
+    assert [line.plain for line in shown] == [
+        "✓ loss 2, expected 1 to 5",
+        "✓ loss 1, 1 (2 runs), expected 1 to 5",
+    ]
+    for several, message in (
+        (torch.ones(2), r"loss must be one number, got \(2,\) of them; take their mean"),
+        (np.ones((1, 3)), r"got \(1, 3\) of them"),
+        (None, "loss must be a number, got a NoneType"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            unwrap(pages.expect_band)([several], 1, 5, "loss")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, Subset, TensorDataset
 
 from aigc_tutorial import gan, training
 from aigc_tutorial.data import ShuffledBatches
@@ -345,6 +346,18 @@ def validation_around(held_out):
     return measure
 
 
+def losses_around(held_out):
+    texts = list(held_out)
+
+    def measure(model):
+        losses = []
+        for text in texts:
+            losses.append(float(text))
+        return sum(losses)
+
+    return measure
+
+
 class Measure:
     def __init__(self, held_out):
         self.held_out, self.curve = held_out, []
@@ -366,12 +379,58 @@ def test_a_function_is_told_by_the_data_that_it_reads():
         lambda data: validation_around(str(data.tolist()) * 100),
         lambda data: lambda model, held_out=data: held_out,
         lambda data: (lambda inner: lambda model: inner(model))(validation_around(data)),
+        lambda data: validation_around(list(data)),
+        lambda data: validation_around({"held out": [data]}),
+        lambda data: validation_around(data.tolist()),
+        lambda data: validation_around([data.tolist(), [7]]),
+        lambda data: validation_around([str(data.tolist())] * 20),
+        lambda data: validation_around(TensorDataset(data)),
+        lambda data: validation_around(DataLoader(Subset(TensorDataset(data), [1, 2]))),
+        losses_around,
         Measure,
         lambda data: Measure(data).method,
     ]
     for make in makers:
         assert name_of(make(some)) == name_of(make(some.clone()))
         assert name_of(make(some)) != name_of(make(other))
+
+
+def test_what_a_function_puts_into_a_list_or_a_dictionary_is_no_data():
+    def around(held_out, curve, seen):
+        def measure(model):
+            curve.append(torch.ones(1))
+            seen[len(held_out), "losses"] = held_out[0]
+            return float(held_out[0])
+
+        return measure
+
+    def made(held_out):
+        return around([held_out], [torch.zeros(1)], {0: torch.zeros(1)})
+
+    name_of, held_out = training.checkpoint.name_of, torch.arange(1)
+    measure = made(held_out)
+    before = name_of(measure)
+    measure(None)
+    assert name_of(measure) == before
+    assert name_of(made(held_out + 1)) != before
+
+
+def test_what_a_data_set_keeps_is_no_data():
+    """One that was read before is no other one."""
+
+    class Kept(TensorDataset):
+        def __init__(self, *tensors):
+            super().__init__(*tensors)
+            self.kept = {}
+
+        def __getitem__(self, i):
+            return self.kept.setdefault(i, super().__getitem__(i))
+
+    held_out, name_of = Kept(torch.arange(5)), training.checkpoint.name_of
+    measure = validation_around(held_out)
+    before = name_of(measure)
+    assert held_out[2]
+    assert name_of(measure) == before
 
 
 def test_what_an_object_collects_does_not_make_it_another():

@@ -62,7 +62,7 @@ def test_rows_and_callbacks_come_when_they_are_due():
         progress_bar=False,
     )
     assert result.history["n_images"] == [30, 50, 80, 100]
-    assert called == [0, 40, 40, 100]
+    assert called == [0, 40, 100]
 
 
 def test_the_last_row_is_there_though_no_row_is_due():
@@ -568,6 +568,36 @@ def test_a_callback_may_change_the_working_folder(tmp_path, monkeypatch):
 def test_what_is_no_tracker_and_no_callback_is_told_before_the_first_step():
     task = CountingTask()
     for given in ({"tracker": "log.csv"}, {"at": {100: None}}):
-        with pytest.raises(TypeError, match=r"tracker must|at must"):
+        with pytest.raises(TypeError, match=r"tracker must|at\[100\] must be a func"):
             unwrap(run)(task, batches(), budget=100, progress_bar=False, **given)
     assert task.progress == []
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"at": {100: lambda: None}}, r"at\[100\] must be a function .*too many positional"),
+        ({"count": lambda: 1}, r"count must be a function that takes a batch.*too many positional"),
+        ({"tracker": CsvTracker}, r"tracker must have the methods"),
+    ],
+)
+def test_functions_that_could_not_be_called_are_told_before_the_first_step(given, message):
+    task = CountingTask()
+    with pytest.raises(TypeError, match=message):
+        unwrap(run)(task, batches(), budget=100, progress_bar=False, **given)
+    assert task.progress == []
+
+
+@pytest.mark.parametrize("task", [nn.Linear(1, 1), CountingTask, lambda batch, progress: {}])
+def test_what_is_no_task_is_told(task):
+    with pytest.raises(TypeError, match=r"the task must have step, state_dict and load_state_dict"):
+        unwrap(run)(task, batches(), budget=100, progress_bar=False)
+
+
+def test_no_number_of_a_step_takes_the_place_of_what_was_seen():
+    class Counted(CountingTask):
+        def step(self, batch, progress):
+            return {"n_images": 3.0}
+
+    with pytest.raises(ValueError, match="a number called n_images, as the column of the data"):
+        run(Counted(), batches(), budget=100, progress_bar=False)

@@ -3,6 +3,7 @@
 import csv
 import os
 import stat
+from inspect import unwrap
 from typing import Any
 
 import pytest
@@ -286,3 +287,18 @@ def test_each_of_several_trackers_is_closed_though_one_fails():
     with pytest.raises(OSError, match="b"):
         Trackers(Failing("a"), Failing("b")).close()
     assert closed == ["a", "b"]
+
+
+@pytest.mark.parametrize("name", ["log-{seed}.csv", "a{}b.csv", "a%s.csv", ".csv"])
+def test_a_name_is_taken_as_it_is_written(name, tmp_path):
+    for run in (1, 2):
+        CsvTracker(tmp_path / name).log({"n_images": run, "loss": 0.5}, n_seen=run)
+    path = tmp_path / name
+    assert rows(path) == [[2, 0.5]]
+    assert rows(path.with_name(f"{path.stem}-1{path.suffix}")) == [[1, 0.5]]
+
+
+@pytest.mark.parametrize("given", [["log.csv"], [None], [[]], [CsvTracker]])
+def test_several_trackers_are_trackers(given):
+    with pytest.raises(TypeError, match="tracker must have the methods of a Tracker"):
+        unwrap(Trackers.__init__)(object.__new__(Trackers), *given)

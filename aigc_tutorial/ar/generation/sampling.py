@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from aigc_tutorial.config import Config
+from aigc_tutorial.config import Config, as_instance
 from aigc_tutorial.data.checks import require_rng
 
 Logits = Float[Tensor, "*B V"]
@@ -83,6 +83,10 @@ class SamplingConfig(Config):
             _check_share("top_p", self.top_p)
         if self.min_p is not None:
             _check_share("min_p", self.min_p)
+
+
+WRITE_CONFIG = "write SamplingConfig(temperature=0.8), say"
+"""What to do about something else in its place."""
 
 
 def apply_temperature(logits: Logits, temperature: float) -> Logits:
@@ -183,7 +187,11 @@ def process(
 
     Returns:
         Logits whose softmax is the distribution that a token is drawn from.
+
+    Raises:
+        TypeError: if config is something else.
     """
+    as_instance(config, SamplingConfig, "config", WRITE_CONFIG)
     logits = _penalise(_at_least_float32(logits), config, tokens)
     if config.temperature != 1:
         logits = apply_temperature(logits, config.temperature)
@@ -213,7 +221,9 @@ def sample(
 
     Raises:
         ValueError: if a row is no distribution: NaN, or +∞, or −∞ everywhere.
+        TypeError: if config is something else.
     """
+    as_instance(config, SamplingConfig, "config", WRITE_CONFIG)
     if config.temperature == 0:  # No filter removes the most probable token.
         best, new = _penalise(logits, config, tokens).max(dim=-1)
         check_drawn(best, logits, lowest=-math.inf)

@@ -19,8 +19,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from aigc_tutorial.ar.generation.reader import Reader, as_prompts, as_stop_tokens
-from aigc_tutorial.ar.generation.sampling import SamplingConfig, draw, process
+from aigc_tutorial.ar.generation.sampling import WRITE_CONFIG, SamplingConfig, draw, process
 from aigc_tutorial.ar.interface import SequenceModel
+from aigc_tutorial.config import as_instance
 from aigc_tutorial.data.checks import require_rng
 from aigc_tutorial.integers import IntegersLike, as_count
 from aigc_tutorial.nn.mode import evaluation_mode
@@ -90,12 +91,14 @@ def speculative_generate(
     Raises:
         ValueError: if the vocabularies differ, or the prompt is empty, longer than a context or of
             another vocabulary.
+        TypeError: if config is something else.
     """
     if draft.vocab_size != target.vocab_size:
         raise ValueError(
             f"the draft knows {draft.vocab_size} tokens and the target {target.vocab_size}; both "
             "must have been trained with the same tokenizer"
         )
+    as_instance(config, SamplingConfig, "config", WRITE_CONFIG)
     n_guesses = as_count(n_guesses, "n_guesses")
     max_new_tokens = as_count(max_new_tokens, "max_new_tokens")
     as_prompts(draft, prompt, n_dims=(1,))

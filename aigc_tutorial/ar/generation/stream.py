@@ -12,8 +12,9 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from aigc_tutorial.ar.generation.reader import Reader, as_prompts, as_stop_tokens
-from aigc_tutorial.ar.generation.sampling import SamplingConfig, sample
+from aigc_tutorial.ar.generation.sampling import WRITE_CONFIG, SamplingConfig, sample
 from aigc_tutorial.ar.interface import SequenceModel
+from aigc_tutorial.config import as_instance
 from aigc_tutorial.integers import IntegersLike, as_count
 from aigc_tutorial.nn.mode import evaluation_mode, gradients_off
 from aigc_tutorial.tokenizers import REPLACEMENT, Tokenizer
@@ -83,7 +84,9 @@ def stream(
     Raises:
         ValueError: if the prompt is empty, longer than the context or of another vocabulary; at a
             token, if the model's logits are no distribution.
+        TypeError: if config is something else.
     """
+    as_instance(config, SamplingConfig, "config", WRITE_CONFIG)
     tokens, stops = as_prompts(model, prompt), as_stop_tokens(model, stop_tokens)
     steps = _steps(
         Reader(model, use_cache=use_cache),

@@ -38,7 +38,8 @@ class AblatedTransformerConfig(TransformerConfig):
 class AblatedTransformer(Transformer):
     """A :class:`Transformer` that lacks some parts and is the same in everything else.
 
-    - "mask": each token sees the whole sequence, the future included.
+    - "mask": each token sees the whole sequence, the future included. Such a model is not causal:
+      what it generates depends on how it is read, all anew or token by token.
     - "positions": queries and keys are not turned.
     - "attention", "perceptron": that half of each block is left out.
     - "residual stream": what a half of a block finds replaces its input and is not added to it.

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from aigc_tutorial.config import Config
+from aigc_tutorial.data.checks import require_rng
 from aigc_tutorial.integers import as_count, from_array
 from aigc_tutorial.nn import Pretrained, evaluation_mode, full_precision
 
@@ -132,6 +133,8 @@ class FrameModel(Pretrained):
             ValueError: if the beginnings are not ``n_past`` frames of 0 … 1, no frame is asked
                 for, or the model's logits are not numbers.
         """
+        if rng is not None:
+            require_rng(rng)
         beginnings = _as_ink(beginnings, self.first.weight)
         n_frames = as_count(n_frames, "n_frames")
         if beginnings.shape[1] != self.config.n_past:

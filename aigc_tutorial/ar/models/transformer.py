@@ -233,7 +233,8 @@ class Transformer(AutoregressiveModel):
         logits = self(rows[:, :-1], numbers[:, :-1])
         logits = full_precision(logits).transpose(1, 2)
         nll = F.cross_entropy(logits, rows[:, 1:], reduction="none")
-        return nll * (predicted[:, 1:] & (numbers[:, 1:] == numbers[:, :-1]))
+        given = ~predicted[:, 1:] | (numbers[:, 1:] != numbers[:, :-1])
+        return nll.masked_fill(given, 0.0)
 
     def attention_mask(
         self, n_queries: int, n_keys: int, segments: Int64[Tensor, "B T"] | None = None

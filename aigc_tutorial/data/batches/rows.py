@@ -133,9 +133,20 @@ class ShuffledTuples:
             rng: draws the order of each epoch.
 
         Raises:
+            TypeError: if ``rows`` is no tuple of tensors: one tensor by itself would be taken for
+                as many as it has rows.
             ValueError: if there is no tensor, if the tensors differ in length or in device, or if
                 ``batch_size`` is out of range.
         """
+        is_several = isinstance(rows, tuple | list)
+        if not is_several or not all(isinstance(x, Tensor) and x.ndim > 0 for x in rows):
+            raise TypeError(
+                "rows must be a tuple of tensors that belong together, got "
+                f"{[type(x).__name__ for x in rows] if is_several else type(rows).__name__}; of a "
+                "data set take (dataset.images, dataset.labels), of an array "
+                "torch.from_numpy(array), and for one tensor ShuffledBatches"
+            )
+        rows = tuple(rows)
         if len({part.device for part in rows}) != 1:
             raise ValueError(
                 "expected one tensor or more, all on one device, got "

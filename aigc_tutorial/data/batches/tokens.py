@@ -9,7 +9,7 @@ from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from aigc_tutorial.data.checks import require_rng
-from aigc_tutorial.integers import IntegersLike, as_int64
+from aigc_tutorial.integers import IntegersLike, as_count, as_int64
 from aigc_tutorial.tensors import content_hash
 
 
@@ -54,10 +54,7 @@ class TokenWindows:
                 f"expected one long text of shape (N,), got the shape {tuple(tokens.shape)}; "
                 "separate rows need no windows"
             )
-        if context < 1 or batch_size < 1:
-            raise ValueError(
-                f"context and batch_size must be at least 1, got {context} and {batch_size}"
-            )
+        context, batch_size = as_count(context, "context"), as_count(batch_size, "batch_size")
         n_needed = (batch_size + 1) * context  # what is left after the largest first offset
         if len(tokens) < n_needed:
             raise ValueError(
@@ -140,9 +137,9 @@ def pad_sequences(
         The tokens, as long as the longest sequence, and a mask that is False at padding.
 
     Raises:
-        ValueError: if there is no sequence, or one has no two tokens.
+        ValueError: if there is no sequence, one has no two tokens, or the padding is no token.
     """
-    vectors = _as_vectors(sequences)
+    vectors, padding = _as_vectors(sequences), _as_padding(padding)
     rows = torch.nn.utils.rnn.pad_sequence(vectors, batch_first=True, padding_value=float(padding))
     lengths = torch.tensor([len(vector) for vector in vectors], device=rows.device)
     return rows, torch.arange(rows.shape[1], device=rows.device) < lengths[:, None]
@@ -168,9 +165,11 @@ def pack_sequences(
         padding. Attention between different segments must be switched off.
 
     Raises:
-        ValueError: if there is no sequence, one has no two tokens, or one is longer than a row.
+        ValueError: if there is no sequence, one has no two tokens or is longer than a row, or the
+            padding is no token.
     """
-    vectors = _as_vectors(sequences)
+    vectors, padding = _as_vectors(sequences), _as_padding(padding)
+    row_length = as_count(row_length, "row_length")
     if (longest := max(map(len, vectors))) > row_length:
         raise ValueError(
             f"a sequence of {longest} tokens does not fit into rows of {row_length}; cut it first"
@@ -203,6 +202,16 @@ def pack_sequences(
             segments[i, start:stop] = number
             start = stop
     return tokens, mask, segments
+
+
+def _as_padding(padding: Any) -> int:
+    """A token to fill up with; that of a tokenizer which has none is None."""
+    if padding is None:
+        raise ValueError(
+            "padding must be a token, got None: the tokenizer has none for it. Make it with "
+            'special_tokens=("pad",), or leave padding away: what the mask leaves out is never read'
+        )
+    return as_count(padding, "padding", at_least=-(2**63))
 
 
 def _as_vectors(sequences: Sequence[Any]) -> list[Tensor]:

@@ -5,6 +5,9 @@ import re
 
 import torch
 
+from aigc_tutorial.data.checks import require_rng
+from aigc_tutorial.integers import as_count
+
 _PARTS: tuple[tuple[str, ...], ...] = (
     ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
     (" morning: ", " afternoon: ", " evening: ", " night: "),
@@ -43,8 +46,8 @@ def weather_bulletins(n: int, *, rng: torch.Generator) -> str:
         n: how many.
         rng: source of randomness, on the CPU.
     """
-    if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")
+    as_count(n, "n")
+    require_rng(rng)
     choices = [torch.randint(len(part), (n,), generator=rng).tolist() for part in _PARTS]
     return "".join(
         part[i] for row in zip(*choices, strict=True) for part, i in zip(_PARTS, row, strict=True)

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
-from aigc_tutorial.data.checks import as_tensor
+from aigc_tutorial.data.checks import as_tensor, require_rng
 from aigc_tutorial.integers import as_count
 
 
@@ -87,6 +87,7 @@ class MarkovChain:
         """Draw sequences that begin in the stationary distribution."""
         as_count(n_sequences, "n_sequences")
         as_count(length, "length")
+        require_rng(rng)
         states = torch.empty(n_sequences, length, dtype=torch.int64)
         distribution = self.stationary.expand(n_sequences, -1)
         for t in range(length):
@@ -158,6 +159,7 @@ class XORChain:
         """Draw sequences; their first two bits are fair coins, which is the stationary start."""
         as_count(n_sequences, "n_sequences")
         as_count(length, "length")
+        require_rng(rng)
         flips = (
             torch.rand(n_sequences, length, generator=rng, dtype=torch.float32)
             < self.flip_probability

@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 import torch
 
+from aigc_tutorial.data.checks import require_rng
 from aigc_tutorial.integers import as_count
 
 DateStyle = Literal["British", "American", "German", "French", "Chinese"]
@@ -112,6 +113,7 @@ def date_pairs(split: DateSplit, n_pairs: int, *, rng: torch.Generator) -> list[
     if split not in get_args(DateSplit):
         raise ValueError(f"split is {split!r}; expected one of {', '.join(get_args(DateSplit))}")
     as_count(n_pairs, "n_pairs")
+    require_rng(rng)
     order = torch.randperm(_N_DAYS, generator=torch.Generator().manual_seed(0))
     n_test = round(_TEST_SHARE * _N_DAYS)
     days = order[:n_test] if split == "test" else order[n_test:]

@@ -3,12 +3,14 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float32, Float64, Int64
 from torch import Tensor
 
-from aigc_tutorial.integers import as_count
+from aigc_tutorial.data.checks import require_rng
+from aigc_tutorial.integers import IntegersLike, as_count, as_int64
 
 SCALES = {
     "major": (0, 2, 4, 5, 7, 9, 11),
@@ -108,14 +110,20 @@ class MelodyStyle:
             tokens.append((note.pitch - self.lowest) * len(NOTE_DURATIONS) + duration)
         return torch.tensor(tokens)
 
-    def decode(self, tokens: Int64[Tensor, " T"]) -> list[Note]:
+    def decode(self, tokens: Int64[Tensor, " T"] | IntegersLike) -> list[Note]:
         """Notes of a sequence of tokens; the token that marks the beginning stands for none.
 
         Raises:
-            ValueError: if a token is outside the vocabulary.
+            ValueError: if a token is outside the vocabulary, or there is a batch of melodies.
         """
+        vector = as_int64(tokens, "tokens", "encode makes them from notes")
+        if vector.ndim != 1:
+            raise ValueError(
+                f"expected the tokens of one melody, got the shape {tuple(vector.shape)}; decode "
+                "row by row: [style.decode(row) for row in tokens]"
+            )
         melody = []
-        for token in tokens.tolist():
+        for token in vector.tolist():
             if not 0 <= token < self.vocab_size:
                 raise ValueError(f"token {token} is not in 0 … {self.vocab_size - 1}")
             if token != self.bos_id:
@@ -136,8 +144,8 @@ class MelodyStyle:
             ValueError: if there are fewer than two notes.
         """
         as_count(n_melodies, "n_melodies")
-        if n_notes < 2:
-            raise ValueError(f"n_notes is {n_notes}; a cadence needs at least 2")
+        as_count(n_notes, "n_notes, of which a cadence needs two,", at_least=2)
+        require_rng(rng)
         walk, cadence = self._walk(), self._cadence()
         ends_well = [cadence.sum(dim=1)]
         for _ in range(n_notes - 2):
@@ -162,7 +170,7 @@ class MelodyStyle:
         return torch.cat([torch.full((n_melodies, 1), self.bos_id), notes], dim=1)
 
     def log_probability(
-        self, melodies: Int64[Tensor, "n_melodies T"]
+        self, melodies: Int64[Tensor, "n_melodies T"] | IntegersLike
     ) -> Float64[Tensor, " n_melodies"]:
         r"""Logarithm of the probability with which :meth:`sample` draws each melody, in nats.
 
@@ -174,8 +182,15 @@ class MelodyStyle:
             melodies: tokens, the first one that marks the beginning, then two notes or more.
 
         Raises:
-            ValueError: if there are fewer than two notes, or a token is outside the vocabulary.
+            ValueError: if there is no batch of melodies of two notes or more, or a token is outside
+                the vocabulary.
         """
+        melodies = as_int64(melodies, "melodies", "encode makes tokens from notes")
+        if melodies.ndim != 2 or len(melodies) == 0:
+            raise ValueError(
+                "expected the tokens of one melody a row, of shape (N, T), got the shape "
+                f"{tuple(melodies.shape)}; a single one needs a batch of its own: melody[None]"
+            )
         n_notes = melodies.shape[1] - 1
         if n_notes < 2:
             raise ValueError(f"the melodies have {n_notes} notes; a cadence needs at least 2")
@@ -226,10 +241,9 @@ def share_in_scale(melody: Sequence[Note], style: MelodyStyle) -> float:
     """Share of a melody's notes that belong to the style's scale: 1 for what it makes itself.
 
     Raises:
-        ValueError: if there is no note.
+        ValueError: if there is no note, or tokens in their place.
     """
-    if not melody:
-        raise ValueError("the melody has no notes")
+    _check_notes(melody)
     return sum(style.is_in_scale(note.pitch) for note in melody) / len(melody)
 
 
@@ -247,11 +261,10 @@ def render_melody(
         seconds_per_step: length of a note of duration 1.
 
     Raises:
-        ValueError: if there is no note, if the rate is not a whole number of at least 1, or if a
-            step has no length.
+        ValueError: if there is no note or tokens in their place, if the rate is not a whole number
+            of at least 1, or if a step has no length.
     """
-    if not melody:
-        raise ValueError("the melody has no notes to play")
+    _check_notes(melody)
     sample_rate = as_count(sample_rate, "sample_rate")
     if not 0 < seconds_per_step < math.inf:
         raise ValueError(f"seconds_per_step must be above 0, got {seconds_per_step}")
@@ -266,6 +279,17 @@ def render_melody(
             for note, start, end in zip(melody, ends[:-1], ends[1:], strict=True)
         ]
     )
+
+
+def _check_notes(melody: Any) -> None:
+    """Refuse tokens, and a melody without notes."""
+    if not isinstance(melody, Sequence) or not all(isinstance(note, Note) for note in melody):
+        raise ValueError(
+            "expected a melody as a list of notes, got something else; decode tokens: "
+            "style.decode(tokens)"
+        )
+    if not melody:
+        raise ValueError("the melody has no notes")
 
 
 def _play(pitch: int, n_samples: int, sample_rate: int) -> Float32[Tensor, " T"]:

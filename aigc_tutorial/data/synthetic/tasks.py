@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
+from aigc_tutorial.data.checks import require_rng
 from aigc_tutorial.integers import as_count
 
 
@@ -57,6 +58,7 @@ class CopyTask:
     ) -> tuple[Int64[Tensor, "n_sequences T"], Bool[Tensor, "n_sequences T"]]:
         """Draw sequences of 2 · ``length`` + 1 tokens, and the mask of their answers."""
         as_count(n_sequences, "n_sequences")
+        require_rng(rng)
         symbols = torch.randint(self.n_symbols, (n_sequences, self.length), generator=rng)
         separator = torch.full((n_sequences, 1), self.separator)
         tokens = torch.cat([symbols, separator, symbols], dim=1)
@@ -100,6 +102,7 @@ class RecallTask:
     ) -> tuple[Int64[Tensor, "n_sequences T"], Bool[Tensor, "n_sequences T"]]:
         """Draw sequences of 2 · ``n_pairs`` + 2 tokens, and the mask of their answers."""
         as_count(n_sequences, "n_sequences")
+        require_rng(rng)
         shuffled = torch.rand(n_sequences, self.n_keys, generator=rng, dtype=torch.float32).argsort(
             dim=1
         )
@@ -166,6 +169,7 @@ class DelayTask:
             ValueError: if ``lag`` is not one of 1 … max_lag.
         """
         as_count(n_sequences, "n_sequences")
+        require_rng(rng)
         if lag is not None and not 1 <= lag <= self.max_lag:
             raise ValueError(f"lag must lie between 1 and {self.max_lag}, got {lag}")
         shape = (n_sequences, self.max_lag + 1)

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Complex, Float, Float32, Int64
 from torch import Tensor
 
-from aigc_tutorial.data.checks import Samples, as_floats
+from aigc_tutorial.data.checks import Samples, as_floats, require_rng
 from aigc_tutorial.integers import IntegersLike, as_count, as_int64
 
 VOWEL_SAMPLE_RATE = 8_000
@@ -68,6 +68,7 @@ def synthetic_vowels(n: int, *, rng: torch.Generator, n_samples: int = 2_000) ->
     """
     as_count(n, "n")
     as_count(n_samples, "n_samples", at_least=2)
+    require_rng(rng)
     labels = torch.arange(n) % len(VOWELS)
     pitches = 90 * 2 ** torch.rand(n, generator=rng, dtype=torch.float32)
     glides = 1 + (2 * torch.rand(n, generator=rng, dtype=torch.float32) - 1) / 6
