@@ -181,8 +181,10 @@ def _invalid(error: RequestValidationError) -> ServiceError:
         return ServiceError(400, f"The body is no JSON: {first.get('ctx', {}).get('error')}.")
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, schema.NotSupportedError):
-        return ServiceError(400, f"{str(cause).capitalize()}.", param=cause.field)
+        return ServiceError(400, f"{str(cause)[:1].upper()}{str(cause)[1:]}.", param=cause.field)
     what = first["msg"]
+    if place[:1] == ["prompt"] and len(place) > 1:  # what pydantic says is of the first kind alone
+        what = "expected is a text, its tokens (whole numbers from 0 on), or a list of either"
     if not place:
         return ServiceError(
             400,

@@ -12,6 +12,7 @@ that is long beside the work, L falls short.
 
 import asyncio
 import json
+import math
 import os
 import time
 from collections.abc import Coroutine, Sequence
@@ -81,7 +82,8 @@ class Level:
         n_refused: answers 429, after which a client waits as it is told.
         seconds: duration.
         first_token: time to the first token: 50, 95 and 99 %.
-        inter_token: the same from one piece of text to the next, over the tokens in it.
+        inter_token: the same from one piece of text to the next; where a client lags behind, a
+            piece holds several tokens.
         whole: the same from a request to its end.
         mean_whole: mean time from a request to its end.
         inside: mean number inside, as the service counts it.
@@ -173,10 +175,20 @@ def write(report: Report, config: BenchConfig, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     numbers = {"config": vars(config), "levels": [vars(level) for level in report.levels]}
     with replace_file(folder / "service.json") as path:
-        path.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
+        text = json.dumps(_without_nan(numbers), indent=2, allow_nan=False)
+        path.write_text(text + "\n", encoding="utf-8")
     with replace_file(folder / "service.md") as path:
         path.write_text(report.as_table() + "\n", encoding="utf-8")
     save_figure(report.plot(config.model)[0], folder / "service.png")
+
+
+def _without_nan(value: Any) -> Any:
+    """The same with null for what was not measured: between the tokens of one there is no time."""
+    if isinstance(value, dict):
+        return {key: _without_nan(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(part) for part in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 class _Record:
@@ -193,7 +205,7 @@ class _Record:
 async def _measure(config: BenchConfig) -> list[Level]:
     import httpx
 
-    key = os.environ.get("AIGC_TUTORIAL_API_KEY")
+    key = os.environ.get("AIGC_TUTORIAL_API_KEY", "").strip()
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     limits = httpx.Limits(max_connections=None)
     timeout = httpx.Timeout(120.0)

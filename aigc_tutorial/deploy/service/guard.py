@@ -54,11 +54,18 @@ class Guard:
             await self._app(scope, receive, send)
             return
 
+        def count(status: int) -> None:
+            # The route's pattern, and not the path: a stranger can make up any number of those.
+            path = getattr(scope.get("route"), "path", "other")
+            self._metrics.requests.labels(path, status).inc()
+
+        has_begun = False
+
         async def counted(message: Message) -> None:
+            nonlocal has_begun
             if message["type"] == "http.response.start":
-                # The route's pattern, and not the path: a stranger can make up any number of those.
-                path = getattr(scope.get("route"), "path", "other")
-                self._metrics.requests.labels(path, message["status"]).inc()
+                has_begun = True
+                count(message["status"])
             await send(message)
 
         try:
@@ -74,7 +81,12 @@ class Guard:
         async def replayed() -> Message:
             return next(messages, None) or await receive()
 
-        await self._app(scope, replayed, counted)
+        try:
+            await self._app(scope, replayed, counted)
+        except Exception:
+            if not has_begun:
+                count(500)  # whoever catches this answers so, behind our back
+            raise
 
     def _check(self, scope: Message) -> None:
         headers = dict(scope["headers"])

@@ -13,7 +13,8 @@ class Limits(Config):
         max_tokens: New tokens of one sequence.
         max_rows: Sequences of one request: prompts times choices.
         max_images: Images of one request.
-        max_batch: Sequences that a text model writes at a time; the next ones wait.
+        max_batch: Sequences that a text model writes at a time; the next ones wait. A model of
+            images makes one drawing at a time.
         max_queue: Sequences and drawings that may wait for one model; further ones get 429.
         max_body_bytes: Length of a request's body.
         body_seconds: How long a body may take to arrive.

@@ -66,7 +66,8 @@ class Metrics:
             "Counter",
             "aigc_inside_seconds",
             "Jobs that are waiting or running, summed over time: by Little's law its growth a "
-            "second is the rate of jobs times the mean of aigc_job_seconds.",
+            "second is the rate of jobs times the mean of aigc_job_seconds, as long as no client "
+            "leaves before the end.",
         )
 
     def count_inside(self, n: int) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
 
 from aigc_tutorial.viz.style import LOOKS, style
@@ -36,9 +37,12 @@ def draw_levels(levels: Sequence[Any], name: str, axes: Sequence[Axes] | None) -
             median, _, worst = zip(*times, strict=True)
             ax.plot(clients, median, **look)
             ax.fill_between(clients, median, worst, color=colour, alpha=0.15, linewidth=0)
-            ax.set_yscale("log")
             ax.set_ylabel(label)
+            if np.isfinite(ax.dataLim.minpos).all():
+                ax.set_yscale("log")
         for ax in axes:
+            if not np.isfinite(ax.dataLim.minpos).all():
+                continue  # texts of one token have no time between tokens
             ax.set_xscale("log", base=2)
             ax.set_xticks(clients, [str(n) for n in clients])
             ax.set_xlabel("clients at a time")

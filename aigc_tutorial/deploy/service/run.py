@@ -3,6 +3,7 @@
 import contextlib
 import ipaddress
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,7 @@ from aigc_tutorial.environment import require
 
 KEY_VARIABLE = "AIGC_TUTORIAL_API_KEY"
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+_HOST = re.compile(r"[\w.-]+|\[[0-9a-fA-F:.]+\]")
 _SILENT = ("mnist-classifier",)  # neither writes nor draws
 
 
@@ -29,9 +31,11 @@ class ServiceConfig(Config):
         host: Address to listen at. Another one than this machine's own wants an API key.
         port: Port to listen at; 0 takes a free one.
         api_key: What clients must know, at least 16 characters. Without it the environment
-            variable AIGC_TUTORIAL_API_KEY, which other users of the machine cannot read.
-        hosts: Names under which the service answers. Without any, those of this machine itself
-            where it listens there alone, and every name elsewhere.
+            variable AIGC_TUTORIAL_API_KEY, which other users of the machine cannot read. One that
+            is set and empty is an error, and not a service without a key.
+        hosts: Names under which the service answers, as they stand in an address, without the port.
+            Without any, those of this machine itself where it listens there alone, and every name
+            elsewhere.
         device: Where the models compute.
         n_threads: Threads of one computation; more than one seldom pays for models of this size.
         drain_seconds: How long requests may take to end when the service does.
@@ -58,11 +62,31 @@ class ServiceConfig(Config):
                 f"models must be of those that write or draw, {', '.join(servable())}; got "
                 f"{', '.join(unknown)}"
             )
-        if self.api_key is not None and not (self.api_key.isascii() and len(self.api_key) >= 16):
+        if self.api_key is not None:
+            check_key(self.api_key, "api_key")
+        if odd := [host for host in self.hosts if not _HOST.fullmatch(host)]:
             raise ValueError(
-                "api_key must have at least 16 characters, of ASCII: a program can try many. "
-                'This makes one: python -c "import secrets; print(secrets.token_urlsafe())"'
+                "hosts must be names as they stand in an address, without https:// and without a "
+                f"port, such as models.example.org or [::1]; got {', '.join(map(repr, odd))}"
             )
+
+
+def check_key(key: str, name: str) -> str:
+    """The key, if it can be one.
+
+    Args:
+        key: what clients must know.
+        name: of the setting, for the message, which does not show the key.
+
+    Raises:
+        ValueError: if it is short, or no client could send it.
+    """
+    if len(key) < 16 or not re.fullmatch(r"[!-~]*", key):
+        raise ValueError(
+            f"{name} must have at least 16 characters, of ASCII and no spaces: a program can try "
+            'many. This makes one: python -c "import secrets; print(secrets.token_urlsafe())"'
+        )
+    return key
 
 
 def servable() -> tuple[str, ...]:
@@ -80,13 +104,14 @@ def serve(config: ServiceConfig = ServiceConfig()) -> None:
     a Caddyfile do, and the name has to be in ``hosts``::
 
         models.example.org
-        reverse_proxy 127.0.0.1:8000 { flush_interval -1 }
+        reverse_proxy 127.0.0.1:8000
 
     Args:
         config: what to serve, and where.
 
     Raises:
-        ValueError: if it would be open to other machines without an API key.
+        ValueError: if it would be open to other machines without an API key, or the key of the
+            environment can be none.
         MissingDependencyError: if the extra "serve" is not installed.
     """
     uvicorn = require("uvicorn", extra="serve")
@@ -99,9 +124,11 @@ def make_app(config: ServiceConfig) -> Any:
     """The application of these settings, with its models loaded.
 
     Raises:
-        ValueError: if it would be open to other machines without an API key.
+        ValueError: as :func:`serve` says.
     """
-    api_key = config.api_key or os.environ.get(KEY_VARIABLE)
+    api_key = config.api_key
+    if api_key is None and KEY_VARIABLE in os.environ:
+        api_key = check_key(os.environ[KEY_VARIABLE].strip(), KEY_VARIABLE)
     is_local = is_loopback(config.host)
     if api_key is None and not is_local:
         raise ValueError(
@@ -115,7 +142,7 @@ def make_app(config: ServiceConfig) -> Any:
     torch.set_num_threads(config.n_threads)
     tune_cpu()
     names: Sequence[str] = config.models or servable()
-    hosts = config.hosts or (LOOPBACK_NAMES if is_local else ())
+    hosts = config.hosts or ((*LOOPBACK_NAMES, config.host) if is_local else ())
     models = from_zoo(names, config.device)
     return create_app(models, config.limits, api_key=api_key, hosts=hosts)
 

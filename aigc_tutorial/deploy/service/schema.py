@@ -46,7 +46,7 @@ class NotSupportedError(ValueError):
     """
 
     def __init__(self, field: str) -> None:
-        super().__init__(f"{field} is not supported here; leave it out")
+        super().__init__(f"the field {field!r} is not supported here; leave it out")
         self.field = field
 
 

@@ -44,7 +44,6 @@ class Worker:
     def __init__(
         self, models: Models, limits: Limits, clock: Callable[[], float] = time.perf_counter
     ) -> None:
-        self._limits = limits
         self._clock = clock
         self.metrics = Metrics(clock)
         self._engines: dict[str, Engine] = {
@@ -52,6 +51,10 @@ class Worker:
             if isinstance(served, TextModel)
             else ImagePainter(name, served)
             for name, served in models.items()
+        }
+        self._room = {
+            name: limits.max_queue + (limits.max_batch if isinstance(engine, TextBatcher) else 1)
+            for name, engine in self._engines.items()
         }
         self._condition = threading.Condition()
         self._submitted: list[Job] = []
@@ -95,7 +98,7 @@ class Worker:
             if not self.is_alive:
                 raise closing()
             inside = sum(job.model == jobs[0].model for job in self._inside)
-            if inside + len(jobs) > self._limits.max_batch + self._limits.max_queue:
+            if inside + len(jobs) > self._room[jobs[0].model]:
                 raise too_busy(self._seconds_to_wait())
             for job in jobs:
                 job.asked = self._clock()
@@ -116,13 +119,16 @@ class Worker:
             self._condition.notify()
 
     def _run(self) -> None:
-        with torch.no_grad():
-            while self._take_up():
-                busy = [(name, engine) for name, engine in self._engines.items() if engine.is_busy]
-                self._answer([answer for pair in busy for answer in self._step(*pair)])
-        left = [answer for engine in self._engines.values() for answer in engine.fail(closing())]
-        waiting: Answers = [(job, Step(error=closing())) for job in self._submitted]
-        self._answer(left + waiting)
+        try:
+            with torch.no_grad():
+                while self._take_up():
+                    busy = [pair for pair in self._engines.items() if pair[1].is_busy]
+                    self._answer([answer for pair in busy for answer in self._step(*pair)])
+        finally:  # also where a fault ends the thread: nobody waits for what does not come
+            with self._condition:
+                self._closing = True
+                left = list(self._inside)
+            self._answer([(job, Step(error=closing())) for job in left])
 
     def _take_up(self) -> bool:
         """Wait until there is something to do; return whether to go on."""
@@ -150,7 +156,12 @@ class Worker:
             answers = engine.step()
         except Exception as error:  # whatever it is, whoever waits must hear of it
             logger.exception("a step of %s failed", name)
-            return engine.fail(model_failed(name, f"{type(error).__name__}: {error}"))
+            failed = model_failed(name, f"{type(error).__name__}: {error}")
+            engine.fail(failed)
+            # All that were asked of it, whatever became of them in the step that failed.
+            with self._condition:
+                taken = {*self._inside} - {*self._submitted}
+            return [(job, Step(error=failed)) for job in taken if job.model == name]
         if isinstance(engine, TextBatcher) and answers:
             self.metrics.rows.labels(name).observe(len(answers))
         return answers

@@ -74,6 +74,15 @@ def test_a_service_is_measured_and_little_s_law_holds(url, tmp_path):
     assert (tmp_path / "results" / "service.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_what_was_not_measured_is_null_in_the_file(url, tmp_path):
+    config = BenchConfig(url=url, model="writer", prompt="ab", max_tokens=1, concurrency=(1,),
+                         seconds=0.1, warm_up_seconds=0, folder=str(tmp_path))  # fmt: skip
+    bench(config)
+    text = (tmp_path / "service.json").read_text()
+    assert "NaN" not in text
+    assert json.loads(text)["levels"][0]["inter_token"] == [None] * 3
+
+
 def test_refusals_are_counted():
     app = create_app({"writer": writer()}, Limits(max_rows=1, max_batch=1, max_queue=0))
     with running(app) as url:

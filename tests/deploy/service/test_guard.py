@@ -1,5 +1,6 @@
 """Who is let in, and with how much."""
 
+import asyncio
 import socket
 import time
 from urllib.parse import urlsplit
@@ -129,6 +130,28 @@ def test_what_was_answered_is_counted_by_route_and_not_by_path(http):
     assert 'aigc_requests_total{path="/v1/models/{model}",status="404"}' in text
     assert 'aigc_requests_total{path="other",status="404"}' in text
     assert "made" not in text
+
+
+def test_a_fault_that_nobody_has_thought_of_is_counted_too():
+    app = create_app({"writer": writer()})
+    app.add_api_route("/fault", lambda: 1 / 0)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+
+    async def ask() -> tuple[httpx.Response, str]:
+        async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+            return await client.get("/fault"), (await client.get("/metrics")).text
+
+    response, text = asyncio.run(ask())
+    assert response.status_code == 500
+    assert "which is a fault of its own" in error_of(response)["message"]
+    assert 'aigc_requests_total{path="/fault",status="500"} 1.0' in text
+
+
+@pytest.mark.parametrize("prompt", [[-1], [1.5], [True], ["a", 1], [[]], [[1], "a"]])
+def test_what_a_prompt_can_be_is_told(http, prompt):
+    response = http.post("/v1/completions", json={"model": "writer", "prompt": prompt})
+    assert response.status_code == 400
+    assert "expected is a text, its tokens (whole numbers" in error_of(response)["message"]
 
 
 def test_times_and_batches_are_measured(http):

@@ -15,6 +15,7 @@ import pytest
 from aigc_tutorial.deploy import service
 from aigc_tutorial.deploy.service import Limits, ServiceConfig
 from aigc_tutorial.deploy.service.run import KEY_VARIABLE, is_loopback, make_app, servable
+from tests.deploy.service.live import running
 
 ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = """
@@ -47,6 +48,36 @@ def test_elsewhere_a_key_is_wanted(host, monkeypatch):
         service.serve(ServiceConfig(host=host, models=("mnist-conv-gan",)))
     monkeypatch.setenv(KEY_VARIABLE, "x" * 16)
     assert make_app(ServiceConfig(host=host, models=("mnist-conv-gan",)))
+
+
+@pytest.mark.parametrize("key", ["", " ", "short", "has spaces in it, many", "schlüssel" * 2])
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_a_key_of_the_environment_that_is_none_is_told_and_nothing_is_open(host, key, monkeypatch):
+    monkeypatch.setenv(KEY_VARIABLE, key)
+    with pytest.raises(ValueError, match=f"{KEY_VARIABLE} must have at least 16") as caught:
+        make_app(ServiceConfig(host=host, models=("mnist-conv-gan",)))
+    assert key.strip() == "" or key not in str(caught.value)
+
+
+def test_a_key_of_the_environment_may_end_in_a_line_break(monkeypatch):
+    monkeypatch.setenv(KEY_VARIABLE, "x" * 16 + "\n")
+    with running(make_app(ServiceConfig(models=("mnist-mlp-gan",)))) as url:
+        headers = {"Authorization": f"Bearer {'x' * 16}"}
+        assert httpx.get(f"{url}/v1/models", headers=headers).status_code == 200
+        assert httpx.get(f"{url}/v1/models").status_code == 401
+
+
+def test_at_every_address_of_this_machine_it_answers_to_that_address(monkeypatch):
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+    with running(make_app(ServiceConfig(host="127.0.0.2", models=("mnist-mlp-gan",)))) as url:
+        for host, status in (("127.0.0.2:8000", 200), ("localhost", 200), ("127.0.0.3", 421)):
+            assert httpx.get(f"{url}/health", headers={"host": host}).status_code == status
+
+
+@pytest.mark.parametrize("host", ["https://example.org", "example.org:443", "::1", "*", ""])
+def test_a_host_that_no_request_could_name_is_told(host):
+    with pytest.raises(ValueError, match=r"hosts must be names as they stand in an address"):
+        ServiceConfig(hosts=("example.org", "[::1]", host))
 
 
 def test_settings_are_checked():

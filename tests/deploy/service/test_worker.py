@@ -114,6 +114,57 @@ def test_a_fault_of_the_program_ends_the_jobs_of_its_model_and_no_more(worker, m
     assert worker.n_inside == 0
 
 
+@pytest.mark.parametrize("failing", ["begin", "read"])
+def test_whoever_waits_when_a_step_fails_hears_of_it(worker, monkeypatch, failing):
+    """A job that was just taken up is among them: it neither waits nor is it being written yet."""
+
+    async def ask() -> None:
+        def fault(*_: Any) -> None:
+            raise RuntimeError("out of memory")
+
+        jobs = [job(max_new_tokens=9), job(max_new_tokens=9)]
+        inbox = with_inbox(*jobs)
+        monkeypatch.setattr(worker._engines["writer"]._reader, failing, fault)
+        worker.submit(jobs)
+        last: dict[int, Step] = {}
+        while not (len(last) == 2 and all(step.is_last for step in last.values())):
+            index, step = await asyncio.wait_for(inbox.get(), 10)
+            last[index] = step
+        assert all("out of memory" in str(step.error) for step in last.values())
+
+    asyncio.run(ask())
+    assert worker.n_inside == 0
+    assert worker.is_alive
+
+
+def test_a_fault_that_ends_the_thread_keeps_nobody_waiting(worker, monkeypatch):
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+
+    async def ask() -> None:
+        one = job(max_new_tokens=9)
+        inbox = with_inbox(one)
+        monkeypatch.setattr(worker._engines["writer"], "submit", lambda _: 1 / 0)
+        worker.submit([one])
+        _, step = await asyncio.wait_for(inbox.get(), 10)
+        assert step.error is not None
+        assert step.error.status == 503
+
+    asyncio.run(ask())
+    assert worker.n_inside == 0
+    assert not worker.is_alive
+    with pytest.raises(ServiceError, match="being shut down"):
+        worker.submit([job()])
+
+
+def test_of_drawings_one_is_made_and_as_many_wait_as_the_limits_say():
+    worker = Worker({"painter": painter()}, LIMITS)
+    worker._thread = threading.current_thread()  # alive, and doing nothing
+    for _ in range(1 + LIMITS.max_queue):
+        worker.submit([ImageJob("painter", digit=3)])
+    with pytest.raises(ServiceError, match="The queue is full"):
+        worker.submit([ImageJob("painter", digit=3)])
+
+
 def test_little_s_law_holds_of_what_the_service_counts():
     """Two jobs of 3 s and one of 5 s: 11 s inside, whatever they overlap."""
     clock = Clock()
