@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from colab_cell import CELL_ID, colab_cell
+from colab_cell import CELL_ID, colab_cell, extras_of
 
 from aigc_tutorial.files import replace_file
 
@@ -32,7 +32,7 @@ def clean(notebook: Any) -> Any:
     )
     cells = [cell for cell in notebook.cells if "colab" not in cell.metadata.get("tags", [])]
     first_code = next((i for i, cell in enumerate(cells) if cell.cell_type == "code"), len(cells))
-    cells.insert(first_code, colab_cell())
+    cells.insert(first_code, colab_cell(extras_of(notebook)))
     for number, cell in enumerate(cells):
         if cell.get("id") != CELL_ID:
             cell["id"] = f"cell-{number:03d}"

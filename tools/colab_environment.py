@@ -5,7 +5,8 @@ package, built and installed as from its repository, and the few packages that C
 else of `.venv` can be seen in it, so what a page needs beyond that fails here as on Colab.
 
 torch and torchvision, 6 GB with their libraries, are lent by the environment that runs this. They
-are newer than Colab's; `tests.yml` tries older ones, and the weekly job tries Colab's own image.
+are newer than Colab's; `tests.yml` tries older ones, and the weekly job tries Colab's own image. So
+is what the first cell of some pages installs besides, in its newest version as on Colab.
 """
 
 import hashlib
@@ -17,14 +18,14 @@ import tempfile
 import venv
 from pathlib import Path
 
-from colab_cell import PURE_PYTHON
+from colab_cell import EXTRAS, PURE_PYTHON
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ROOT / "tools" / "colab_packages.txt"
 FOLDER = ROOT / ".cache" / "colab"
-LENT = ("torch", "torchvision")
+LENT = ("torch", "torchvision", *(name for names in EXTRAS.values() for name in names))
 # Those for which the versions of `colab_packages.txt` have wheels.
 PYTHONS = ((3, 11), (3, 12))
 

@@ -6,6 +6,7 @@ from aigc_tutorial.training.history import History
 from aigc_tutorial.training.interruption import TrainingInterrupted
 from aigc_tutorial.training.loop import TrainingTask, run
 from aigc_tutorial.training.tracking import CsvTracker, TensorBoardTracker, Tracker, Trackers
+from aigc_tutorial.training.wandb_files import read_wandb
 from aigc_tutorial.training.wandb_tracking import WandbTracker
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "TrainingTask",
     "WandbTracker",
     "load_checkpoint",
+    "read_wandb",
     "run",
     "save_checkpoint",
 ]

@@ -60,13 +60,17 @@ def test_notebook_is_in_its_committed_form(path: Path) -> None:
 
 @EACH
 def test_first_code_cell_is_the_colab_cell(path: Path) -> None:
-    first = next(cell for cell in read(path).cells if cell.cell_type == "code")
-    assert first == colab_cell.colab_cell()
+    notebook = read(path)
+    first = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    assert first == colab_cell.colab_cell(colab_cell.extras_of(notebook))
 
 
-def test_colab_cell_installs_nothing_that_colab_brings() -> None:
-    installs = [line for line in colab_cell.colab_source().splitlines() if "pip install" in line]
-    assert len(installs) == 2
+@pytest.mark.parametrize("extras", [(), tuple(colab_cell.EXTRAS)])
+def test_colab_cell_installs_nothing_that_colab_brings(extras: tuple[str, ...]) -> None:
+    source = colab_cell.colab_source(extras)
+    installs = [line for line in source.splitlines() if "pip install" in line]
+    assert len(installs) == 2 + len(extras)
+    assert max(map(len, installs)) <= 100
     assert all("--no-deps" in line for line in installs)
     names = {word for line in installs for word in re.split(r"[\s=<>]+", line)}
     assert names.isdisjoint({"torch", "torchvision", "torchaudio", "numpy", "scipy", "matplotlib"})

@@ -1,7 +1,9 @@
 """The command line as a whole: help, examples, errors, and what it costs to ask."""
 
 import importlib
+import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -60,6 +62,24 @@ def test_every_example_of_the_readme_is_understood():
     assert len(lines) >= 6
     for line in lines:
         assert callable(cli.parse(shlex.split(line)[1:]).run)
+
+
+def commands_of(text):
+    """What follows the program's name in a page's blocks of text: units, launchers, plain lines."""
+    blocks = re.findall(r"^```(?:text|ini|bash|console)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    found = (re.search(r"(?:^|/)aigc-tutorial (.+)|-m aigc_tutorial (.+)", line) for line in lines)
+    return [match[1] or match[2] for match in found if match]
+
+
+def test_every_command_of_a_page_is_understood():
+    notebook = json.loads((ROOT / "book/05_5_engineering.ipynb").read_text(encoding="utf-8"))
+    cells = [c for c in notebook["cells"] if c["cell_type"] == "markdown"]
+    found = commands_of("\n".join("".join(cell["source"]) for cell in cells))
+    assert len(found) == 4
+    assert {line.split()[0] for line in found} == {"search", "serve", "train"}
+    for line in found:
+        assert callable(cli.parse(shlex.split(line)).run)
 
 
 def test_help_loads_neither_torch_nor_the_parser():

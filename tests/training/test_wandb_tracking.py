@@ -1,22 +1,18 @@
 """An offline run of Weights & Biases holds what was logged, and stays where it was put."""
 
-import importlib
-import json
 import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from aigc_tutorial.training import Tracker, WandbTracker
+from aigc_tutorial.training import Tracker, WandbTracker, read_wandb
 
 pytest.importorskip("wandb")
 
 ROOT = Path(__file__).resolve().parents[2]
-_BLOCK, _HEAD = 32_768, 7
 # A run that is interrupted after 30 images, and goes on from a checkpoint at 20.
 INTERRUPTED = """
 import sys
@@ -40,35 +36,6 @@ resumed.close()
 """
 
 
-def records(path):
-    """What a run's file holds: LevelDB's log format, whose records are protocol buffers."""
-    messages: Any = importlib.import_module("wandb.proto.wandb_internal_pb2")
-
-    content, place, parts = path.read_bytes(), _HEAD, []
-    while place + _HEAD <= len(content):
-        left = _BLOCK - place % _BLOCK
-        if left < _HEAD:
-            place += left
-            continue
-        size = int.from_bytes(content[place + 4 : place + 6], "little")
-        kind = content[place + 6]  # 1 whole, 2 first, 3 middle, 4 last
-        parts.append(content[place + _HEAD : place + _HEAD + size])
-        place += _HEAD + size
-        if kind in (1, 4):
-            record = messages.Record()
-            record.ParseFromString(b"".join(parts))
-            yield record
-            parts = []
-
-
-def logged(path):
-    """The rows of a run's file."""
-    for record in records(path):
-        if record.WhichOneof("record_type") == "history":
-            items = {(x.key or ".".join(x.nested_key)): x.value_json for x in record.history.item}
-            yield {name: json.loads(items[name]) for name in ("n_images", "loss", "_step")}
-
-
 def test_a_resumed_run_is_whole_and_nothing_leaves_its_folder(tmp_path):
     home, folder = tmp_path / "home", tmp_path / "run"
     home.mkdir()
@@ -85,11 +52,25 @@ def test_a_resumed_run_is_whole_and_nothing_leaves_its_folder(tmp_path):
             server.accept()
     assert list(home.iterdir()) == []
     assert {path.name for path in tmp_path.iterdir()} == {"home", "run"}
-    (whole,) = folder.glob("wandb/offline-run-*/run-*.wandb")
-    expected = [{"n_images": n, "loss": n / 10, "_step": n} for n in (10, 20, 30, 60)]
-    assert list(logged(whole)) == expected
-    (cut,) = folder.glob("earlier-1/offline-run-*/run-*.wandb")
-    assert list(logged(cut)) == expected[:3]
+    expected = [{"n_images": n, "loss": n / 10} for n in (10, 20, 30, 60)]
+    assert read_wandb(folder) == expected
+    (folder / "earlier-1").rename(tmp_path / "wandb")
+    assert read_wandb(tmp_path) == expected[:3]
+
+
+def test_rows_that_go_over_blocks_of_the_file_are_read_whole(tmp_path):
+    """Each row has some 1,200 bytes, and a block 32 KiB."""
+    rows = [{"n_images": n, **{f"number {i}": n / 7 + i for i in range(30)}} for n in range(1, 61)]
+    tracker = WandbTracker(tmp_path)
+    for row in rows:
+        tracker.log(row, n_seen=int(row["n_images"]))
+    tracker.close()
+    assert read_wandb(tmp_path) == rows
+
+
+def test_a_folder_without_a_run_is_told(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no offline run"):
+        read_wandb(tmp_path)
 
 
 def test_rows_come_in_their_order_and_nothing_is_begun_before_the_first(tmp_path):
