@@ -9,6 +9,7 @@ from typing import Any
 from aigc_tutorial.environment import require
 from aigc_tutorial.files import writable_folder
 from aigc_tutorial.training.tracking import move_aside
+from aigc_tutorial.training.wandb_files import wait_for_end
 
 # What the library would write to the home folder is put into the run's own.
 _FOLDERS = (
@@ -88,6 +89,7 @@ class WandbTracker:
         """Write what is held back, and end the offline run."""
         if self._run is not None:
             self._run.finish()
+            wait_for_end(self.folder)
         self._run = None
 
     def _open(self) -> None:
