@@ -324,6 +324,8 @@ def _checked(classifier: Classifier, data: Any, name: str) -> tuple[Tensor, ...]
     tokens, mask = classifier.check_texts(*data[:2])
     labels = as_classes(data[2], classifier.n_classes, f"the labels of {name}")
     require_same_length(tokens, labels, f"texts in {name}", "labels")
+    if not len(labels):
+        raise ValueError(f"{name} holds no text; give one or more")
     return tokens, mask, labels
 
 

@@ -21,6 +21,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from aigc_tutorial.adaptation.targets import as_out_in, chosen_layers, some_of
+from aigc_tutorial.data.checks import require_rng
 from aigc_tutorial.integers import as_count
 
 _TRAINABLE = "_trainable_before_lora"
@@ -41,6 +42,11 @@ class LoRALinear(nn.Module):
     """
 
     merged: Tensor | None
+    not_saved_since = (
+        "it has LoRA, which its configuration does not know, and would not be loaded again; "
+        "adaptation.save_lora(model, folder) writes the factors, and "
+        "remove_lora(model, keep=True) adds them to the weights"
+    )
 
     def __init__(self, base: nn.Module, rank: int, alpha: float, *, rng: torch.Generator) -> None:
         super().__init__()
@@ -143,7 +149,7 @@ def add_lora(
             that is tied to the embedding does: the correction would be the head's alone, and the
             two be tied no more. Also if the model has LoRA already, or the rank is too large.
     """
-    rank = as_count(rank, "rank")
+    rank, rng = as_count(rank, "rank"), require_rng(rng)
     scale = rank if alpha is None else float(alpha)
     if not 0 < scale < math.inf:
         raise ValueError(f"alpha must be above 0 and finite, or None for the rank, got {alpha}")

@@ -23,6 +23,7 @@ from aigc_tutorial.adaptation.study import (
     identity_of_function,
     quiet,
     seed_of,
+    storage_told,
 )
 from aigc_tutorial.config import Config
 from aigc_tutorial.environment import require
@@ -152,10 +153,12 @@ def search(
 
     Raises:
         ValueError: if space or configuration do not fit, a number is out of its range, or the
-            storage holds another search.
+            storage holds another search, or is damaged.
+        OSError: if the storage cannot be read or written.
         RuntimeError: if no trial was completed; it tells what happened to them.
         Exception: whatever else the objective raises, with the trial's settings added to it. Only a
-            FloatingPointError is an answer and no fault: such a trial has failed, and counts.
+            FloatingPointError is an answer and no fault: such a trial has failed, and counts. So
+            has one whose settings, each possible, are refused beside each other.
     """
     check_space(config, space)
     if n_trials is None and budget is None:
@@ -181,7 +184,11 @@ def search(
             return samplers.RandomSampler(seed=seed_of(seed, order))
         return samplers.TPESampler(seed=seed_of(seed, order), n_startup_trials=n_startup_trials)
 
-    with quiet(), tqdm(total=n_trials, unit="trials", leave=False, disable=not progress_bar) as bar:
+    with (
+        quiet(),
+        storage_told(storage),
+        tqdm(total=n_trials, unit="trials", leave=False, disable=not progress_bar) as bar,
+    ):
         shared = SharedStudy(storage, identity)
         shared.study.pruner = _pruner(pruning)
         try:
@@ -199,7 +206,13 @@ def _try(study: Any, trial: Any, objective: Any, config: Any) -> None:
     states = optuna.trial.TrialState
     report = Report(trial)
     try:
-        value = objective(with_settings(config, trial.params), report)
+        configured = with_settings(config, trial.params)
+    except ValueError as error:  # values that are possible, but not beside each other
+        trial.set_user_attr(FAILURE, str(error))
+        study.tell(trial, state=states.FAIL)
+        return
+    try:
+        value = objective(configured, report)
         study.tell(trial, _finite(value, "at the end"))
     except optuna.TrialPruned:
         study.tell(trial, state=states.PRUNED)

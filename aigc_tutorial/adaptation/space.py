@@ -1,15 +1,20 @@
 """What a search may change: ranges of settings, by the names that they have in a configuration."""
 
 import dataclasses
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice, product
 from typing import Any, TypeVar
 
 from aigc_tutorial.config import Config
 from aigc_tutorial.environment import require
 
 ConfigT = TypeVar("ConfigT")
+
+_MOST_COMPANIES = 1_000
+"""So many values of the other settings are tried beside one that does not fit those of before."""
 
 
 class Parameter(Config, ABC):
@@ -33,8 +38,8 @@ class _Interval(Parameter):
 
     @property
     def ends(self) -> tuple[Any, ...]:
-        """The smallest and the largest value."""
-        return self.low, self.high
+        """The smallest and the largest value, and one between that is no whole number."""
+        return self.low, self.high, self.low + (self.high - self.low) / math.pi
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,11 @@ class Integers(_Interval):
         if self.log:
             self.require("low", at_least=1)
 
+    @property
+    def ends(self) -> tuple[Any, ...]:
+        """The smallest and the largest value."""
+        return self.low, self.high
+
     def distribution(self) -> Any:
         """The range in Optuna's words."""
         return _distributions().IntDistribution(self.low, self.high, log=self.log)
@@ -164,31 +174,40 @@ def with_settings(config: ConfigT, settings: Mapping[str, Any]) -> ConfigT:
     """
     if not dataclasses.is_dataclass(config) or isinstance(config, type):
         raise TypeError(f"expected a configuration, which is a dataclass, got {config!r}")
-    changed: Any = config
-    for name, value in settings.items():
-        changed = _changed(changed, name, name, value)
-    return changed  # type: ignore[no-any-return]
+    return _replaced(config, settings, "")  # type: ignore[no-any-return]
 
 
-def _changed(config: Any, rest: str, name: str, value: Any) -> Any:
-    first, _, others = rest.partition(".")
+def _replaced(config: Any, settings: Mapping[str, Any], path: str) -> Any:
+    """All settings of one configuration at once: each alone may not fit the others of before."""
     known = (
         [field.name for field in dataclasses.fields(config)]
         if dataclasses.is_dataclass(config)
         else []
     )
-    if first not in known:
-        raise ValueError(
-            f"there is no setting {name}: a {type(config).__name__} has "
-            f"{', '.join(known) or 'no settings'}"
-        )
-    if others:
-        value = _changed(getattr(config, first), others, name, value)
-    return dataclasses.replace(config, **{first: value})
+    changed: dict[str, Any] = {}
+    within: dict[str, dict[str, Any]] = {}
+    for name, value in settings.items():
+        first, _, rest = name.partition(".")
+        if first not in known:
+            raise ValueError(
+                f"there is no setting {path}{name}: a {type(config).__name__} has "
+                f"{', '.join(known) or 'no settings'}"
+            )
+        if rest:
+            within.setdefault(first, {})[rest] = value
+        else:
+            changed[first] = value
+    for first, inner in within.items():
+        before = changed.get(first, getattr(config, first))
+        changed[first] = _replaced(before, inner, f"{path}{first}.")
+    return dataclasses.replace(config, **changed)
 
 
 def check_space(config: Any, space: Mapping[str, Any]) -> None:
     """Refuse a space before a search, not in the midst of it.
+
+    A value must be possible beside some values of the other settings; a trial whose values do not
+    fit each other has failed, no more.
 
     Raises:
         ValueError: if it is empty, names no settings of the configuration, or reaches where these
@@ -206,10 +225,19 @@ def check_space(config: Any, space: Mapping[str, Any]) -> None:
                 f"the range of {name} must be a Uniform, LogUniform, Integers or Choice, got "
                 f"{parameter!r}"
             )
+    for name, parameter in space.items():
+        others = [[(n, end) for end in p.ends] for n, p in space.items() if n != name]
         for end in parameter.ends:
-            try:
-                with_settings(config, {name: end})
-            except (TypeError, ValueError) as error:
+            # It has to fit the other settings as they are, or as the space lets them be.
+            error: Exception | None = None
+            for company in [(), *islice(product(*others), _MOST_COMPANIES)]:
+                try:
+                    with_settings(config, {name: end, **dict(company)})
+                    break
+                except (TypeError, ValueError) as refused:
+                    error = error or refused
+            else:
+                assert error is not None
                 raise type(error)(
                     f"the space lets {name} be {end!r}, which fails: {error}"
                 ) from error

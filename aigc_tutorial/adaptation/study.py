@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import inspect
+import sqlite3
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -66,12 +67,23 @@ class SharedStudy:
         with self._claiming:  # two that make the tables of one database fail each other
             place = None
             if self.path is not None:
+                path = self.path
+                # The file by its own name: in an address some letters would mean something else.
                 place = optuna.storages.RDBStorage(
-                    f"{_SQLITE}{self.path}",
-                    engine_kwargs={"connect_args": {"timeout": _SECONDS_FOR_A_WRITE}},
+                    f"{_SQLITE}{_NAME}",
+                    engine_kwargs={
+                        "creator": lambda: sqlite3.connect(
+                            path, timeout=_SECONDS_FOR_A_WRITE, check_same_thread=False
+                        )
+                    },
                 )
             study = optuna.create_study(storage=place, study_name=_NAME, load_if_exists=True)
             known = study.user_attrs.get(IDENTITY)
+            if known is None and study.get_trials(deepcopy=False):
+                raise ValueError(
+                    f"{self.path} holds a study called {_NAME!r} of another program; name another "
+                    "file"
+                )
             if known is None:
                 study.set_user_attr(IDENTITY, identity)
         for name, wanted in identity.items():
@@ -142,6 +154,34 @@ class SharedStudy:
 
     def _lock_of(self, worker: str) -> str:
         return f"{self.path}.{worker}.worker"
+
+
+@contextmanager
+def storage_told(storage: str | Path | None) -> Iterator[None]:
+    """Say in a sentence what is wrong with the database.
+
+    Raises:
+        ValueError: if it is none, or damaged.
+        OSError: if it cannot be read or written.
+    """
+    errors = require("sqlalchemy.exc", extra="search")
+    internal = require("optuna", extra="search").exceptions.StorageInternalError
+    try:
+        yield
+    except (errors.DatabaseError, internal) as error:
+        inner = error.__cause__ if isinstance(error, internal) else error
+        cause = getattr(inner, "orig", None) or inner or error
+        if isinstance(inner, errors.DatabaseError) and not isinstance(
+            inner, errors.OperationalError
+        ):
+            raise ValueError(
+                f"{storage} is damaged, or no SQLite database ({cause}); name another file, or "
+                "restore it from a copy"
+            ) from error
+        raise OSError(
+            f"{storage} cannot be read or written ({cause}); the trials that it holds are kept, "
+            "and the same search goes on with them"
+        ) from error
 
 
 @contextmanager

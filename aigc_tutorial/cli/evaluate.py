@@ -13,7 +13,7 @@ import tyro
 from aigc_tutorial import ar, evaluation, gan
 from aigc_tutorial.cli.parsing import UsageError, parse_as
 from aigc_tutorial.cli.runs import Found, find_model, write_card
-from aigc_tutorial.cli.train_ar import metrics_of_text, read_text
+from aigc_tutorial.cli.train_ar import TEXT_HASH, hash_of_text, metrics_of_text, read_text
 from aigc_tutorial.data import python_documentation, tiny_shakespeare
 from aigc_tutorial.evaluation import accuracy
 from aigc_tutorial.integers import as_count
@@ -137,9 +137,14 @@ def likelihood_of_text(found: Found, n_samples: int | None) -> dict[str, Metric]
             "shakespeare": text.likelihood(model, tokens, what="byte", of=of),
         }
         return {f"{k}_{part}": m for part, ms in parts.items() for k, m in ms.items()}
-    words = shlex.split(found.card.command)
-    own = Path(words[words.index("--text") + 1]) if "--text" in words else None
-    whole = tiny_shakespeare("all") if own is None else read_text(own)
+    recipe = found.card.recipe
+    is_own = "--text" in shlex.split(found.card.command)
+    whole = read_text(Path(recipe["text"])) if is_own else tiny_shakespeare("all")
+    if recipe.get(TEXT_HASH, hash_of_text(whole)) != hash_of_text(whole):
+        raise ValueError(
+            f"{recipe['text']} is another text now than the one that {found.folder} has learned "
+            "from, and its last tenth may be known to the model; put the text of then there"
+        )
     held_out = tokenizer.encode(whole.split("validation").text)
     _, metrics = metrics_of_text(model, tokenizer, held_out)
     return metrics

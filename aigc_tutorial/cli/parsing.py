@@ -8,6 +8,7 @@ import inspect
 import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from aigc_tutorial.config import Config
@@ -77,6 +78,7 @@ def parse_as(
                 prog=program,
                 description=about,
                 config=(tyro.conf.FlagCreatePairsOff,),
+                registry=_whole_numbers(),
                 **options,
             )
     except (TypeError, ValueError) as error:  # of a Config, whose settings are checked
@@ -203,11 +205,42 @@ def _sentence(text: str, program: str) -> str:
         message = f"{' and '.join(dict.fromkeys(flags)) or missing} must be given"
     else:
         message = next((part for part in said[1:] if part), text)
-        message = re.sub(r"^Error parsing \w+: ", "", message).replace(
-            "invalid literal for int() with base 10:", "no whole number:"
-        )
+        message = re.sub(r"^Error parsing \w+: ", "", message)
     end = "" if message.endswith("?") else "."
     return f"{message}{end} {program} --help lists what there is"
+
+
+def _whole_numbers() -> Any:
+    """Let 1e5 be a whole number, as it is in a configuration and in the book."""
+    import tyro
+
+    registry = tyro.constructors.ConstructorRegistry()
+
+    @registry.primitive_rule
+    def rule(info: Any) -> Any:
+        if info.type is not int:
+            return None
+        return tyro.constructors.PrimitiveConstructorSpec(
+            nargs=1,
+            metavar="INT",
+            instance_from_str=lambda words: _whole(words[0]),
+            is_instance=lambda value: isinstance(value, int) and not isinstance(value, bool),
+            str_from_instance=lambda value: [str(value)],
+        )
+
+    return registry
+
+
+def _whole(word: str) -> int:
+    """A whole number, however it is written."""
+    try:
+        return int(word)
+    except ValueError:
+        with contextlib.suppress(ArithmeticError):
+            number = Decimal(word)
+            if number.is_finite() and number == number.to_integral_value() and number < 10**30:
+                return int(number)
+        raise ValueError(f"no whole number: {word!r}") from None
 
 
 def _plain(text: str) -> str:

@@ -1,7 +1,6 @@
 """``aigc-tutorial search characters`` and ``bytes``: better settings for a text."""
 
 import dataclasses
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -12,9 +11,8 @@ import tyro
 
 from aigc_tutorial.ar.recipes import Recipe
 from aigc_tutorial.cli.searching import SearchOptions, find, tell
-from aigc_tutorial.cli.train_ar import RECIPES, held_out_loss, split_tokens
+from aigc_tutorial.cli.train_ar import RECIPES, TEXT_HASH, hash_of_text, held_out_loss, split_tokens
 from aigc_tutorial.integers import as_count
-from aigc_tutorial.training import Engine
 from aigc_tutorial.training.validation import Validation
 
 SPACE = (
@@ -60,7 +58,7 @@ class SearchAR:
             model_config=dataclasses.replace(recipe.model_config, vocab_size=tokenizer.vocab_size),
             training=dataclasses.replace(recipe.training, n_tokens=self.n_tokens),
         )
-        engine, seed = Engine(device=self.options.device), self.options.seed
+        engine, seed = self.options.engine(), self.options.seed
 
         def trial(
             recipe: Recipe, reporting: Callable[[Validation], Validation], every: int
@@ -86,7 +84,7 @@ class SearchAR:
             settings=self.options.settings(
                 self.recipe,
                 n_tokens=self.n_tokens,
-                **{"text (SHA-256)": hashlib.sha256(text.text.encode()).hexdigest()},
+                **{TEXT_HASH: hash_of_text(text)},
             ),
             budget=self.n_tokens,
         )

@@ -17,7 +17,6 @@ from aigc_tutorial.evaluation import DigitReference
 from aigc_tutorial.gan import digit_distance
 from aigc_tutorial.gan.recipes import Recipe
 from aigc_tutorial.integers import as_count
-from aigc_tutorial.training import Engine
 from aigc_tutorial.training.validation import Validation
 
 SPACE = (
@@ -73,7 +72,7 @@ class SearchGAN:
             classifier, digits.images[n_train:], digits.labels[n_train:]
         )
         has_classes = getattr(recipe.generator_config, "n_classes", None) is not None
-        engine, seed = Engine(device=self.options.device), self.options.seed
+        engine, seed = self.options.engine(), self.options.seed
 
         def trial(
             recipe: Recipe, reporting: Callable[[Validation], Validation], every: int

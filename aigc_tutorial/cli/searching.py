@@ -14,10 +14,11 @@ from typing import Any, Literal
 
 from aigc_tutorial import adaptation
 from aigc_tutorial.adaptation import Choice, Integers, LogUniform, Parameter, Report, Uniform
-from aigc_tutorial.cli.parsing import PROGRAM, check_seed
+from aigc_tutorial.cli.parsing import PROGRAM, UsageError, check_seed
 from aigc_tutorial.cli.runs import begin_run
 from aigc_tutorial.config import Config
 from aigc_tutorial.files import writable_folder
+from aigc_tutorial.training import Engine
 from aigc_tutorial.training.validation import Validation
 
 STORAGE = "search.sqlite"
@@ -65,6 +66,20 @@ class SearchOptions(Config):
         check_seed(self.seed)
         ranges_of(self.space)
 
+    def engine(self) -> Engine:
+        """The device of every trial.
+
+        Raises:
+            UsageError: if several processes were started to train one model together.
+        """
+        engine = Engine(device=self.device)
+        if engine.n_processes > 1:
+            raise UsageError(
+                "a search trains a model in each process, so start the command itself several "
+                "times and not by torchrun: all that have the same folder share its trials"
+            )
+        return engine
+
     def settings(self, recipe: str, **others: Any) -> dict[str, Any]:
         """What tells this search from another one."""
         return {
@@ -108,20 +123,32 @@ def find(
 
             return measured
 
-        return trial(recipe, reporting, every)
+        try:
+            return trial(recipe, reporting, every)
+        except ValueError as error:
+            if report.n_seen:
+                raise
+            # Such as a width that is no multiple of the heads: of this trial, not of the search.
+            raise FloatingPointError(str(error)) from error
 
-    return adaptation.search(
-        objective,
-        recipe,
-        ranges_of(options.space),
-        n_trials=options.n_trials,
-        sampler=options.sampler,
-        n_startup_trials=min(10, max(1, options.n_trials // 2)),
-        pruning=adaptation.MedianPruning(n_warmup=every),
-        storage=folder / STORAGE,
-        seed=options.seed,
-        progress_bar=sys.stderr.isatty(),
-    )
+    try:
+        return adaptation.search(
+            objective,
+            recipe,
+            ranges_of(options.space),
+            n_trials=options.n_trials,
+            sampler=options.sampler,
+            n_startup_trials=min(10, max(1, options.n_trials // 2)),
+            pruning=adaptation.MedianPruning(n_warmup=every),
+            storage=folder / STORAGE,
+            seed=options.seed,
+            progress_bar=sys.stderr.isatty(),
+        )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"stopped; the trials that ended are kept in {folder}, and the one under way is tried "
+            "anew"
+        ) from None
 
 
 def tell(found: adaptation.SearchResult[Any], unit: str, command: Sequence[str]) -> None:
@@ -135,7 +162,8 @@ def tell(found: adaptation.SearchResult[Any], unit: str, command: Sequence[str])
     for trial in sorted(found.trials, key=lambda t: (t.state != "complete", t.value or 0.0)):
         value = "" if trial.value is None else f"{trial.value:.4f}"
         words = "  ".join(f"{name}={_short(x)}" for name, x in trial.settings.items())
-        print(f"{value:>8}  {trial.state:<8}  {words}")
+        failure = "" if trial.failure is None else f"  ({trial.failure})"
+        print(f"{value:>8}  {trial.state:<8}  {words}{failure}")
     values = [trial.value for trial in found.trials if trial.state == "complete"]
     if len(values) >= _ENOUGH_FOR_IMPORTANCES and len(set(values)) > 1 < len(found.settings):
         shares = found.importances()

@@ -1,6 +1,7 @@
 """``aigc-tutorial train ar``: the recipe of :mod:`aigc_tutorial.ar.recipes` on a text."""
 
 import dataclasses
+import hashlib
 import shlex
 import sys
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ from aigc_tutorial.zoo.card import Metric
 from aigc_tutorial.zoo.entries import TOKENIZER_NAME
 from aigc_tutorial.zoo.training.text import likelihood
 
+TEXT_HASH = "text (SHA-256)"
 _VALIDATIONS = 10
 
 RECIPES: dict[str, tuple[Recipe, str]] = {
@@ -91,10 +93,11 @@ class TrainAR:
             )
         engine = options.engine()
         begin_run(self.folder, settings)
-        print(
-            f"Training {recipe.name} on {len(train):,} tokens of {tokenizer.vocab_size} kinds. "
-            f"{text.source.description}"
-        )
+        if engine.is_main:
+            print(
+                f"Training {recipe.name} on {len(train):,} tokens of {tokenizer.vocab_size} kinds. "
+                f"{text.source.description}"
+            )
         tracker = options.tracker(self.folder, settings)
         budget = self.training.n_tokens
         try:
@@ -111,6 +114,8 @@ class TrainAR:
             )
         finally:
             tracker.close()
+        if not engine.is_main:
+            return  # all processes have the same weights
         model = result.model.cpu()
         model.save_pretrained(self.folder)
         tokenizer.save(expand(self.folder) / TOKENIZER_NAME)
@@ -119,7 +124,7 @@ class TrainAR:
             self.folder,
             title=f"Continues a text, {what} by {what}",
             model=model,
-            recipe=settings,
+            recipe=settings | {TEXT_HASH: hash_of_text(text)},
             data=f"the first {len(train):,} tokens of the text",
             data_source=text.source.description,
             command=self.command(),
@@ -171,6 +176,11 @@ def split_tokens(
     )
     train, held_out = (tokenizer.encode(text.split(part).text) for part in ("train", "validation"))
     return text, tokenizer, train, held_out
+
+
+def hash_of_text(text: TextDataset) -> str:
+    """What tells a text from others."""
+    return hashlib.sha256(text.text.encode()).hexdigest()
 
 
 def held_out_loss(

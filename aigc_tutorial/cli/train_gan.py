@@ -82,7 +82,8 @@ class TrainGAN(Generic[G, D]):
         engine = options.engine()
         digits = mnist("train") if self.data == "mnist" else mnist_sample()
         begin_run(self.folder, settings)
-        print(f"Training {recipe.name} on {len(digits):,} digits. {digits.source.description}")
+        if engine.is_main:
+            print(f"Training {recipe.name} on {len(digits):,} digits. {digits.source.description}")
         tracker = options.tracker(self.folder, settings)
         try:
             result = recipe.train(
@@ -97,6 +98,8 @@ class TrainGAN(Generic[G, D]):
             )
         finally:
             tracker.close()
+        if not engine.is_main:
+            return  # all processes have the same weights
         generator = result.generator.cpu()
         generator.save_pretrained(self.folder)
         card = options.card(

@@ -68,7 +68,8 @@ class Pretrained(nn.Module):
             dtype: store floating-point weights in this type, for example ``torch.float16``.
 
         Raises:
-            ValueError: if a weight is NaN or infinite, or becomes so in ``dtype``.
+            ValueError: if a weight is NaN or infinite, or becomes so in ``dtype``, or the model has
+                parts that its configuration does not know, such as LoRA.
             NotADirectoryError: if ``folder`` is a file.
             OSError: if it cannot be written.
         """
@@ -76,6 +77,9 @@ class Pretrained(nn.Module):
             raise ValueError(
                 f"weights are stored in a floating-point type such as torch.float16, not {dtype}"
             )
+        for part in self.modules():
+            if reason := getattr(part, "not_saved_since", ""):
+                raise ValueError(f"the {type(self).__name__} is not saved: {reason}")
         tensors = self.state_dict()
         require_finite(tensors, f"the {type(self).__name__} is not saved: it has")
         if dtype is not None:

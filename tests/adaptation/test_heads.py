@@ -284,5 +284,12 @@ def test_what_does_not_fit_is_told():
     refused("one is empty", tokens, mask & False, labels)
     refused("the labels of data must lie between 0 and 1", tokens, mask, labels + 1)
     refused("40 texts in data and 39 labels", tokens, mask, labels[1:])
+    with pytest.raises(ValueError, match="validation holds no text"):
+        adaptation.train_classifier(
+            classifier,
+            (tokens, mask, labels),
+            validation=(tokens[:0], mask[:0], labels[:0]),
+            progress_bar=False,
+        )
     with pytest.raises(ValueError, match="warmup must be at most flat_until"):
         FineTuningConfig(warmup=0.5)

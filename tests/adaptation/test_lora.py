@@ -219,6 +219,10 @@ def test_removing_can_keep_what_was_learned_and_the_model_is_saved_as_any(tmp_pa
     tokens = random_tokens(model, 3, 6)
     adaptation.merge_lora(model)
     expected = model(tokens)
+    # With LoRA it could be saved, and never be loaded again.
+    with pytest.raises(ValueError, match=r"is not saved: it has LoRA, .*save_lora\(model, folder"):
+        model.save_pretrained(tmp_path)
+    assert list(tmp_path.iterdir()) == []
     adaptation.unmerge_lora(model)
     with adaptation.without_lora(model):
         adaptation.remove_lora(model, keep=True)

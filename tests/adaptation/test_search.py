@@ -1,8 +1,10 @@
 """A search: its space, its trials, what ends them, what is kept of them and told about them."""
 
+import contextlib
 import dataclasses
 import inspect
 import math
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -263,6 +265,71 @@ def test_the_same_objective_on_other_data_is_another_search(tmp_path):
     run(torch.ones(3))
     with pytest.raises(ValueError, match="its objective"):
         run(torch.zeros(3))
+
+
+def test_settings_that_fit_each_other_are_replaced_together():
+    # Alone, a warm-up of 0.5 does not fit rates that fall from 0.4 of the budget on.
+    both = with_settings(START, {"warmup": 0.5, "flat_until": 0.8})
+    assert (both.warmup, both.flat_until) == (0.5, 0.8)
+    space = {"warmup": Uniform(0.0, 0.6), "flat_until": Uniform(0.6, 0.9)}
+    result = search(lambda config, report: 0.0, space, n_trials=5)
+    assert {trial.state for trial in result.trials} == {"complete"}
+    with pytest.raises(ValueError, match=r"lets warmup be 0.95, which fails"):
+        search(quadratic, space | {"warmup": Uniform(0.0, 0.95)}, n_trials=1)
+
+
+def test_settings_that_do_not_fit_each_other_fail_their_trial_alone(tmp_path):
+    space = {"warmup": Uniform(0.0, 0.4), "flat_until": Uniform(0.05, 0.9)}
+    options = {"n_trials": 30, "sampler": "random", "storage": tmp_path / "search.db"}
+    result = search(lambda config, report: 0.0, space, **options)
+    assert len(result.trials) == 30
+    wrong = [t for t in result.trials if t.settings["warmup"] > t.settings["flat_until"]]
+    assert list(result.failed) == wrong != []
+    assert all("warmup must be at most flat_until" in str(trial.failure) for trial in wrong)
+
+
+@pytest.mark.parametrize("kind", [Uniform, LogUniform])
+def test_numbers_anywhere_for_a_whole_number_are_refused_before_the_first_trial(kind):
+    with pytest.raises(TypeError, match=r"lets batch_size be .*must be a whole number"):
+        search(quadratic, {"batch_size": kind(1.0, 8.0)}, n_trials=1)
+
+
+@pytest.mark.parametrize("name", ["what?", "a%41b", "#1", "ä ö", "a@b:c"])
+def test_a_folder_may_have_any_name(name, tmp_path):
+    path = tmp_path / name / "search.db"
+    search(quadratic, n_trials=2, storage=path)
+    assert [found.name for found in tmp_path.iterdir()] == [name]
+    assert {found.name for found in path.parent.iterdir()} == {"search.db", "search.db.lock"}
+    assert len(search(quadratic, n_trials=3, storage=path).trials) == 3
+
+
+def test_a_damaged_or_a_strangers_database_is_told(tmp_path):
+    path = tmp_path / "search.db"
+    path.write_bytes(b"no database" * 500)
+    with pytest.raises(ValueError, match=r"search.db is damaged, or no SQLite database \(file is"):
+        search(quadratic, n_trials=1, storage=path)
+    assert path.read_bytes() == b"no database" * 500
+    optuna = pytest.importorskip("optuna")
+    own = tmp_path / "own.db"
+    study = optuna.create_study(storage=f"sqlite:///{own}", study_name="search")
+    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), 2)
+    with pytest.raises(ValueError, match="a study called 'search' of another program"):
+        search(quadratic, n_trials=1, storage=own)
+    assert len(study.get_trials()) == 2
+
+
+def test_a_database_that_cannot_be_written_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("aigc_tutorial.adaptation.study._SECONDS_FOR_A_WRITE", 0.1)
+    path = tmp_path / "search.db"
+
+    def locked(config: Any, report: Any) -> float:
+        holder.execute("BEGIN EXCLUSIVE")
+        return 0.0
+
+    with contextlib.closing(sqlite3.connect(path)) as holder:
+        with pytest.raises(OSError, match=r"cannot be read or written .*locked.* are kept"):
+            search(locked, n_trials=1, storage=path)
+        holder.rollback()
 
 
 def test_a_trial_that_diverges_has_failed_and_is_told():

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -112,6 +113,12 @@ def test_help_loads_neither_torch_nor_the_parser():
         ("sample mnist-conv-gan --seed -1", "--seed must be at least 0 and below 2**62, got -1"),
         (f"zoo train mnist-mlp-gan --seed {2**62}", "--seed must be at least 0 and below 2**62"),
         (f"train ar bytes --folder x --seed {2**62}", "--seed must be at least 0 and below 2**62"),
+        (
+            "train ar bytes --folder x --n-tokens 1.5",
+            "Error parsing --n-tokens: no whole number: '",
+        ),
+        ("train ar bytes --folder x --n-tokens 1e5x", "Error parsing --n-tokens: no whole number"),
+        ("train ar bytes --folder x --n-tokens inf", "Error parsing --n-tokens: no whole number"),
         ("search bytes --folder x --seed -1", "--seed must be at least 0 and below 2**62, got -1"),
         ("data fetch cifar", "there is no data set 'cifar'; there are mnist, shakespeare, tang"),
     ],
@@ -121,6 +128,19 @@ def test_what_there_is_not_is_told_in_a_line_with_code_2(line, sentence, say):
     assert (code, printed) == (2, "")
     assert complained.startswith(f"aigc-tutorial: {sentence}")
     assert complained.count("\n") == 1
+
+
+def test_a_whole_number_may_be_written_with_an_exponent():
+    command: Any = cli.parse(
+        ["train", "gan", "mnist-conv", "--folder", "x", "--n-images", "6e4", "--seed", "12"]
+    )
+    assert (command.training.n_images, command.run_options.seed) == (60_000, 12)
+    given: Any = cli.parse(
+        ["sample", "mnist-conditional-gan", "--labels", "3", "1e0", "4", "--n", "1e1"]
+    )
+    assert (given.labels, given.n) == ((3, 1, 4), 10)
+    named: Any = cli.parse(["sample", "runs/text", "--prompt", "1e5"])
+    assert named.prompt == "1e5"
 
 
 class Failing:

@@ -57,6 +57,31 @@ def test_a_search_ends_in_the_command_that_trains_with_what_it_found(text, tmp_p
     assert "holds another run: its n_tokens is 1000, and 2000 is wanted" in complained
 
 
+def test_sizes_that_do_not_fit_each_other_fail_their_trial_and_say_why(text, tmp_path, say):
+    pytest.importorskip("optuna")
+    line = SMALL.replace("--n-trials 3", "--n-trials 6").replace("n_layers=1,2", "n_heads=2,3")
+    code, printed, complained = say(f"{line} --text '{text}' --folder {tmp_path / 'search'}")
+    assert (code, complained) == (0, "")
+    trials = [row for row in printed.splitlines() if "model_config.width=" in row]
+    assert len(trials) == 6
+    failed = [row for row in trials if "failed" in row]
+    assert len(failed) == sum("n_heads=3" in row for row in trials) > 0
+    assert all(" head" in row.partition("  (")[2] for row in failed)
+
+
+def test_a_search_that_is_stopped_says_how_to_go_on(text, tmp_path, say, monkeypatch):
+    pytest.importorskip("optuna")
+
+    def stop(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("aigc_tutorial.cli.search_ar.Recipe.train", stop)
+    code, _, complained = say(f"{SMALL} --text '{text}' --folder {tmp_path / 'search'}")
+    assert code == 130
+    assert "the trials that ended are kept in" in complained
+    assert "To go on: aigc-tutorial search characters --n-trials 3" in complained
+
+
 def test_a_setting_that_there_is_not_is_told(text, tmp_path, say):
     pytest.importorskip("optuna")
     line = SMALL.replace("model_config.width", "model_config.breadth")

@@ -1,8 +1,12 @@
 """Training from the command line: what it writes, how it stops and goes on, what it refuses."""
 
 import json
+import os
 import shlex
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -177,6 +181,56 @@ def test_a_text_is_learned_and_continued(text, tmp_path, say):
     assert code == 0
     again = Card.load(folder / "card.json").metrics["nats_per_character"]
     assert again == metric
+
+
+def test_a_text_is_found_from_any_folder_and_another_one_is_no_held_out_text(
+    text, tmp_path, say, monkeypatch
+):
+    monkeypatch.chdir(text.parent)
+    assert say(f"{SMALL_AR} --text {shlex.quote(text.name)} --folder run")[0] == 0
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    # Another text of the same name lies here, and is not meant.
+    (elsewhere / text.name).write_text("no, no. " * 99, encoding="utf-8")
+    before = Card.load(tmp_path / "run" / "card.json").metrics
+    assert say(f"evaluate {tmp_path / 'run'}")[0] == 0
+    assert Card.load(tmp_path / "run" / "card.json").metrics == before
+    text.write_text(text.read_text(encoding="utf-8") + "to be or not", encoding="utf-8")
+    code, _, complained = say(f"evaluate {tmp_path / 'run'}")
+    assert code == 1
+    assert "is another text now than the one that" in complained
+    assert Card.load(tmp_path / "run" / "card.json").metrics == before
+
+
+def test_several_processes_train_one_model_and_one_of_them_says_so(tmp_path):
+    folder, root = tmp_path / "run", Path(__file__).resolve().parents[2]
+    torchrun = ["torch.distributed.run", "--standalone", "--local-addr=127.0.0.1"]
+    command = [sys.executable, "-m", *torchrun, "--nproc-per-node=2", "-m", "aigc_tutorial"]
+    words = f"--n-images 128 --data mnist-sample --device cpu --track csv --folder {folder}".split()
+    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*command, *words], env=environment, cwd=tmp_path, capture_output=True, text=True,
+            timeout=300, check=False,
+        )  # fmt: skip
+
+    done = run("train", "gan", "mnist-mlp", *words)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Training mnist-mlp-gan") == 1
+    assert done.stdout.count(f"Wrote {folder}: 128 images") == 1
+    assert Card.load(folder / "card.json").n_seen == 128
+    rows = (folder / "log.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows] == ["n_images", "64", "128"]  # 2 × 32 a step
+    # Searching they would average the gradients of different models.
+    pytest.importorskip("optuna")
+    words[-1] = str(tmp_path / "search")
+    words[words.index("--track") : words.index("--track") + 2] = []
+    refused = run("search", "mnist-mlp", *words)
+    assert refused.returncode != 0
+    assert "start the command itself several times and not by torchrun" in refused.stderr
+    assert not (tmp_path / "search" / "search.sqlite").exists()
 
 
 def test_bytes_write_any_text(tmp_path, say):
