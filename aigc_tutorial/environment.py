@@ -109,6 +109,26 @@ def device() -> torch.device:
     return torch.device("cpu")
 
 
+def as_device(name: str | torch.device | int) -> torch.device:
+    """A device of this machine.
+
+    Args:
+        name: "cpu", "cuda", "cuda:1", "mps" and so on.
+
+    Raises:
+        ValueError: if there is none of that name here.
+    """
+    try:
+        found = torch.device(name)
+        torch.empty(0, device=found)  # that of no machine has a name too
+    except (AssertionError, RuntimeError, TypeError) as error:
+        raise ValueError(
+            f"{name!r} is no device of this machine, which has {', '.join(_devices())}; write "
+            '"cpu", "cuda", "cuda:1" or "mps", or take environment.device(), the fastest one here'
+        ) from error
+    return found
+
+
 @dataclass(frozen=True, repr=False)
 class Report:
     """What :func:`report` found. Prints as a table, in a terminal and on a page.

@@ -141,6 +141,8 @@ def require_finite(tensors: Mapping[str, Tensor], where: str) -> None:
     for name, tensor in tensors.items():
         if tensor.is_meta:
             raise ValueError(f"{where} no values in {name}, which is on the meta device")
+        if tensor.is_floating_point() and tensor.itemsize == 1:
+            tensor = tensor.float()  # with eight bits nothing is computed
         # The sum is finite unless a value is not or the sum is too large: one pass for most.
         if tensor.is_floating_point() and tensor.sum().isfinite():
             continue

@@ -80,11 +80,19 @@ def gradient_penalty(
         x_fake: as many generated samples.
         rng: source of the mixing weights u, on the CPU or on the device of the samples.
         one_sided: punish norms above 1 alone.
+
+    Raises:
+        ValueError: if the samples differ in shape or in type.
     """
     if x_real.shape != x_fake.shape:
         raise ValueError(
             "real and generated samples are mixed pair by pair and need one shape, "
             f"got {tuple(x_real.shape)} and {tuple(x_fake.shape)}"
+        )
+    if x_real.dtype != x_fake.dtype:
+        raise ValueError(
+            "real and generated samples are mixed pair by pair and need one type, got "
+            f"{x_real.dtype} and {x_fake.dtype}; convert: x_real.to(x_fake)"
         )
     weight_shape = (x_real.shape[0],) + (1,) * (x_real.ndim - 1)
     where = "cpu" if rng is None else require_rng(rng).device

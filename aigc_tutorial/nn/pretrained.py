@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from aigc_tutorial.config import from_dict, to_json
-from aigc_tutorial.environment import is_offline
+from aigc_tutorial.environment import as_device, is_offline
 from aigc_tutorial.files import expand, read_json, replace_files
 from aigc_tutorial.nn.mode import gradients_on, seeded_weights
 from aigc_tutorial.tensors import load_tensors, require_finite, write_tensors
@@ -73,9 +73,9 @@ class Pretrained(nn.Module):
             NotADirectoryError: if ``folder`` is a file.
             OSError: if it cannot be written.
         """
-        if dtype is not None and not dtype.is_floating_point:
+        if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
             raise ValueError(
-                f"weights are stored in a floating-point type such as torch.float16, not {dtype}"
+                f"weights are stored in a floating-point type such as torch.float16, not {dtype!r}"
             )
         for part in self.modules():
             if reason := getattr(part, "not_saved_since", ""):
@@ -83,11 +83,11 @@ class Pretrained(nn.Module):
         tensors = self.state_dict()
         require_finite(tensors, f"the {type(self).__name__} is not saved: it has")
         if dtype is not None:
+            largest = torch.finfo(dtype).max
             tensors = {
-                name: tensor.to(dtype) if tensor.is_floating_point() else tensor
+                name: _rounded(tensor, dtype) if tensor.is_floating_point() else tensor
                 for name, tensor in tensors.items()
             }
-            largest = torch.finfo(dtype).max
             require_finite(
                 tensors,
                 f"the {type(self).__name__} is not saved: {dtype} reaches to {largest:,.0f}, and "
@@ -118,8 +118,16 @@ class Pretrained(nn.Module):
         Raises:
             FileNotFoundError: if there is no such folder or repository, or it lacks the two files.
             ValueError: if weights or configuration are damaged, do not fit each other or this
-                class, or hold NaN or an infinity; the message names the file.
+                class, or hold NaN or an infinity; the message names the file. And if there is no
+                such device here.
+            TypeError: if this class is no model itself, but a base of models.
         """
+        if not hasattr(cls, "config_class"):
+            raise TypeError(
+                f"{cls.__name__} is a base of models and none itself; load by the class that was "
+                'saved: ar.Transformer.from_pretrained("folder"), say'
+            )
+        device = as_device(device)
         weights_path, config_path = _locate(folder, revision)
         tensors, config = _read(weights_path, config_path, cls.config_class)
         # Whatever torch's default device and type are; and who loads a model draws no numbers.
@@ -136,6 +144,17 @@ class Pretrained(nn.Module):
         require_finite(model.state_dict(), f"{weights_path} holds, as float32,")
         with gradients_on():  # a copy on another device has gradients too
             return model.to(device).eval()
+
+
+def _rounded(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    """Numbers in another type; one that is beyond its largest becomes infinite, or NaN.
+
+    Some types of eight bits would hold their largest number in its place.
+    """
+    rounded = tensor.to(dtype)
+    if dtype.itemsize == 1 and (too_large := tensor.abs() > torch.finfo(dtype).max).any():
+        return rounded.float().masked_fill(too_large, torch.inf)
+    return rounded
 
 
 def _locate(folder: str | Path, revision: str | None) -> tuple[Path, Path]:

@@ -71,9 +71,9 @@ def table(
         )
     if not rows:
         raise ValueError("there are no rows to show")
-    if others := [row for row in rows if not isinstance(row, Mapping | Sequence | np.ndarray)]:
+    if strange := [row for row in rows if not isinstance(row, Mapping | Sequence | np.ndarray)]:
         raise ValueError(
-            f"expected each row as a dictionary or a list of values, got {others[0]!r}; of a list "
+            f"expected each row as a dictionary or a list of values, got {strange[0]!r}; of a list "
             "of numbers make rows: [[number] for number in numbers]"
         )
     first, takes_all = rows[0], columns is None

@@ -101,7 +101,7 @@ class Engine:
 
         Raises:
             TypeError: if the model is wrapped by ``torch.compile`` or for distributed training.
-            ValueError: if it has no parameter that can be trained.
+            ValueError: if it has no parameter that can be trained, or is on the meta device.
         """
         if hasattr(model, "_orig_mod"):
             raise TypeError(
@@ -117,6 +117,11 @@ class Engine:
             raise ValueError(
                 f"the {type(model).__name__} has no parameter that can be trained: all are frozen, "
                 "or there is none; model.requires_grad_(True) frees them"
+            )
+        if any(parameter.is_meta for parameter in model.parameters()):
+            raise ValueError(
+                f"the {type(model).__name__} is on the meta device, which holds no values; build "
+                "it on the CPU"
             )
         model.to(self.device)
         if not model.training:

@@ -80,7 +80,7 @@ def load(
     Raises:
         KeyError: If the zoo has no model of that name.
         FileNotFoundError: If its files are missing.
-        ValueError: If they are damaged.
+        ValueError: If they are damaged, or there is no such device here.
     """
     model_class = _model_class(name)
     for file in (CONFIG_NAME, WEIGHTS_NAME):

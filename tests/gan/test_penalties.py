@@ -124,3 +124,10 @@ def test_without_gradients_a_penalty_is_the_same_number(random):
     assert expected.requires_grad
     assert not found.requires_grad
     torch.testing.assert_close(found, expected.detach())
+
+
+def test_samples_that_are_mixed_have_one_type():
+    real = torch.ones(2, 3, dtype=torch.float64)
+    for fake in (real.float(), real.half()):
+        with pytest.raises(ValueError, match=r"need one type, got torch\.float64 and .*x_real\.to"):
+            gradient_penalty(lambda x: x.sum(1), real, fake)

@@ -6,6 +6,7 @@ import os
 import shutil
 import threading
 from dataclasses import dataclass
+from inspect import unwrap
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from aigc_tutorial import ar, gan
+from aigc_tutorial import ar, gan, zoo
 from aigc_tutorial.nn import Pretrained
 
 
@@ -37,6 +38,40 @@ def test_half_precision_on_disk_comes_back_as_float32(tmp_path):
     loaded = Tiny.from_pretrained(tmp_path / "half")
     assert loaded.layer.weight.dtype == torch.float32
     assert torch.equal(loaded.layer.weight, model.layer.weight.half().float())
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float8_e5m2])
+def test_less_than_half_precision_on_disk_comes_back_too(dtype, tmp_path):
+    model = Tiny(TinyConfig())
+    model.save_pretrained(tmp_path, dtype=dtype)
+    loaded = Tiny.from_pretrained(tmp_path)
+    for stored, weight in zip(loaded.parameters(), model.parameters(), strict=True):
+        assert torch.equal(stored, weight.to(dtype).float())
+    model.layer.bias.data[0] = 1e6
+    with pytest.raises(ValueError, match=r"and rounding to it gives 1 values in layer\.bias"):
+        model.save_pretrained(tmp_path, dtype=torch.float8_e4m3fn)
+
+
+def test_a_type_is_not_named_by_a_text(tmp_path):
+    with pytest.raises(ValueError, match=r"such as torch\.float16, not 'float16'"):
+        unwrap(Tiny.save_pretrained)(Tiny(TinyConfig()), tmp_path, dtype="float16")
+
+
+def test_a_device_that_is_not_here_is_told_before_the_files_are_read(tmp_path):
+    for device in ("gpu", "cuda:99", "mps:7"):
+        with pytest.raises(ValueError, match=rf"'{device}' is no device of this machine.*cpu; wri"):
+            Tiny.from_pretrained(tmp_path, device=device)
+    with pytest.raises(ValueError, match="'gpu' is no device of this machine"):
+        zoo.load("english-bytes", "gpu")
+    Tiny(TinyConfig()).save_pretrained(tmp_path)
+    assert Tiny.from_pretrained(tmp_path, device="meta").device.type == "meta"
+
+
+@pytest.mark.parametrize("base", [Pretrained, ar.AutoregressiveModel])
+def test_a_base_of_models_loads_none(base, tmp_path):
+    Tiny(TinyConfig()).save_pretrained(tmp_path)
+    with pytest.raises(TypeError, match=rf"{base.__name__} is a base of models and none itself"):
+        base.from_pretrained(tmp_path)
 
 
 def test_who_loads_a_model_draws_no_random_numbers(tmp_path):

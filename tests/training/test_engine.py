@@ -224,3 +224,8 @@ def test_trainings_that_overlap_leave_torchs_generators_as_they_were(first_ends_
         context.__exit__(None, None, None)
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(drawn, torch.rand(3, generator=torch.Generator().manual_seed(2)))
+
+
+def test_a_model_without_values_is_not_trained():
+    with pytest.raises(ValueError, match="the Linear is on the meta device, which holds no values"):
+        Engine(device="cpu").prepare(nn.Linear(1, 1, device="meta"))
