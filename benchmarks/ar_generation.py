@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import huggingface_gpt2
 import torch
 from torch import Tensor
 
@@ -41,45 +42,20 @@ def compare_generation(seed: int, n_threads: int) -> dict[str, Any]:
     The size is that of the small GPT beside which we train, with a longer context. Both draw from
     the model's own distribution.
     """
-    import transformers
-
-    transformers.logging.set_verbosity_error()
     torch.set_num_threads(n_threads)
     tune_cpu()
-    torch.manual_seed(seed)
-    config = transformers.GPT2Config(
-        vocab_size=65,
-        n_positions=LENGTH,
-        n_embd=128,
-        n_layer=4,
-        n_head=4,
-        initializer_range=0.1,
-        bos_token_id=None,
-        eos_token_id=None,
-    )
-    theirs = transformers.GPT2LMHeadModel(config).eval()
-    ours = GPT2.from_huggingface(theirs)
+    theirs, ours = huggingface_gpt2.pair(seed, LENGTH)
     own = randomised(recipe_model(seed), 0.1)
     prompt = torch.zeros(1, 1, dtype=torch.int64)
     n_new = LENGTH - 1
 
-    def huggingface(*, sampling: bool = True, n_new: int = n_new) -> Tensor:
-        options: dict[str, Any] = {"do_sample": True, "top_k": 0} if sampling else {}
-        return theirs.generate(
-            prompt,
-            attention_mask=torch.ones_like(prompt),
-            max_new_tokens=n_new,
-            use_cache=True,
-            pad_token_id=0,
-            **options,
-        )
-
     greedy = SamplingConfig(temperature=0)
     same = torch.equal(
-        huggingface(sampling=False), generate(ours, prompt, max_new_tokens=n_new, config=greedy)
+        huggingface_gpt2.write(theirs, n_new, sampling=False),
+        generate(ours, prompt, max_new_tokens=n_new, config=greedy),
     )
     ways: dict[str, Callable[[], Tensor]] = {
-        "Hugging Face, its cache": huggingface,
+        "Hugging Face, its cache": lambda: huggingface_gpt2.write(theirs, n_new, sampling=True),
         "ours, same weights, cache": lambda: generate(ours, prompt, max_new_tokens=n_new),
         "ours, same weights, no cache": lambda: generate(
             ours, prompt, max_new_tokens=n_new, use_cache=False
@@ -89,7 +65,7 @@ def compare_generation(seed: int, n_threads: int) -> dict[str, Any]:
             own, prompt, max_new_tokens=n_new, use_cache=False
         ),
     }
-    huggingface(n_new=32)
+    huggingface_gpt2.write(theirs, 32, sampling=True)
     generate(own, prompt, max_new_tokens=32)
     rates = {}
     for name, way in ways.items():

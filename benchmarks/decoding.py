@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import huggingface_gpt2
 import torch
 import torch.nn.functional as F
 from recording import Results, run_parts
@@ -31,32 +32,9 @@ THEIRS = "Hugging Face, its cache"
 Way = Callable[[], list[int]]
 
 
-def weights(seed: int) -> tuple[Any, ar.GPT2]:
-    """Their model and ours, of the same random weights."""
-    import transformers
-
-    transformers.logging.set_verbosity_error()
-    torch.manual_seed(seed)
-    config = transformers.GPT2Config(
-        vocab_size=65,
-        n_positions=CONTEXT,
-        n_embd=128,
-        n_layer=4,
-        n_head=4,
-        initializer_range=0.1,
-        bos_token_id=None,
-        eos_token_id=None,
-    )
-    theirs = transformers.GPT2LMHeadModel(config).eval()
-    return theirs, ar.GPT2.from_huggingface(theirs)
-
-
 def huggingface(theirs: Any) -> Way:
     """``generate`` as its users call it."""
-    prompt = torch.zeros(1, 1, dtype=torch.int64)
-    options = {"max_new_tokens": N_NEW, "use_cache": True, "pad_token_id": 0, "do_sample": False}
-    mask = torch.ones_like(prompt)
-    return lambda: theirs.generate(prompt, attention_mask=mask, **options)[0].tolist()
+    return lambda: huggingface_gpt2.write(theirs, N_NEW, sampling=False)[0].tolist()
 
 
 def generating(model: Any) -> Way:
@@ -132,7 +110,7 @@ def measure(seeds: list[int]) -> Results:
     torch.set_num_threads(1)
     rounds = []
     for seed in seeds:
-        theirs, ours = weights(seed)
+        theirs, ours = huggingface_gpt2.pair(seed, CONTEXT)
         fixed = StaticStep(ours).eval().requires_grad_(False)
         compiled = torch.compile(fixed, fullgraph=True, dynamic=False)
         with tempfile.TemporaryDirectory() as folder:
