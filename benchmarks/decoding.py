@@ -132,8 +132,11 @@ def measure(seeds: list[int]) -> Results:
             for name, way in ways.items():
                 turns = [timed(way) for _ in range(N_TURNS)]
                 assert all(turn[2] == expected for turn in turns), f"{name} writes other tokens"
-                used, seconds = (statistics.median(turn[i] for turn in turns) for i in (0, 1))
-                found[name] = {"processor": used, "clock": seconds}
+                used, seconds, _ = zip(*turns, strict=True)
+                found[name] = {
+                    "processor": statistics.median(used),
+                    "clock": statistics.median(seconds),
+                }
             rounds.append(found)
         print(found, flush=True)
     return {"unit": f"{N_NEW} tokens, greedy, one sequence, 1 thread", "rounds": rounds}

@@ -1,6 +1,7 @@
 """``aigc-tutorial search``: better settings of a recipe, by trying."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from aigc_tutorial.cli import search_ar, search_gan
 from aigc_tutorial.cli.parsing import choose, parse_as
@@ -22,17 +23,8 @@ def parse(arguments: Sequence[str]) -> SearchAR | SearchGAN:
     """Understand what follows ``search``."""
     lines = {name: text for name, (_, text) in (TEXTS | GANS).items()}
     name, others = choose(arguments, lines, command="search", what="recipe", examples=EXAMPLES)
-    kind, default = (
-        (SearchAR, search_ar.defaults_of(name))
-        if name in TEXTS
-        else (SearchGAN, search_gan.defaults_of(name))
-    )
     fitting = [line for line in EXAMPLES if f" {name} " in line] or EXAMPLES
-    return parse_as(
-        kind,
-        others,
-        command=f"search {name}",
-        examples=fitting,
-        default=default,
-        required=REQUIRED,
-    )
+    options: Any = {"command": f"search {name}", "examples": fitting, "required": REQUIRED}
+    if name in TEXTS:
+        return parse_as(SearchAR, others, default=search_ar.defaults_of(name), **options)
+    return parse_as(SearchGAN, others, default=search_gan.defaults_of(name), **options)

@@ -92,7 +92,8 @@ def test_a_setting_that_there_is_not_is_told(text, tmp_path, say):
 
 def test_a_gan_is_searched_by_digits_that_it_does_not_learn_from(monkeypatch, tmp_path, say):
     pytest.importorskip("optuna")
-    seen, judges = [], []
+    seen: list[Any] = []
+    judges: list[Any] = []
     few = mnist_sample()
 
     def train(recipe: Any, rows: Any, **options: Any) -> Any:

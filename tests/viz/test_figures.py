@@ -311,7 +311,7 @@ def test_comparison_shows_every_seed(log):
 
 def test_importances_are_bars_in_percent_the_largest_first():
     shares = {"training.momentum": 0.04, "training.rate": 0.9, "training.batch_size": 0.06}
-    ax = viz.importance_bars(shares)
+    ax: Any = viz.importance_bars(shares)
     assert [label.get_text() for label in ax.get_yticklabels()] == [
         "rate",
         "batch_size",
