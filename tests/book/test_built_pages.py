@@ -1,6 +1,7 @@
 """What stands in the files of the built book: pictures with a size, icons that their font has."""
 
 import base64
+import gzip
 import io
 import json
 import re
@@ -8,7 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from aigc_book import theme_files
+from aigc_book import formulas, style_sheets
 from fontTools.ttLib import TTFont
 
 pytestmark = pytest.mark.built
@@ -75,6 +76,37 @@ def test_formulas_are_typeset_and_mathjax_is_not_loaded(page: str) -> None:
     assert sheet == ("<mjx-container" in text)
 
 
+def test_what_grows_in_a_formula_has_its_rules_and_the_letters_of_its_pieces() -> None:
+    css = (HTML / "_static" / formulas.STYLE_SHEET).read_text(encoding="utf-8")
+    faces = re.findall(r"/\* MJX-(?:TEX-)?(\w+) \*/[^}]*base64,([^)\"]+)", css)
+    drawn = {name: TTFont(io.BytesIO(base64.b64decode(font))).getBestCmap() for name, font in faces}
+    n_growing = 0
+    for page in PAGES:
+        text = (HTML / page).read_text(encoding="utf-8")
+        for element, name in re.findall(r"<(mjx-stretchy-[vh])\b[^>]*?class=\"([\w-]+)", text):
+            assert f"\n{element}.{name} " in css, page
+            n_growing += 1
+        pieces = r'<mjx-(?:beg|ext|mid|end)(?: class="TEX-(\w+)")?>(?:<mjx-spacer>)?([^<]+)'
+        for font, letters in re.findall(pieces, text):
+            assert set(map(ord, letters.replace("\N{NO-BREAK SPACE}", ""))) <= set(drawn[font or "N"])
+    assert n_growing > 10
+
+
+def test_one_style_sheet_has_the_rules_of_the_classes_in_the_pages_and_no_others() -> None:
+    css = (HTML / "_static" / style_sheets.SHEET).read_text(encoding="utf-8")
+    assert len(gzip.compress(css.encode())) < 45_000
+    assert "@import" not in css
+    for path in re.findall(r'url\("([^":#]+)"\)', css):
+        assert (HTML / "_static" / style_sheets.SHEET).parent.joinpath(path).is_file()
+    assert ".bd-article" in css
+    assert ".carousel" not in css  # the theme's, and on no page
+    for page in PAGES:
+        text = (HTML / page).read_text(encoding="utf-8")
+        sheets = re.findall(r'<link[^>]*href="([^"?]+\.css)[^>]*>', text)
+        assert len(sheets) == 1 + ("<mjx-container" in text), page
+        assert sheets[-1].endswith(f"_static/{style_sheets.SHEET}")
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_scripts_wait_for_the_text(page: str) -> None:
     text = (HTML / page).read_text(encoding="utf-8")
@@ -85,7 +117,7 @@ def test_scripts_wait_for_the_text(page: str) -> None:
 
 
 def test_fonts_have_the_icons_that_are_shown_and_few_others() -> None:
-    css = (HTML / "_static" / theme_files.SHEET).read_text(encoding="utf-8")
+    css = (HTML / "_static" / style_sheets.SHEET).read_text(encoding="utf-8")
     rules = re.findall(r'\.fa-[\w-]+:before\{content:"\\(\w+)"\}', css)
     shown = {chr(int(code, 16)) for code in rules}
     assert len(shown) >= 10

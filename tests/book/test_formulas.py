@@ -129,6 +129,15 @@ def test_letters_are_found_with_the_fonts_that_draw_them() -> None:
     assert by_font["N"] == " ()1<𝑥"
 
 
+def test_what_grows_is_found_with_the_pieces_that_draw_it() -> None:
+    page = formulas.typeset(r"\underbrace{a + b + c + d}_e", display=True)
+    page += formulas.typeset(r"\left\|\frac{\frac{a}{b}}{\frac{c}{d}}\right\|", display=True)
+    classes, by_font = formulas.used_letters([page])
+    assert {("mjx-c23DF", "mjx-stretchy-h"), ("mjx-c2016", "mjx-stretchy-v")} <= classes
+    assert set("\ue150\ue151\ue152\ue153\ue154") <= set(by_font["S4"])
+    assert "∥" in by_font["SO"]
+
+
 def test_the_style_sheet_keeps_what_is_used_and_all_that_is_no_letter() -> None:
     assert formulas.reduce_style_sheet(SHEET, {("mjx-c28", "N")}, {"N": "data:,"}) == (
         "mjx-math { line-height: 0; }\n"

@@ -26,7 +26,6 @@ def script(filename: str | None = None, body: str | None = None) -> SimpleNamesp
         (script("_static/togglebutton.js"), '<div class="admonition hint dropdown">'),
         (script(body="let toggleHintShow = 'Click to show';"), '<div class="toggle docutils">'),
         (script("_static/design-tabs.js"), '<div class="sd-tab-set docutils">'),
-        (script("_static/sphinx-design.min.css"), '<div class="sd-card">'),
     ],
 )
 def test_a_page_loads_what_it_uses(asset: SimpleNamespace, user: str) -> None:
@@ -36,7 +35,7 @@ def test_a_page_loads_what_it_uses(asset: SimpleNamespace, user: str) -> None:
 
 def test_thebe_is_loaded_nowhere_and_the_book_s_own_everywhere() -> None:
     assert not page_assets.is_used(script("_static/sphinx-thebe.js"), CODE)
-    assert page_assets.is_used("_static/book.css", "<p>text</p>")
+    assert page_assets.is_used("_static/menu.js", "<p>text</p>")
 
 
 def test_scripts_wait_for_the_text() -> None:

@@ -2,7 +2,7 @@
 
 import re
 
-from aigc_book.tables import N_CARDS, least_width, with_narrow_form
+from aigc_book.tables import N_CARDS, N_CARDS_OF_WORDS, has_words, least_width, with_narrow_form
 
 HEAD = ["model", "parameters", "likelihood", "perplexity"]
 
@@ -35,6 +35,21 @@ def test_many_rows_stay_a_table_whose_first_column_stays() -> None:
     few, many = (with_narrow_form(table([row] * n, HEAD)) for n in (N_CARDS, N_CARDS + 1))
     assert '<table class="t cards"' in few
     assert many == table([row] * (N_CARDS + 1), HEAD).replace('"t"', '"t wide"')
+
+
+def test_more_rows_become_cards_where_they_are_words() -> None:
+    row = ["self-supervised", "a target cut from it", "quarter_turns", "images that turn upright"]
+    few, many = (
+        with_narrow_form(table([row] * n, HEAD)) for n in (N_CARDS_OF_WORDS, N_CARDS_OF_WORDS + 1)
+    )
+    assert '<table class="t cards"' in few
+    assert '<table class="t wide"' in many
+
+
+def test_words_are_told_from_numbers_by_their_first_letters() -> None:
+    assert has_words([["a", "words", "3"], ["1", "<b>words</b>", "–"]])
+    assert not has_words([["words", "1.5 nats", "word"], ["words", "&minus;3", ""]])
+    assert not has_words([["words"]])
 
 
 def test_what_fits_a_phone_stays_as_it_is() -> None:

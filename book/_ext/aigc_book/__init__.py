@@ -7,6 +7,7 @@
 - ``page_scripts``: which scripts a page loads, and in which order;
 - ``page_assets``, ``pictures``, ``sounds``, ``theme_files``: what is not used is not loaded, and
   nothing jumps;
+- ``style_sheets``: one for all pages, with the rules that they use;
 - ``page_head``, ``markup``: a page's face elsewhere, and for those who do not see it;
 - ``search``: sections found by their words;
 - ``citations``: labels of works;
@@ -53,13 +54,14 @@ from . import (
     search,
     sounds,
     source_links,
+    style_sheets,
     theme_files,
 )
 
 PARTS = (
     execution_cache, rebuilds, javascript, formulas, page_scripts, page_head, markup, search,
     citations, explorers, docstrings, source_links, mermaid, budget, reading_paths, errata,
-    equations, pictures, sounds, page_assets, theme_files,
+    equations, pictures, sounds, page_assets, theme_files, style_sheets,
     folds, page_order, figures, printed_warnings, predict, exercise_note,
 )  # fmt: skip
 

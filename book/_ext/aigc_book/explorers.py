@@ -159,13 +159,12 @@ def visit_text(self: Any, node: ExplorerNode) -> None:
     raise nodes.SkipNode
 
 
-def add_files(
+def add_script(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document
 ) -> None:
-    """Load script and style on the pages that have an explorer, and on no other."""
+    """Load the script on the pages that have an explorer, and on no other."""
     if doctree is not None and next(doctree.findall(ExplorerNode), None) is not None:
         app.add_js_file(SCRIPT, loading_method="defer")
-        app.add_css_file(STYLE)
 
 
 def setup(app: Sphinx) -> None:
@@ -174,4 +173,5 @@ def setup(app: Sphinx) -> None:
     app.add_directive("film", FilmDirective)
     app.connect("config-inited", keep_widgets_out)
     app.connect("doctree-read", replace_widgets)
-    app.connect("html-page-context", add_files)
+    app.add_css_file(STYLE)
+    app.connect("html-page-context", add_script)

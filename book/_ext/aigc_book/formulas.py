@@ -48,8 +48,11 @@ _LETTER = re.compile(r'<mjx-c class="(mjx-c[0-9A-F]+)(?: TEX-([A-Z0-9]+))?[^>]*>
 _RULE_OF_LETTER = re.compile(
     r"^mjx-c\.(mjx-c[0-9A-F]+)(?:\.TEX-([A-Z0-9]+)|:not\(\S+\))?(?:\[noic\])? \{"
 )
-# A bracket or an arrow that grows, put together from pieces.
-_GROWING = re.compile(r'<(mjx-stretchy-[vh]) class="(mjx-c[0-9A-F]+)')
+# A bracket, a brace or an arrow that grows, and the pieces that it is put together from.
+_GROWING = re.compile(r'<(mjx-stretchy-[vh])\b[^>]* class="(mjx-c[0-9A-F]+)')
+_PIECE = re.compile(
+    r'<mjx-(?:beg|ext|mid|end)(?: class="TEX-([A-Z0-9]+)")?>(?:<mjx-spacer>)?([^<]+)'
+)
 _RULE_OF_GROWING = re.compile(r"^(mjx-stretchy-[vh])\.(mjx-c[0-9A-F]+)\b")
 _FACE = re.compile(r"@font-face /\* MJX-(?:TEX-)?([A-Z0-9]+) \*/")
 # The usual font; one without width, which hides what another font would draw; and that of breaks.
@@ -257,6 +260,8 @@ def used_letters(pages: list[str]) -> tuple[set[tuple[str, str]], dict[str, str]
         classes |= {(name, element) for element, name in _GROWING.findall(page)}
         for name, font, text in _LETTER.findall(page):
             classes.add((name, font or _USUAL))
+            by_font.setdefault(font or _USUAL, set()).update(html.unescape(text))
+        for font, text in _PIECE.findall(page):
             by_font.setdefault(font or _USUAL, set()).update(html.unescape(text))
     return classes, {font: "".join(sorted(letters)) for font, letters in by_font.items()}
 

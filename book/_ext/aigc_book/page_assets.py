@@ -1,4 +1,4 @@
-"""A page loads the scripts and style sheets that it uses, and no script before its text is shown.
+"""A page loads the scripts that it uses, and none before its text is shown.
 
 Extensions add theirs to every page. Here those go that find nothing to do on this one; the rest is
 deferred, in the order in which it stands.
@@ -19,7 +19,6 @@ USED_BY = {
     "toggleHint": _TOGGLES,
     "toggleOpenOnPrint": _TOGGLES,
     "design-tabs": r'class="[^"]*\bsd-tab-set\b',
-    "sphinx-design": r'class="[^"]*\bsd-',
     "copybutton": _CODE,
     "clipboard": _CODE,
     "sphinx-thebe": r"(?!)",  # nothing: the book does not use Thebe
@@ -27,7 +26,7 @@ USED_BY = {
 
 
 def is_used(asset: Any, body: str) -> bool:
-    """Return whether a script or style sheet finds something to do in a page.
+    """Return whether a script finds something to do in a page.
 
     Args:
         asset: As Sphinx keeps it, with ``filename`` and ``attributes``, or a file's name alone.
@@ -61,8 +60,7 @@ def choose_assets(
 ) -> None:
     """Leave to a page what it uses, and have its scripts wait."""
     body = str(context.get("body", ""))
-    for kind in ("script_files", "css_files"):
-        context[kind] = [asset for asset in context[kind] if is_used(asset, body)]
+    context["script_files"] = [s for s in context["script_files"] if is_used(s, body)]
     tag_of: Callable[[Any], str] = context["js_tag"]
     context["js_tag"] = lambda script: deferred(tag_of(script))
 

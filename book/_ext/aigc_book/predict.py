@@ -135,13 +135,12 @@ def pass_through(self: Any, node: nodes.Element) -> None:
     """Write the words and nothing else, where there is no browser."""
 
 
-def add_files(
+def add_script(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document
 ) -> None:
-    """Load script and style on the pages that ask, and on no other."""
+    """Load the script on the pages that ask, and on no other."""
     if doctree is not None and next(doctree.findall(Prediction), None) is not None:
         app.add_js_file(SCRIPT, loading_method="defer")
-        app.add_css_file(STYLE)
 
 
 def setup(app: Sphinx) -> None:
@@ -150,4 +149,5 @@ def setup(app: Sphinx) -> None:
     app.add_node(Prediction, html=(visit_html, depart_html), text=text)
     app.add_node(Choice, html=(visit_choice, None), text=text)
     app.connect("doctree-read", make_questions)
-    app.connect("html-page-context", add_files)
+    app.add_css_file(STYLE)
+    app.connect("html-page-context", add_script)

@@ -1,8 +1,9 @@
 """Wide tables on a phone: a card for each row, or a first column that stays in sight.
 
-A wide table of few rows is read row by row: on a phone each row becomes a card, and every cell says
-its column. Many rows are there to be compared: they stay a table that scrolls, and the first
-column, which says what a row is, stays where it is. The style sheet has the looks.
+A wide table of few rows, or one of words, is read row by row: on a phone each row becomes a card, and
+every cell says its column. Many rows of numbers are there to be compared: they stay a table that
+scrolls, and the first column, which says what a row is, stays where it is. The style sheet has the
+looks.
 """
 
 import re
@@ -12,7 +13,10 @@ PHONE = 39
 """So many letters fit side by side on a phone; each column takes one and a half for its edges."""
 
 N_CARDS = 8
-"""More rows than these would be a long way to scroll."""
+"""More rows of numbers than these are compared down their columns."""
+
+N_CARDS_OF_WORDS = 20
+"""More cards than these would be a long way to scroll."""
 
 _TABLE = re.compile(r'<table class="([^"]*)"(.*?)</table>', re.DOTALL)
 _HEAD = re.compile(r"<thead>(.*?)</thead>", re.DOTALL)
@@ -37,7 +41,7 @@ def _narrow(match: re.Match[str]) -> str:
     if least_width(rows) <= PHONE:
         return match[0]
     names = [_PARAGRAPH.sub("", name).strip() for name in rows[0]]
-    if len(_ROW.findall(body[0])) > N_CARDS:
+    if len(rows) - 1 > (N_CARDS_OF_WORDS if has_words(rows[1:]) else N_CARDS):
         return f'<table class="{classes} wide"{rest}</table>'
     cards = _ROW.sub(lambda row: _as_card(row[0], names), body[0])
     rest = rest[: body.start()] + cards + rest[body.end() :]
@@ -48,6 +52,17 @@ def least_width(rows: list[list[str]]) -> float:
     """Return how many letters wide a table is when it breaks its lines wherever it may."""
     columns = zip(*rows, strict=True)
     return sum(1.5 + max(_longest_word(cell) for cell in column) for column in columns)
+
+
+def has_words(rows: list[list[str]]) -> bool:
+    """Return whether most cells after the first of their row begin with a letter, as words do.
+
+    Args:
+        rows: HTML of the cells, without the head's; what is empty, or a dash, counts for neither.
+    """
+    cells = [unescape(_UNSEEN.sub("", cell)).strip() for row in rows for cell in row[1:]]
+    said = [cell for cell in cells if cell.strip("–-")]
+    return sum(cell[0].isalpha() for cell in said) > len(said) / 2
 
 
 def _longest_word(cell: str) -> int:

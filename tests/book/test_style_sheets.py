@@ -1,0 +1,65 @@
+"""The one style sheet that the build joins: what stays of a sheet, and what goes."""
+
+import pytest
+from aigc_book import style_sheets
+
+PAGE = '<div class="card wide"><p class="note">text</p></div>'
+SCRIPT = 'box.classList.add("show");'
+
+
+def kept(css: str) -> str:
+    """What stays of a sheet on the page and with the script above, without line breaks."""
+    names = style_sheets.used_names([PAGE], [SCRIPT])
+    return style_sheets.reduced(style_sheets.rules_of(css), names).replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "p{color:red}",
+        ".card>.note:hover{color:red}",
+        "#place .card{color:red}",
+        ".card.show{color:red}",
+        ".card:not(.absent){color:red}",
+        '.card[data-x=".absent"]{color:red}',
+        "a:is(.absent,.note){color:red}",
+        "@font-face{font-family:F;src:url(data:,)}",
+        "@keyframes turn{to{rotate:360deg}}",
+        "@media print{.card{color:red}}",
+    ],
+)
+def test_rules_that_may_match_stay(rule: str) -> None:
+    assert kept(rule) == rule
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        ".absent{color:red}",
+        ".card .absent{color:red}",
+        "p.note.absent::before{color:red}",
+        "@media print{.absent{color:red}}",
+        "@supports (display:grid){@media print{.absent{color:red}}}",
+        '@import "other.css";',
+        '@charset "UTF-8";',
+        "/* a note */",
+    ],
+)
+def test_rules_that_cannot_match_go(rule: str) -> None:
+    assert kept(rule) == ""
+
+
+def test_of_several_selectors_those_stay_that_may_match() -> None:
+    assert kept(".absent,.card,p .absent,p{color:red}") == ".card,p{color:red}"
+
+
+def test_order_stays() -> None:
+    assert kept("p{color:red}.absent{color:blue}p{color:green}") == "p{color:red}p{color:green}"
+
+
+def test_addresses_lead_to_the_same_files_as_before() -> None:
+    css = "a{b:url(file.png)}c{d:url('../x/y.svg')}e{f:url(data:,)}g{h:url(#i)}"
+    assert style_sheets.moved(css, "basic.css") == (
+        'a{b:url("../file.png")}c{d:url("../../x/y.svg")}e{f:url(data:,)}g{h:url(#i)}'
+    )
+    assert style_sheets.moved("a{b:url(c.png)}", "styles/theme.css") == 'a{b:url("c.png")}'
