@@ -96,6 +96,20 @@ def test_the_extension_changes_the_other_and_its_cache_none(around: Path) -> Non
     assert digests()[1] != before[1]
 
 
+def test_listings_are_written_again_when_what_pages_are_made_with_changes(tmp_path: Path) -> None:
+    def build(around: str) -> bool:
+        """Whether a listing is still there as a build begins."""
+        config = SimpleNamespace(aigc_around=around, aigc_extension="e")
+        app = SimpleNamespace(outdir=tmp_path, config=config)
+        rebuilds.forget_listings(app)  # type: ignore[arg-type]
+        listing = tmp_path / rebuilds.LISTINGS / "gan.html"
+        was_there = listing.is_file()
+        listing.write_text("<p>listing</p>")
+        return was_there
+
+    assert [build(around) for around in ("1", "1", "2", "2")] == [False, True, False, True]
+
+
 def test_a_second_build_after_a_change_of_a_style_sheet_writes_the_pages_again(
     tmp_path: Path, around: Path
 ) -> None:

@@ -26,6 +26,8 @@ SHEET = "styles/book.css"
 FIRST = ("basic.css", THEME)
 # Holds the import of the first, and nothing else.
 UNUSED = ("styles/theme.css",)
+# Put together by Bootstrap's script, of tooltips: `bs-${NAME}-auto`.
+OF_PIECES = frozenset({"bs-tooltip-auto"})
 _CLASSES = re.compile(r'\bclass="([^"]*)"')
 _NAME = re.compile(r"[A-Za-z_][\w-]*")
 _ADDRESS = re.compile(r"""url\((['"]?)(?!data:|#|\w+://)([^'")]+)\1\)""")
@@ -35,7 +37,7 @@ _GROUPS = ("media", "supports", "container", "layer")
 def used_names(pages: Iterable[str], scripts: Iterable[str]) -> set[str]:
     """Return the classes of some pages, and each word of some scripts: they may set it."""
     names = {name for page in pages for names in _CLASSES.findall(page) for name in names.split()}
-    return names.union(*(_NAME.findall(script) for script in scripts))
+    return names.union(OF_PIECES, *(_NAME.findall(script) for script in scripts))
 
 
 def classes_of(selector: list[Node]) -> set[str]:
@@ -141,7 +143,7 @@ class Sheets:
         names = used_names(pages, scripts)
         texts = {name: (static / name).read_text(encoding="utf-8") for name in self.names}
         sheets = (reduced(rules_of(moved(css, name)), names) for name, css in texts.items())
-        write_whole(static / SHEET, "\n".join(sheets) + "\n")
+        write_whole(static / SHEET, "\n".join(['@charset "UTF-8";', *sheets]) + "\n")
         for name in (*self.names, *UNUSED):
             (static / name).unlink(missing_ok=True)
 
