@@ -36,7 +36,7 @@ def note_digests(app: Sphinx, config: Config) -> None:
 
 
 def forget_listings(app: Sphinx) -> None:
-    """Take away the listings that were written with another extension, or with other files around."""
+    """Take away the listings that were written with other files around, or otherwise."""
     digests = f"{app.config.aigc_around} {app.config.aigc_extension}"
     folder = Path(app.outdir, LISTINGS)
     stamp = folder / ".made-with"

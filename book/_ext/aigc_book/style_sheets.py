@@ -1,11 +1,13 @@
 """One style sheet for all pages, with the rules that some page uses.
 
-The theme and the extensions bring eighteen sheets, one of them behind another. A phone draws nothing
-before it has the last, and reads each rule. So the sheets are joined after the build, in the order
-in which pages would have them; rules of classes that stand in no page and in no script are left out.
+The theme and the extensions bring eighteen sheets, one of them behind another. A phone draws
+nothing before it has the last, and reads each rule. So the sheets are joined after the build, in
+the order in which pages would have them; rules of classes that stand in no page and in no script
+are left out.
 The formulas' sheet stays by itself: half of its weight are fonts, and not all pages need them.
 """
 
+import itertools
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
@@ -44,7 +46,7 @@ def classes_of(selector: list[Node]) -> set[str]:
     """Return the classes that an element must have; not those in brackets, as of ``:not(.a)``."""
     return {
         token.value
-        for before, token in zip(selector, selector[1:], strict=False)
+        for before, token in itertools.pairwise(selector)
         if before == "." and token.type == "ident"
     }
 

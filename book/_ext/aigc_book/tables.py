@@ -1,9 +1,9 @@
 """Wide tables on a phone: a card for each row, or a first column that stays in sight.
 
-A wide table of few rows, or one of words, is read row by row: on a phone each row becomes a card, and
-every cell says its column. Many rows of numbers are there to be compared: they stay a table that
-scrolls, and the first column, which says what a row is, stays where it is. The style sheet has the
-looks.
+A wide table of few rows, or one of words, is read row by row: on a phone each row becomes a card,
+and every cell says its column. Many rows of numbers are there to be compared: they stay a table
+that scrolls, and the first column, which says what a row is, stays where it is. The style sheet has
+the looks.
 """
 
 import re
