@@ -354,7 +354,14 @@ def _collected(code: types.CodeType) -> set[str]:
             loads = steps[i - 1 : i]
         elif step.opname == "STORE_SUBSCR":
             # On the stack lies the key, below it what has it: that was put there as the second.
-            n_on_stack, before = 0, iter(reversed(steps[:i]))
+            # Where it is read first, seen[n] += 1, both are copied; then they lie below the copies.
+            end = i
+            if steps[i - 1].opname == "SWAP":
+                copies = [("COPY", 2)] * 2
+                places = range(i - 1, 1, -1)
+                pairs = ([(s.opname, s.arg) for s in steps[j - 1 : j + 1]] for j in places)
+                end = next((j - 1 for j, p in zip(places, pairs, strict=True) if p == copies), i)
+            n_on_stack, before = 0, iter(reversed(steps[:end]))
             while n_on_stack < 2:
                 loads = [next(before)]
                 n_on_stack += dis.stack_effect(loads[0].opcode, loads[0].arg)

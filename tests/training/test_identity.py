@@ -433,6 +433,25 @@ def test_what_a_data_set_keeps_is_no_data():
     assert name_of(measure) == before
 
 
+def test_what_a_function_counts_in_does_not_make_it_another():
+    def counting(n: int) -> Any:
+        left, seen, rates = [n], {"a": n}, [n]
+
+        def validation(model: Any) -> float:
+            left[0] -= 1
+            seen[f"{model}"] = 3 + left[0]
+            seen["a"] += max(left[0], 2)
+            return float(rates[0]) if told else 0.0
+
+        return validation
+
+    name_of = training.checkpoint.name_of
+    told = False
+    assert name_of(counting(1)) != name_of(counting(2))  # by the rates, which are read alone
+    assert "left" not in name_of(counting(1))
+    assert "seen" not in name_of(counting(1))
+
+
 def test_what_an_object_collects_does_not_make_it_another():
     measure, name_of = Measure(torch.arange(5)), training.checkpoint.name_of
     names = name_of(measure), name_of(measure.method)
