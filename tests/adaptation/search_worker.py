@@ -35,7 +35,7 @@ SPACE = {
     "inner.size": adaptation.Integers(1, 9),
     "inner.kind": adaptation.Choice(("a", "b")),
 }
-stops_at: list[int] = []
+stops_at: set[int] = set()  # no data, by which one search is told from another
 tried: list[Outer] = []
 
 
@@ -67,5 +67,5 @@ def run(storage: str | None, sampler: str, n_trials: int) -> adaptation.SearchRe
 
 
 if __name__ == "__main__":
-    stops_at += map(int, sys.argv[4:])
+    stops_at.update(map(int, sys.argv[4:]))
     run(sys.argv[1], sys.argv[2], int(sys.argv[3]))
