@@ -55,6 +55,7 @@ _MOST_OF_MOVES = 0.35
 _N_SUMS = 32  # the distance of two moves is known by them but for a tenth
 
 _SHORTEST_TEXT = 256  # shorter ones are names and paths, no data
+_FEWEST_NUMBERS = 32  # a list of fewer whole numbers is a setting, as a number by itself is
 
 # Methods of lists and dictionaries that put something in, or take it out.
 _COLLECTING = {"append", "clear", "extend", "insert", "pop", "setdefault", "update"}
@@ -395,6 +396,8 @@ def _as_data(value: Any, depth: int = 0) -> Any:
     if kinds == {str}:
         return _as_data("\n".join(value))
     if kinds == {int} and isinstance(value, list):
+        if depth == 0 and len(value) < _FEWEST_NUMBERS:
+            return None
         with contextlib.suppress(RuntimeError, OverflowError):
             return torch.tensor(value, dtype=torch.int64, device="cpu")
     parts = [_as_data(part, depth + 1) for part in value]

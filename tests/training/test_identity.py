@@ -381,7 +381,7 @@ def test_a_function_is_told_by_the_data_that_it_reads():
         lambda data: (lambda inner: lambda model: inner(model))(validation_around(data)),
         lambda data: validation_around(list(data)),
         lambda data: validation_around({"held out": [data]}),
-        lambda data: validation_around(data.tolist()),
+        lambda data: validation_around(data.tolist() * 10),
         lambda data: validation_around([data.tolist(), [7]]),
         lambda data: validation_around([str(data.tolist())] * 20),
         lambda data: validation_around(TensorDataset(data)),
@@ -415,6 +415,11 @@ def test_what_a_function_puts_into_a_list_or_a_dictionary_is_no_data():
     assert name_of(made(held_out + 1)) != before
 
 
+def test_a_few_numbers_are_no_data():
+    name_of = training.checkpoint.name_of
+    assert name_of(validation_around([3, 4])) == name_of(validation_around([]))
+
+
 def test_what_a_data_set_keeps_is_no_data():
     """One that was read before is no other one."""
 
@@ -435,7 +440,7 @@ def test_what_a_data_set_keeps_is_no_data():
 
 def test_what_a_function_counts_in_does_not_make_it_another():
     def counting(n: int) -> Any:
-        left, seen, rates = [n], {"a": n}, [n]
+        left, seen, rates = [n] * 50, {"a": n}, [n] * 50
 
         def validation(model: Any) -> float:
             left[0] -= 1
