@@ -21,3 +21,11 @@ def test_the_fast_form_is_the_line_to_read_with_its_gradient():
         torch.autograd.grad(form(x).sum(), x)[0] for form in (relu_squared, relu_squared_formula)
     )
     assert torch.equal(fast, read)
+
+
+def test_a_gradient_of_its_gradient_is_that_of_its_formula():
+    """Penalties, Hessians and sharpness differentiate twice."""
+    x = torch.tensor([-2.0, 0.5, 3.0], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradgradcheck(relu_squared, (x,))
+    hessian = torch.autograd.functional.hessian(lambda v: relu_squared(v).sum(), x.detach())
+    assert hessian.diagonal().tolist() == [0.0, 2.0, 2.0]

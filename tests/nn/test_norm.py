@@ -1,8 +1,12 @@
 """RMSNorm: equal to torch's, and harmless where there is nothing to scale."""
 
+import subprocess
+import sys
+
 import torch
 import torch.nn.functional as F
 
+from aigc_tutorial.gan.penalties import r1_penalty
 from aigc_tutorial.nn.norm import rms_norm, rms_norm_formula
 
 
@@ -42,3 +46,36 @@ def test_the_fast_form_is_the_line_to_read_with_its_gradient():
         for form in (rms_norm, rms_norm_formula)
     )
     torch.testing.assert_close(fast, read, rtol=1e-4, atol=1e-5)
+
+
+def test_a_gradient_of_its_gradient_is_that_of_its_operations():
+    """Penalties, Hessians and sharpness differentiate twice."""
+    x = torch.randn(2, 5, 8, generator=torch.Generator().manual_seed(4)).double().requires_grad_()
+    assert torch.autograd.gradgradcheck(rms_norm, (x,))
+    weights = torch.linspace(-1, 1, 8, dtype=torch.float64)
+    fast, read = (
+        torch.autograd.functional.hessian(lambda v, f=form: (f(v) * weights).exp().sum(), x[0, 0])
+        for form in (rms_norm, rms_norm_formula)
+    )
+    torch.testing.assert_close(fast, read, rtol=1e-4, atol=1e-5)
+
+
+def test_a_penalty_reaches_the_weights_before_it():
+    x = torch.randn(3, 8, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    gradients = []
+    for form in (rms_norm, rms_norm_formula):
+        weight = torch.linspace(0.5, 2, 8, dtype=torch.float64).requires_grad_()
+        r1_penalty(lambda v, f=form, w=weight: f(v * w).exp().sum(1), x).backward()
+        gradients.append(weight.grad)
+    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-5)
+
+
+def test_it_computes_whatever_torchs_default_device_was_when_it_was_loaded():
+    program = (
+        "import torch\n"
+        "with torch.device('meta'):\n"
+        "    from aigc_tutorial.nn import rms_norm\n"
+        "print(rms_norm(torch.ones(2)).tolist())"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stdout.startswith("[0.99")
