@@ -14,6 +14,8 @@ from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd
+from torch.nn.modules.lazy import LazyModuleMixin
 
 from aigc_tutorial.config import from_dict, to_json
 from aigc_tutorial.environment import as_device, is_offline
@@ -68,8 +70,8 @@ class Pretrained(nn.Module):
             dtype: store floating-point weights in this type, for example ``torch.float16``.
 
         Raises:
-            ValueError: if a weight is NaN or infinite, or becomes so in ``dtype``, or the model has
-                parts that its configuration does not know, such as LoRA.
+            ValueError: if a weight is NaN or infinite, or becomes so in ``dtype``, or if the model
+                is not as its configuration builds it: a layer was exchanged, or has LoRA.
             NotADirectoryError: if ``folder`` is a file.
             OSError: if it cannot be written.
         """
@@ -80,6 +82,7 @@ class Pretrained(nn.Module):
         for part in self.modules():
             if reason := getattr(part, "not_saved_since", ""):
                 raise ValueError(f"the {type(self).__name__} is not saved: {reason}")
+        _require_as_configured(self)
         tensors = self.state_dict()
         require_finite(tensors, f"the {type(self).__name__} is not saved: it has")
         if dtype is not None:
@@ -155,6 +158,51 @@ def _rounded(tensor: Tensor, dtype: torch.dtype) -> Tensor:
     if dtype.itemsize == 1 and (too_large := tensor.abs() > torch.finfo(dtype).max).any():
         return rounded.float().masked_fill(too_large, torch.inf)
     return rounded
+
+
+def _require_as_configured(model: Pretrained) -> None:
+    """Refuse a model that would be another one when it is loaded, or could not be loaded at all.
+
+    Raises:
+        ValueError: naming the first part that its configuration builds otherwise.
+    """
+    with seeded_weights(0):
+        built = type(model)(model.config)
+    if any(isinstance(module, LazyModuleMixin) for module in built.modules()):
+        return  # it learns its sizes from the first batch
+    own, of_config = _parts_of(model), _parts_of(built)
+    weights = dict(model.named_parameters(remove_duplicate=False))
+    first_names: dict[Tensor, str] = {}
+    for name, weight in built.named_parameters(remove_duplicate=False):
+        first = first_names.setdefault(weight, name)
+        if first != name and weights.get(first) is not weights.get(name):
+            own[name], of_config[name] = f"apart from {first}", f"one with {first}"
+    for name in dict.fromkeys([*own, *of_config]):
+        here, there = own.get(name, "missing"), of_config.get(name, "missing")
+        if here != there:
+            raise ValueError(
+                f"the {type(model).__name__} is not saved: its part {name} is {here}, and would be "
+                f"{there} when it is loaded, as its configuration builds it. LoRA becomes part of "
+                "the weights by adaptation.remove_lora(model, keep=True), and prunings and "
+                "parametrizations of torch.nn.utils can be removed; make other changes settings of "
+                "a class of your own, or keep model.state_dict() by torch.save"
+            )
+
+
+def _parts_of(model: nn.Module) -> dict[str, str]:
+    """What each part of a model is, by name: a module of a class, or a stored tensor of a shape.
+
+    What has no weights is told by its settings too, but for those that change no result.
+    """
+    parts = {}
+    for name, module in model.named_modules():
+        parts[name] = f"a {type(module).__name__}"
+        is_function = not any(True for _ in module.children()) and not module.state_dict()
+        if is_function and not isinstance(module, _DropoutNd):
+            settings = module.extra_repr().replace("inplace=True", "").strip(", ")
+            parts[name] += f"({settings})"
+    shapes = {name: f"of shape {tuple(t.shape)}" for name, t in model.state_dict().items()}
+    return parts | shapes
 
 
 def _locate(folder: str | Path, revision: str | None) -> tuple[Path, Path]:

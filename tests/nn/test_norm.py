@@ -77,5 +77,7 @@ def test_it_computes_whatever_torchs_default_device_was_when_it_was_loaded():
         "    from aigc_tutorial.nn import rms_norm\n"
         "print(rms_norm(torch.ones(2)).tolist())"
     )
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     assert run.stdout.startswith("[0.99")

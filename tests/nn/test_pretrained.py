@@ -13,8 +13,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
+from torch.nn.utils import parametrizations, prune
 
-from aigc_tutorial import ar, gan, zoo
+from aigc_tutorial import adaptation, ar, gan, zoo
 from aigc_tutorial.nn import Pretrained
 
 
@@ -363,3 +364,74 @@ def test_shared_weights_and_masks_come_back(tmp_path):
     assert loaded.second.weight is loaded.first.weight
     for name, tensor in model.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], tensor)
+
+
+class Layered(Pretrained):
+    config_class = TinyConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        layers = nn.Linear(3, 3), nn.LeakyReLU(0.2), nn.Dropout(0.5), nn.Linear(3, 3)
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+CHANGES = {
+    "layers.1 is a GELU": lambda m: m.layers.__setitem__(1, nn.GELU()),
+    r"layers.1 is a LeakyReLU\(negative_slope=0.01\), and would be": lambda m: m.layers.__setitem__(
+        1, nn.LeakyReLU(0.01, inplace=True)
+    ),
+    "extra is a Linear, and would be missing": lambda m: m.add_module("extra", nn.Linear(2, 2)),
+    "layers.3 is missing, and would be a Linear": lambda m: m.layers.__delitem__(3),
+    r"layers.3.weight is of shape \(5, 3\)": lambda m: m.layers.__setitem__(3, nn.Linear(3, 5)),
+    "layers.0.weight_orig": lambda m: prune.l1_unstructured(m.layers[0], "weight", 0.5),
+    "layers.0 is a ParametrizedLinear": lambda m: parametrizations.weight_norm(m.layers[0]),
+    "layers.0 is a LoRALinear": lambda m: adaptation.add_lora(m, rank=1, rng=torch.Generator()),
+}
+
+
+@pytest.mark.parametrize("message", CHANGES)
+def test_what_would_be_loaded_as_another_model_is_not_saved(message, tmp_path):
+    """Some were loaded as another function, in silence; of the others the files were useless."""
+    model = Layered(TinyConfig())
+    model.save_pretrained(tmp_path)
+    files = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    CHANGES[message](model)
+    with pytest.raises(ValueError, match=f"is not saved: its part {message}"):
+        model.save_pretrained(tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == files
+
+
+def test_weights_that_loading_would_tie_are_not_saved(tmp_path):
+    model = Tied(TinyConfig())
+    model.second.weight = nn.Parameter(model.first.weight.detach() + 1)
+    with pytest.raises(ValueError, match="second.weight is apart from first.weight, and would be"):
+        model.save_pretrained(tmp_path)
+
+
+def test_what_changes_no_result_does_not_keep_from_saving(tmp_path):
+    model = Layered(TinyConfig()).double()
+    model.layers[1].inplace, model.layers[2].p = True, 0.1
+    model.requires_grad_(False).compile(backend="eager")
+    before = torch.get_rng_state()
+    model.save_pretrained(tmp_path)
+    assert torch.equal(torch.get_rng_state(), before)
+    loaded, x = Layered.from_pretrained(tmp_path), torch.ones(2, 3)
+    torch.testing.assert_close(loaded(x), model.eval()(x.double()).float())
+
+
+class Lazy(Pretrained):
+    config_class = TinyConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.layer = nn.LazyLinear(2)
+
+
+def test_layers_that_learn_their_size_from_data_are_saved(tmp_path):
+    model = Lazy(TinyConfig())
+    model.layer(torch.ones(1, 3))
+    model.save_pretrained(tmp_path)
+    assert torch.equal(Lazy.from_pretrained(tmp_path).layer.weight, model.layer.weight)
