@@ -190,9 +190,10 @@ def _require_as_configured(model: Pretrained) -> None:
 
 
 def _parts_of(model: nn.Module) -> dict[str, str]:
-    """What each part of a model is, by name: a module of a class, or a stored tensor of a shape.
+    """What each part of a model is, by name: a module of a class, a weight of a shape, a buffer.
 
-    What has no weights is told by its settings too, but for those that change no result.
+    What has no weights is told by its settings too, but for those that change no result. A buffer
+    may have another shape when it is loaded: counts of what there is, say.
     """
     parts = {}
     for name, module in model.named_modules():
@@ -201,8 +202,9 @@ def _parts_of(model: nn.Module) -> dict[str, str]:
         if is_function and not isinstance(module, _DropoutNd):
             settings = module.extra_repr().replace("inplace=True", "").strip(", ")
             parts[name] += f"({settings})"
-    shapes = {name: f"of shape {tuple(t.shape)}" for name, t in model.state_dict().items()}
-    return parts | shapes
+    named = model.named_parameters(remove_duplicate=False)
+    weights = {name: f"of shape {tuple(weight.shape)}" for name, weight in named}
+    return parts | {name: weights.get(name, "stored") for name in model.state_dict()}
 
 
 def _locate(folder: str | Path, revision: str | None) -> tuple[Path, Path]:

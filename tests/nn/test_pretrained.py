@@ -407,13 +407,14 @@ def test_what_would_be_loaded_as_another_model_is_not_saved(message, tmp_path):
 def test_weights_that_loading_would_tie_are_not_saved(tmp_path):
     model = Tied(TinyConfig())
     model.second.weight = nn.Parameter(model.first.weight.detach() + 1)
-    with pytest.raises(ValueError, match="second.weight is apart from first.weight, and would be"):
+    with pytest.raises(ValueError, match=r"second\.weight is apart from first\.weight, and"):
         model.save_pretrained(tmp_path)
 
 
 def test_what_changes_no_result_does_not_keep_from_saving(tmp_path):
     model = Layered(TinyConfig()).double()
     model.layers[1].inplace, model.layers[2].p = True, 0.1
+    model.layers[3].weight = model.layers[0].weight
     model.requires_grad_(False).compile(backend="eager")
     before = torch.get_rng_state()
     model.save_pretrained(tmp_path)
