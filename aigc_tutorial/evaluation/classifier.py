@@ -334,7 +334,7 @@ def train_classifier(
     order = torch.empty(0, dtype=torch.int64, device=x_all.device)
     for step in range(1, n_steps + 1):
         if len(order) < config.batch_size:
-            order = torch.randperm(len(x_all), generator=rng).to(x_all.device)
+            order = torch.randperm(len(x_all), generator=rng, device="cpu").to(x_all.device)
         chosen, order = order[: config.batch_size], order[config.batch_size :]
         x = random_affine(x_all[chosen], config, rng=rng)
         loss = F.cross_entropy(

@@ -61,9 +61,9 @@ def feature_statistics(features: Samples) -> FeatureStatistics:
     # To the CPU before float64, which not every accelerator has; a part at a time, since the
     # copies would be several times the features.
     parts = features.split(_ROWS_AT_A_TIME)
-    mean = sum((part.cpu().double().sum(dim=0) for part in parts), torch.zeros(()).double())
-    mean = mean / len(features)
-    scatter = torch.zeros(features.shape[1], features.shape[1], dtype=torch.float64)
+    zero = torch.zeros((), dtype=torch.float64, device="cpu")
+    mean = sum((part.cpu().double().sum(dim=0) for part in parts), zero) / len(features)
+    scatter = torch.zeros(features.shape[1], features.shape[1], dtype=torch.float64, device="cpu")
     for part in parts:
         centred = part.cpu().double() - mean
         scatter.addmm_(centred.T, centred)

@@ -75,7 +75,8 @@ def kernel_distance(
     for features, name in ((real, "features_real"), (fake, "features_fake")):
         require_samples(features, subset_size, name, "that is one subset (subset_size)")
     kid = require("torchmetrics.image.kid", extra="book")
-    with warnings.catch_warnings():
+    # On the CPU whatever torch's default device is: torchmetrics makes what it needs there.
+    with torch.device("cpu"), warnings.catch_warnings():
         # The features are in memory already; torchmetrics warns that it will keep them there.
         warnings.filterwarnings("ignore", "Metric `Kernel Inception Distance` will save all")
         metric = kid.KernelInceptionDistance(
@@ -85,7 +86,7 @@ def kernel_distance(
     metric.update(fake.cpu().double(), real=False)
     # torchmetrics draws from the global generator: lend it a state taken from ours.
     seed = torch.randint(2**62, (), generator=rng, device=rng.device).item()
-    with default_generators, torch.random.fork_rng(devices=[]):
+    with default_generators, torch.random.fork_rng(devices=[]), torch.device("cpu"):
         torch.default_generator.manual_seed(int(seed))
         mean, std = metric.compute()
     _require_finite(mean)
@@ -132,7 +133,7 @@ def _require_finite(distance: Tensor) -> Tensor:
 
 def _sum_of_kernel(x: Float[Tensor, " N F"], y: Float[Tensor, " M F"]) -> Float64[Tensor, ""]:
     """Sum of k over all pairs, a block of them at a time: N x M numbers need not fit."""
-    total = torch.zeros((), dtype=torch.float64)
+    total = torch.zeros((), dtype=torch.float64, device="cpu")
     for a in x.split(_ROWS_AT_A_TIME):
         for b in y.split(_ROWS_AT_A_TIME):
             total += ((a.double() @ b.double().T / x.shape[1] + 1) ** 3).sum()
@@ -141,7 +142,7 @@ def _sum_of_kernel(x: Float[Tensor, " N F"], y: Float[Tensor, " M F"]) -> Float6
 
 def _sum_over_own(x: Float[Tensor, " N F"]) -> Float64[Tensor, ""]:
     """Sum of k(x, x) over the samples."""
-    total = torch.zeros((), dtype=torch.float64)
+    total = torch.zeros((), dtype=torch.float64, device="cpu")
     for part in x.split(_ROWS_AT_A_TIME):
         total += ((part.double().square().sum(dim=1) / x.shape[1] + 1) ** 3).sum()
     return total

@@ -125,7 +125,7 @@ def text_likelihood(
     how = "one after the other" if stride == context else f"{stride} apart"
     return _report(
         torch.cat([nll.sum(1) for nll in scores]),
-        torch.cat([torch.full((len(nll),), nll.shape[1]) for nll in scores]),
+        torch.cat([torch.full((len(nll),), nll.shape[1], device="cpu") for nll in scores]),
         f"all tokens but the first, in windows of {context} given tokens, {how}",
     )
 
@@ -171,7 +171,7 @@ def _by_sequence(
     """Sums over each segment of each row."""
     if (segments == segments[:, :1]).all():
         return values.sum(1)
-    rows = torch.arange(len(segments))[:, None].expand_as(segments)
+    rows = torch.arange(len(segments), device="cpu")[:, None].expand_as(segments)
     pairs = torch.stack([rows, segments], dim=-1).flatten(0, 1)
     pairs, sequence = pairs.unique(dim=0, return_inverse=True)
     return values.new_zeros(len(pairs)).index_add(0, sequence, values.flatten())

@@ -8,6 +8,7 @@ distributed run, as all of torchmetrics does.
 import copy
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -88,4 +89,5 @@ def frechet_metric(
     # Not above: the module's class is torchmetrics' child, and torchmetrics is slow to load.
     from aigc_tutorial.evaluation.torchmetrics_frechet import DigitFrechetDistance
 
-    return DigitFrechetDistance(FrozenFeatures(classifier), classifier.image_shape, reference)
+    with torch.device("cpu"):  # where torch's default device is another too
+        return DigitFrechetDistance(FrozenFeatures(classifier), classifier.image_shape, reference)

@@ -130,8 +130,8 @@ def classifier_two_sample_test(
     real, fake = on_one_device(real, fake)
     n = min(len(real), len(fake))
     n_train = n // 2
-    real = real[torch.randperm(len(real), generator=rng)[:n]]
-    fake = fake[torch.randperm(len(fake), generator=rng)[:n]]
+    real = real[torch.randperm(len(real), generator=rng, device="cpu")[:n]]
+    fake = fake[torch.randperm(len(fake), generator=rng, device="cpu")[:n]]
     # Inputs of any scale: the classifier sees them with mean 0 and variance 1.
     # Summed in float64: the square of a large float32 is infinite.
     deviation, centre = torch.std_mean(real[:n_train].cpu().double())
@@ -190,12 +190,12 @@ def _train(
     n_steps = max(1, config.n_samples_shown // config.batch_size)
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
     scheduler = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=n_steps)
-    target = torch.cat([torch.ones(half_batch), torch.zeros(half_batch)]).to(real)
-    order_real = order_fake = torch.empty(0, dtype=torch.int64)
+    target = torch.cat([real.new_ones(half_batch), real.new_zeros(half_batch)])
+    order_real = order_fake = torch.empty(0, dtype=torch.int64, device="cpu")
     for step in range(n_steps):
         if len(order_real) < half_batch:
-            order_real = torch.randperm(len(real), generator=rng)
-            order_fake = torch.randperm(len(fake), generator=rng)
+            order_real = torch.randperm(len(real), generator=rng, device="cpu")
+            order_fake = torch.randperm(len(fake), generator=rng, device="cpu")
         x = torch.cat([real[order_real[:half_batch]], fake[order_fake[:half_batch]]])
         order_real, order_fake = order_real[half_batch:], order_fake[half_batch:]
         loss = F.binary_cross_entropy_with_logits(model(x), target)

@@ -26,10 +26,10 @@ class History(Mapping[str, list[float]]):
             self._columns.setdefault(name, []).append(value)
 
     def __getitem__(self, name: str) -> list[float]:
-        """Return one column."""
+        """Return one column, a copy: what is added to it is no part of the history."""
         if name not in self._columns:
             raise KeyError(f"no column {name!r}; there are {list(self._columns)}")
-        return self._columns[name]
+        return list(self._columns[name])
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the columns' names."""

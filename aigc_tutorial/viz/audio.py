@@ -173,7 +173,7 @@ def stft_power(waveform: Samples, sample_rate: int) -> Float[Tensor, "F K"]:
         raise ValueError(
             f"the sound has {len(waveform)} samples, a window of 8 ms has {n_window}; give more"
         )
-    window = torch.hann_window(n_window, dtype=torch.float32)
+    window = torch.hann_window(n_window, dtype=torch.float32, device=waveform.device)
     spectra = torch.stft(
         waveform.float(),
         n_fft=4 * n_window,

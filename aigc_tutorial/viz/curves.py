@@ -12,8 +12,8 @@ from aigc_tutorial.viz.labels import written
 from aigc_tutorial.viz.numbers import Numbers, as_numbers
 from aigc_tutorial.viz.style import BLUE, INK, LOOKS, VERMILLION, new_axes, style
 
-Columns = Mapping[str, Numbers]
-"""Columns by name: a ``training.History``, or a dictionary of lists."""
+Columns = Mapping[str, Numbers | Sequence[str]]
+"""Columns by name: a ``training.History``, or a dictionary of lists; texts as a file has them."""
 
 
 def running_mean(values: Numbers, window: int) -> list[float]:
@@ -55,12 +55,18 @@ def _lines(
             raise ValueError(
                 f"the history has no column {name!r}; it has {', '.join(map(str, history))}"
             )
-    n_images = history["n_images"]
-    if len(n_images) == 0:
+    if len(history["n_images"]) == 0:
         raise ValueError("the history is empty: nothing was recorded in training")
+    # As numbers: matplotlib would put texts, as a file of columns has them, at 0, 1, 2 and so on.
+    n_images = as_numbers(history["n_images"], "n_images")
     ax = new_axes(6.5, 2.8) if ax is None else ax
     for (name, label), (colour, dashes) in zip(columns.items(), LOOKS, strict=False):
         values = as_numbers(history[name], name, finite=False)
+        if len(values) != len(n_images):
+            raise ValueError(
+                f"the column {name!r} has {len(values)} rows and n_images {len(n_images)}; give "
+                "columns of one training"
+            )
         if window > 1:
             ax.plot(n_images, values, color=colour, linestyle="-", linewidth=0.5, alpha=0.3)
         smooth = running_mean(values, window)

@@ -32,7 +32,8 @@ def as_numbers(values: Any, what: str, *, finite: bool = True) -> np.ndarray:
     elif isinstance(values, np.ndarray):
         array = values.astype(float)
     else:
-        array = np.array([float(value) for value in values])
+        plain = (value.detach() if isinstance(value, Tensor) else value for value in values)
+        array = np.array([float(value) for value in plain])
     if array.size == 0:
         raise ValueError(f"there is nothing to draw: {what} is empty")
     if finite and not np.isfinite(array).all():

@@ -34,7 +34,7 @@ def _square(extent: float, resolution: int) -> Float[Tensor, "R R 2"]:
     """Points of a regular grid over [-extent, extent]²; the first index is the height."""
     if extent <= 0:
         raise ValueError(f"extent must be positive, got {extent}")
-    steps = torch.linspace(-extent, extent, resolution, dtype=torch.float32)
+    steps = torch.linspace(-extent, extent, resolution, dtype=torch.float32, device="cpu")
     y, x = torch.meshgrid(steps, steps, indexing="ij")
     return torch.stack([x, y], dim=-1)
 
@@ -76,7 +76,9 @@ def density_2d(
     """
     side = _extent_of(distribution.mode_centres) if extent is None else extent
     points = _square(side, resolution)
-    log_density = distribution.log_density(points.flatten(0, 1)).reshape(resolution, resolution)
+    log_density = (
+        distribution.log_density(points.flatten(0, 1)).cpu().reshape(resolution, resolution)
+    )
     shade = (0.5 * (log_density - log_density.max())).exp()
     with style():
         ax = new_axes(3.4, 3.4) if ax is None else ax
@@ -121,7 +123,7 @@ def samples_2d(
         ax = new_axes(3.4, 3.4) if ax is None else ax
         if distribution is not None:
             density_2d(distribution, extent=extent, ax=ax)
-            centres = distribution.mode_centres
+            centres = distribution.mode_centres.cpu()
             ax.plot(centres[:, 0], centres[:, 1], "+", color=INK, markersize=9, label="modes")
         ax.plot(
             points[:, 0], points[:, 1], ".", color=colour, markersize=3, alpha=0.5,
@@ -137,7 +139,7 @@ def samples_2d(
 def _logits(discriminator: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
     """Logits of points; a network is asked on its own device and in evaluation mode."""
     if not isinstance(discriminator, nn.Module):
-        return discriminator(points)
+        return discriminator(points.to(torch.get_default_device()))
     like = next(discriminator.parameters(), points)
     with evaluation_mode(discriminator):
         return discriminator(points.to(like.device, like.dtype))
@@ -146,7 +148,7 @@ def _logits(discriminator: Callable[[Tensor], Tensor], points: Tensor) -> Tensor
 def _draw_border(ax: Axes, probability: Float[Tensor, "R R"], extent: float) -> None:
     """A line where the probability is 1/2, if it is so anywhere."""
     if float(probability.min()) < 0.5 < float(probability.max()):
-        steps = torch.linspace(-extent, extent, len(probability), dtype=torch.float32)
+        steps = torch.linspace(-extent, extent, len(probability), dtype=torch.float32, device="cpu")
         ax.contour(steps, steps, probability, levels=[0.5], colors=[INK], linewidths=1)
 
 
@@ -237,7 +239,7 @@ def training_frames(
             discriminator_field_2d(
                 frames[0][1], extent, resolution=resolution, bar=False, title=title, ax=ax
             )
-        ax.plot(*distribution.mode_centres.T, "+", color=INK, markersize=9)
+        ax.plot(*distribution.mode_centres.cpu().T, "+", color=INK, markersize=9)
         ax.plot([], [], ".", color=INK, markersize=2.5, alpha=0.6)
     for ax in axes[0, 1:]:
         ax.set_ylabel("")

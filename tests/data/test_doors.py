@@ -125,6 +125,14 @@ class TestImages:
             assert torch.equal(a, b)
             assert a.dtype == b.dtype
 
+    @pytest.mark.parametrize("make", MADE.values(), ids=MADE)
+    def test_nor_on_the_default_device(self, make):
+        expected = make()
+        with torch.device("meta"):  # where nothing can be computed; a reader's is a GPU
+            found = make()
+        for a, b in zip(found, expected, strict=True):
+            assert torch.equal(a, b)
+
     def test_what_is_no_pixel(self):
         for wrong in (torch.rand(3), torch.tensor([True]), torch.tensor([-1]), torch.tensor([256])):
             with pytest.raises(ValueError, match="pixels must"):

@@ -21,18 +21,18 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def classifier() -> DigitClassifier:
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         torch.manual_seed(0)
         return DigitClassifier(SIZES).eval()
 
 
 def images(seed: int = 1) -> Tensor:
     """120 images in [-1, 1]."""
-    return 2 * torch.rand(120, 1, 8, 8, generator=seeded(seed)) - 1
+    return 2 * torch.rand(120, 1, 8, 8, generator=seeded(seed), device="cpu") - 1
 
 
 def features(seed: int = 1) -> Tensor:
-    return torch.randn(120, 3, generator=seeded(seed))
+    return torch.randn(120, 3, generator=seeded(seed), device="cpu")
 
 
 def reference(network: DigitClassifier) -> evaluation.DigitReference:

@@ -138,6 +138,8 @@ AROUND: dict[str, Callable[[], Any]] = {
     "no_grad": torch.no_grad,
     "inference_mode": torch.inference_mode,
     "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+    # Where nothing can be computed; a reader's is a GPU, and the numbers lie on the CPU.
+    "default device": lambda: torch.device("meta"),
 }
 
 

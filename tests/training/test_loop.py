@@ -601,3 +601,12 @@ def test_no_number_of_a_step_takes_the_place_of_what_was_seen():
 
     with pytest.raises(ValueError, match="a number called n_images, as the column of the data"):
         run(Counted(), batches(), budget=100, progress_bar=False)
+
+
+def test_a_column_that_the_reader_adds_to_is_a_copy():
+    """``losses += another.history["loss"]`` made the first history's columns unequal."""
+    history = History()
+    history.append({"n_images": 1, "loss": 2.0})
+    losses = history["loss"]
+    losses += [3.0]
+    assert (history["loss"], list(history.rows())) == ([2.0], [{"n_images": 1.0, "loss": 2.0}])

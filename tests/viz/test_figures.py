@@ -421,3 +421,26 @@ def test_every_public_name_can_be_had_and_no_other():
     assert all(getattr(viz, name) is not None for name in viz.__all__)
     with pytest.raises(AttributeError, match="no attribute 'pie_chart'"):
         viz.pie_chart  # noqa: B018
+
+
+def test_columns_of_texts_are_drawn_where_their_numbers_are():
+    """As csv.DictReader reads what History.to_csv wrote; the first point lay at 0."""
+    history = {"n_images": ["1000", "64000"], "loss_discriminator": ["1", "2"]}
+    ax = viz.loss_curves({**history, "loss_generator": ["3", "2.5"]})
+    assert [list(line.get_xdata()) for line in ax.lines] == [[1000, 64000]] * 2
+    with pytest.raises(ValueError, match="'loss_generator' has 1 rows and n_images 2"):
+        viz.loss_curves({**history, "loss_generator": ["3"]})
+
+
+@pytest.mark.filterwarnings("error")
+def test_losses_with_their_graphs_are_numbers():
+    losses = [torch.tensor(float(i), requires_grad=True) for i in range(3)]
+    assert as_numbers(losses, "the losses").tolist() == [0, 1, 2]
+
+
+def test_figures_of_the_plane_do_not_need_torchs_default_device():
+    network = torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.Flatten(0))
+    with torch.device("meta"):  # where nothing can be computed; a reader's is a GPU
+        ax = viz.samples_2d(torch.zeros(3, 2, device="cpu"), distribution=data.ring())
+        viz.discriminator_field_2d(network, 1.0, resolution=3)
+    assert len(ax.lines) == 2

@@ -48,7 +48,9 @@ def weather_bulletins(n: int, *, rng: torch.Generator) -> str:
     """
     as_count(n, "n")
     require_rng(rng)
-    choices = [torch.randint(len(part), (n,), generator=rng).tolist() for part in _PARTS]
+    choices = [
+        torch.randint(len(part), (n,), generator=rng, device="cpu").tolist() for part in _PARTS
+    ]
     return "".join(
         part[i] for row in zip(*choices, strict=True) for part, i in zip(_PARTS, row, strict=True)
     )

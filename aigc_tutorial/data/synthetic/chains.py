@@ -31,7 +31,7 @@ class MarkovChain:
         Numbers of another floating-point type become float64.
         """
         # A copy: whoever goes on to change the matrix makes another chain.
-        transition = as_tensor(self.transition, "transition").to(torch.float64, copy=True)
+        transition = as_tensor(self.transition, "transition").to("cpu", torch.float64, copy=True)
         object.__setattr__(self, "transition", transition)
         if self.transition.ndim != 2 or len(set(self.transition.shape)) != 1:
             raise ValueError(
@@ -43,7 +43,8 @@ class MarkovChain:
                 "each row of transition must be a probability distribution, "
                 f"got rows that sum to {rows.tolist()}"
             )
-        reachable = ((self.transition > 0) | torch.eye(self.n_states, dtype=torch.bool)).double()
+        stays = torch.eye(self.n_states, dtype=torch.bool, device="cpu")
+        reachable = ((self.transition > 0) | stays).double()
         for _ in range(self.n_states.bit_length()):  # each squaring doubles the number of steps
             reachable = (reachable @ reachable > 0).double()
         if not reachable.all():
@@ -58,9 +59,9 @@ class MarkovChain:
     def stationary(self) -> Float64[Tensor, " S"]:
         r"""The distribution :math:`\pi = \pi P` that a step leaves as it is."""
         # π (P - I) = 0 has one equation too many; it gives way to Σ π = 1.
-        equations = self.transition.T - torch.eye(self.n_states)
+        equations = self.transition.T - torch.eye(self.n_states, device="cpu")
         equations[-1] = 1
-        right_side = torch.zeros(self.n_states, dtype=torch.float64)
+        right_side = torch.zeros(self.n_states, dtype=torch.float64, device="cpu")
         right_side[-1] = 1
         return torch.linalg.solve(equations, right_side)
 
@@ -88,7 +89,7 @@ class MarkovChain:
         as_count(n_sequences, "n_sequences")
         as_count(length, "length")
         require_rng(rng)
-        states = torch.empty(n_sequences, length, dtype=torch.int64)
+        states = torch.empty(n_sequences, length, dtype=torch.int64, device="cpu")
         distribution = self.stationary.expand(n_sequences, -1)
         for t in range(length):
             states[:, t] = torch.multinomial(distribution, 1, generator=rng)[:, 0]
@@ -102,8 +103,8 @@ def ring_chain() -> MarkovChain:
     A step goes to the next state (.712), to the one opposite to that (.209), or nowhere (.079).
     Given the last state .770 nats are open, given only the one before 1.079.
     """
-    first_row = torch.zeros(8, dtype=torch.float64)
-    first_row[[1, 5, 0]] = torch.tensor([0.712, 0.209, 0.079], dtype=torch.float64)
+    first_row = torch.zeros(8, dtype=torch.float64, device="cpu")
+    first_row[[1, 5, 0]] = torch.tensor([0.712, 0.209, 0.079], dtype=torch.float64, device="cpu")
     return MarkovChain(torch.stack([first_row.roll(state) for state in range(8)]))
 
 
@@ -132,7 +133,7 @@ class XORChain:
     @property
     def pairs(self) -> MarkovChain:
         r"""The same process as a Markov chain over pairs: state :math:`2 x_{t-1} + x_t`."""
-        transition = torch.zeros(4, 4, dtype=torch.float64)
+        transition = torch.zeros(4, 4, dtype=torch.float64, device="cpu")
         for before_last in (0, 1):
             for last in (0, 1):
                 likely = before_last ^ last
@@ -161,10 +162,10 @@ class XORChain:
         as_count(length, "length")
         require_rng(rng)
         flips = (
-            torch.rand(n_sequences, length, generator=rng, dtype=torch.float32)
+            torch.rand(n_sequences, length, generator=rng, dtype=torch.float32, device="cpu")
             < self.flip_probability
         )
-        bits = torch.randint(2, (n_sequences, length), generator=rng)
+        bits = torch.randint(2, (n_sequences, length), generator=rng, device="cpu")
         for t in range(2, length):
             bits[:, t] = bits[:, t - 1] ^ bits[:, t - 2] ^ flips[:, t].long()
         return bits

@@ -114,12 +114,12 @@ def date_pairs(split: DateSplit, n_pairs: int, *, rng: torch.Generator) -> list[
         raise ValueError(f"split is {split!r}; expected one of {', '.join(get_args(DateSplit))}")
     as_count(n_pairs, "n_pairs")
     require_rng(rng)
-    order = torch.randperm(_N_DAYS, generator=torch.Generator().manual_seed(0))
+    order = torch.randperm(_N_DAYS, generator=torch.Generator().manual_seed(0), device="cpu")
     n_test = round(_TEST_SHARE * _N_DAYS)
     days = order[:n_test] if split == "test" else order[n_test:]
-    drawn = days[torch.randint(len(days), (n_pairs,), generator=rng)].tolist()
-    styles = torch.randint(len(DATE_STYLES), (n_pairs,), generator=rng).tolist()
-    named = (torch.rand(n_pairs, generator=rng, dtype=torch.float32) < 0.5).tolist()
+    drawn = days[torch.randint(len(days), (n_pairs,), generator=rng, device="cpu")].tolist()
+    styles = torch.randint(len(DATE_STYLES), (n_pairs,), generator=rng, device="cpu").tolist()
+    named = (torch.rand(n_pairs, generator=rng, dtype=torch.float32, device="cpu") < 0.5).tolist()
     return [
         _pair(_FIRST + timedelta(days=day), DATE_STYLES[style], weekday)
         for day, style, weekday in zip(drawn, styles, named, strict=True)

@@ -108,7 +108,7 @@ class MelodyStyle:
                 )
             duration = NOTE_DURATIONS.index(note.duration)
             tokens.append((note.pitch - self.lowest) * len(NOTE_DURATIONS) + duration)
-        return torch.tensor(tokens)
+        return torch.tensor(tokens, device="cpu")
 
     def decode(self, tokens: Int64[Tensor, " T"] | IntegersLike) -> list[Note]:
         """Notes of a sequence of tokens; the token that marks the beginning stands for none.
@@ -151,7 +151,7 @@ class MelodyStyle:
         for _ in range(n_notes - 2):
             ends_well.insert(0, walk @ ends_well[0])
 
-        degrees = torch.empty(n_melodies, n_notes, dtype=torch.int64)
+        degrees = torch.empty(n_melodies, n_notes, dtype=torch.int64, device="cpu")
         weights = ends_well[0].expand(n_melodies, -1)
         for t in range(n_notes):
             degrees[:, t] = torch.multinomial(weights, 1, generator=rng)[:, 0]
@@ -160,14 +160,14 @@ class MelodyStyle:
             else:
                 weights = cadence[degrees[:, t]]
 
-        probabilities = torch.tensor(_PROBABILITY_OF_DURATION, dtype=torch.float32).expand(
-            n_melodies, -1
-        )
+        probabilities = torch.tensor(
+            _PROBABILITY_OF_DURATION, dtype=torch.float32, device="cpu"
+        ).expand(n_melodies, -1)
         durations = torch.multinomial(probabilities, n_notes, replacement=True, generator=rng)
         durations[:, -1] = len(NOTE_DURATIONS) - 1
-        pitches = torch.tensor(self.pitches)[degrees]
+        pitches = torch.tensor(self.pitches, device="cpu")[degrees]
         notes = (pitches - self.lowest) * len(NOTE_DURATIONS) + durations
-        return torch.cat([torch.full((n_melodies, 1), self.bos_id), notes], dim=1)
+        return torch.cat([torch.full((n_melodies, 1), self.bos_id, device="cpu"), notes], dim=1)
 
     def log_probability(
         self, melodies: Int64[Tensor, "n_melodies T"] | IntegersLike
@@ -200,13 +200,17 @@ class MelodyStyle:
         durations = notes % len(NOTE_DURATIONS)
         # A row and a column more: what lies outside the scale, the beginning's token included.
         n = len(self.pitches)
-        degree_of = torch.full((self.highest - self.lowest + 2,), n)
-        degree_of[torch.tensor(self.pitches) - self.lowest] = torch.arange(n)
+        degree_of = torch.full((self.highest - self.lowest + 2,), n, device="cpu")
+        degree_of[torch.tensor(self.pitches, device="cpu") - self.lowest] = torch.arange(
+            n, device="cpu"
+        )
         degrees = degree_of[notes // len(NOTE_DURATIONS)]
         pad = torch.nn.functional.pad
         log_walk = pad(self._walk(), (0, 1, 0, 1)).log()
         log_cadence = pad(self._cadence(), (0, 1, 0, 1)).log()
-        log_duration = torch.tensor(_PROBABILITY_OF_DURATION, dtype=torch.float64).log()
+        log_duration = torch.tensor(
+            _PROBABILITY_OF_DURATION, dtype=torch.float64, device="cpu"
+        ).log()
 
         # Of all walks that begin anywhere, those that end well are kept.
         ends_well = self._cadence().sum(dim=1)
@@ -225,15 +229,17 @@ class MelodyStyle:
     def _walk(self) -> Float64[Tensor, "P P"]:
         """Probability of each next note; steps that would leave the range are not taken."""
         n = len(self.pitches)
-        walk = torch.zeros(n, n, dtype=torch.float64)
+        walk = torch.zeros(n, n, dtype=torch.float64, device="cpu")
         for step, probability in _PROBABILITY_OF_STEP.items():
-            walk += probability * torch.diag(torch.ones(n - abs(step)), step)
+            walk += probability * torch.diag(walk.new_ones(n - abs(step)), step)
         return walk / walk.sum(dim=1, keepdim=True)
 
     def _cadence(self) -> Float64[Tensor, "P P"]:
         """Probability of a last step that goes by one degree and arrives at a tonic."""
-        is_tonic = torch.tensor([(pitch - self.tonic) % 12 == 0 for pitch in self.pitches])
-        by_one = torch.diag(torch.ones(len(is_tonic) - 1), 1)
+        is_tonic = torch.tensor(
+            [(pitch - self.tonic) % 12 == 0 for pitch in self.pitches], device="cpu"
+        )
+        by_one = torch.diag(torch.ones(len(is_tonic) - 1, device="cpu"), 1)
         return self._walk() * (by_one + by_one.T) * is_tonic
 
 
@@ -293,7 +299,7 @@ def _check_notes(melody: Any) -> None:
 
 
 def _play(pitch: int, n_samples: int, sample_rate: int) -> Float32[Tensor, " T"]:
-    time = torch.arange(n_samples, dtype=torch.float32) / sample_rate
+    time = torch.arange(n_samples, dtype=torch.float32, device="cpu") / sample_rate
     remaining = time.flip(0)  # exactly 0 at the last sample
     envelope = torch.exp(-time / _DECAY_SECONDS)
     envelope *= (time / _ATTACK_SECONDS).clamp(max=1) * (remaining / _RELEASE_SECONDS).clamp(max=1)

@@ -73,10 +73,12 @@ def moving_digits(
             f"side is {side}; digits of {DIGIT_SIDE} pixels that move by up to {max_speed} need at "
             f"least {DIGIT_SIDE + max_speed}"
         )
-    which = torch.randint(len(images), (n_films * n_digits,), generator=rng)
+    which = torch.randint(len(images), (n_films * n_digits,), generator=rng, device="cpu")
     digits, extents = _small_digits(images[which])
     room = side - extents
-    starts = (torch.rand(room.shape, generator=rng, dtype=torch.float32) * (room + 1)).long()
+    starts = (
+        torch.rand(room.shape, generator=rng, dtype=torch.float32, device="cpu") * (room + 1)
+    ).long()
     tracks = _bounce(starts, _velocities(len(room), max_speed, rng), room, n_frames)
     films = _paste(digits, tracks, side)
     return films.view(n_films, n_digits, n_frames, side, side).amax(dim=1)
@@ -91,7 +93,7 @@ def _small_digits(
     rows, columns = small.amax(dim=2), small.amax(dim=1)
     first = torch.stack([rows.argmax(dim=1), columns.argmax(dim=1)], dim=1)
     last = DIGIT_SIDE - torch.stack([rows.flip(1).argmax(1), columns.flip(1).argmax(1)], dim=1)
-    shift = (torch.arange(DIGIT_SIDE) + first[:, :, None]) % DIGIT_SIDE
+    shift = (torch.arange(DIGIT_SIDE, device="cpu") + first[:, :, None]) % DIGIT_SIDE
     small = small.gather(1, shift[:, 0, :, None].expand(-1, -1, DIGIT_SIDE))
     return small.gather(2, shift[:, 1, None].expand(-1, DIGIT_SIDE, -1)), last - first
 
@@ -100,7 +102,7 @@ def _velocities(n: int, max_speed: int, rng: torch.Generator) -> Int64[Tensor, "
     """Pixels a frame down and to the right, each pair but (0, 0) with the same probability."""
     width = 2 * max_speed + 1
     still = width**2 // 2
-    drawn = torch.randint(width**2 - 1, (n,), generator=rng)
+    drawn = torch.randint(width**2 - 1, (n,), generator=rng, device="cpu")
     drawn += drawn >= still
     return torch.stack([drawn // width, drawn % width], dim=1) - max_speed
 
@@ -112,7 +114,7 @@ def _bounce(
     n_frames: int,
 ) -> Int64[Tensor, "K T 2"]:
     """Positions between 0 and ``room``: a straight line, folded at both ends."""
-    straight = starts[:, None] + velocities[:, None] * torch.arange(n_frames)[:, None]
+    straight = starts[:, None] + velocities[:, None] * torch.arange(n_frames, device="cpu")[:, None]
     period = 2 * room[:, None]
     folded = straight % period
     return torch.minimum(folded, period - folded)
@@ -124,10 +126,10 @@ def _paste(
     """Put a digit's upper left corner where its track is; its empty rest is cut at the frame."""
     n, n_frames, _ = tracks.shape
     canvas = digits.new_zeros(n, n_frames, side + DIGIT_SIDE, side + DIGIT_SIDE)
-    offsets = torch.arange(DIGIT_SIDE)
+    offsets = torch.arange(DIGIT_SIDE, device="cpu")
     rows = (tracks[:, :, 0, None] + offsets)[..., :, None]
     columns = (tracks[:, :, 1, None] + offsets)[..., None, :]
-    film = torch.arange(n)[:, None, None, None]
-    frame = torch.arange(n_frames)[:, None, None]
+    film = torch.arange(n, device="cpu")[:, None, None, None]
+    frame = torch.arange(n_frames, device="cpu")[:, None, None]
     canvas[film, frame, rows, columns] = digits[:, None]
     return canvas[:, :, :side, :side]

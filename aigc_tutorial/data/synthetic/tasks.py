@@ -59,8 +59,10 @@ class CopyTask:
         """Draw sequences of 2 · ``length`` + 1 tokens, and the mask of their answers."""
         as_count(n_sequences, "n_sequences")
         require_rng(rng)
-        symbols = torch.randint(self.n_symbols, (n_sequences, self.length), generator=rng)
-        separator = torch.full((n_sequences, 1), self.separator)
+        symbols = torch.randint(
+            self.n_symbols, (n_sequences, self.length), generator=rng, device="cpu"
+        )
+        separator = torch.full((n_sequences, 1), self.separator, device="cpu")
         tokens = torch.cat([symbols, separator, symbols], dim=1)
         return tokens, _mask_last(tokens, self.length)
 
@@ -103,12 +105,12 @@ class RecallTask:
         """Draw sequences of 2 · ``n_pairs`` + 2 tokens, and the mask of their answers."""
         as_count(n_sequences, "n_sequences")
         require_rng(rng)
-        shuffled = torch.rand(n_sequences, self.n_keys, generator=rng, dtype=torch.float32).argsort(
-            dim=1
-        )
+        shuffled = torch.rand(
+            n_sequences, self.n_keys, generator=rng, dtype=torch.float32, device="cpu"
+        ).argsort(dim=1)
         keys = shuffled[:, : self.n_pairs]
-        values = self.n_keys + torch.randint(self.n_values, keys.shape, generator=rng)
-        asked = torch.randint(self.n_pairs, (n_sequences, 1), generator=rng)
+        values = self.n_keys + torch.randint(self.n_values, keys.shape, generator=rng, device="cpu")
+        asked = torch.randint(self.n_pairs, (n_sequences, 1), generator=rng, device="cpu")
         pairs = torch.stack([keys, values], dim=2).flatten(1)
         tokens = torch.cat([pairs, keys.gather(1, asked), values.gather(1, asked)], dim=1)
         return tokens, _mask_last(tokens, 1)
@@ -173,9 +175,9 @@ class DelayTask:
         if lag is not None and not 1 <= lag <= self.max_lag:
             raise ValueError(f"lag must lie between 1 and {self.max_lag}, got {lag}")
         shape = (n_sequences, self.max_lag + 1)
-        noise = self.n_symbols + torch.randint(self.n_noise, shape, generator=rng)
-        symbols = torch.randint(self.n_symbols, (n_sequences, 1), generator=rng)
-        lags = torch.randint(1, self.max_lag + 1, (n_sequences, 1), generator=rng)
+        noise = self.n_symbols + torch.randint(self.n_noise, shape, generator=rng, device="cpu")
+        symbols = torch.randint(self.n_symbols, (n_sequences, 1), generator=rng, device="cpu")
+        lags = torch.randint(1, self.max_lag + 1, (n_sequences, 1), generator=rng, device="cpu")
         if lag is not None:
             lags = torch.full_like(lags, lag)
         before = noise.scatter(1, self.max_lag + 1 - lags, symbols)

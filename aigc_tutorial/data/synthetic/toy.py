@@ -53,7 +53,9 @@ class ToyDistribution:
                 f"each centre belongs to one mode, got {len(self.centres)} centres and "
                 f"{len(self.modes)} modes"
             )
-        if not torch.equal(self.modes.unique(), torch.arange(self.n_modes)):
+        if not torch.equal(
+            self.modes.unique(), torch.arange(self.n_modes, device=self.modes.device)
+        ):
             raise ValueError("modes must be numbered from 0 without gaps")
         # Copies: whoever goes on to change the tensors makes another distribution.
         object.__setattr__(self, "centres", self.centres.clone())
@@ -115,8 +117,8 @@ def ring(n_modes: int = 8, radius: float = 2.0, std: float = 0.02) -> ToyDistrib
     The defaults are those of Metz et al. (2017), Unrolled Generative Adversarial Networks.
     """
     as_count(n_modes, "n_modes")
-    angles = torch.arange(n_modes, dtype=torch.float32) * (2 * math.pi / n_modes)
-    return ToyDistribution("ring", _polar(radius, angles), torch.arange(n_modes), std)
+    angles = torch.arange(n_modes, dtype=torch.float32, device="cpu") * (2 * math.pi / n_modes)
+    return ToyDistribution("ring", _polar(radius, angles), torch.arange(n_modes, device="cpu"), std)
 
 
 def grid(n_side: int = 5, spacing: float = 2.0, std: float = 0.05) -> ToyDistribution:
@@ -125,10 +127,10 @@ def grid(n_side: int = 5, spacing: float = 2.0, std: float = 0.05) -> ToyDistrib
     The defaults are those of Srivastava et al. (2017), VEEGAN.
     """
     as_count(n_side, "n_side")
-    axis = (torch.arange(n_side, dtype=torch.float32) - (n_side - 1) / 2) * spacing
+    axis = (torch.arange(n_side, dtype=torch.float32, device="cpu") - (n_side - 1) / 2) * spacing
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     centres = torch.stack([x.flatten(), y.flatten()], dim=1)
-    return ToyDistribution("grid", centres, torch.arange(n_side**2), std)
+    return ToyDistribution("grid", centres, torch.arange(n_side**2, device="cpu"), std)
 
 
 def spiral(
@@ -140,11 +142,11 @@ def spiral(
     ``radius``, while it turns by ``turns`` full circles.
     """
     as_count(n_arms, "n_arms")
-    fine = torch.linspace(0, 1, 10_001, dtype=torch.float64)
+    fine = torch.linspace(0, 1, 10_001, dtype=torch.float64, device="cpu")
     curve = _polar(radius * (0.2 + 0.8 * fine), 2 * math.pi * turns * fine)
     arm = _equidistant(curve, std)
     arms = []
-    for angle in torch.arange(n_arms, dtype=torch.float64) * (2 * math.pi / n_arms):
+    for angle in torch.arange(n_arms, dtype=torch.float64, device="cpu") * (2 * math.pi / n_arms):
         cos, sin = angle.cos(), angle.sin()
         rotation = torch.stack([torch.stack([cos, sin]), torch.stack([-sin, cos])])
         arms.append(arm @ rotation)
@@ -156,8 +158,9 @@ def two_moons(radius: float = 1.0, std: float = 0.1) -> ToyDistribution:
 
     The shape is that of scikit-learn's ``make_moons``, moved so that the origin is its middle.
     """
-    angles = torch.linspace(0, math.pi, 10_001, dtype=torch.float64)
-    upper = _polar(radius, angles) - torch.tensor([0.5, 0.25], dtype=torch.float64) * radius
+    angles = torch.linspace(0, math.pi, 10_001, dtype=torch.float64, device="cpu")
+    middle = torch.tensor([0.5, 0.25], dtype=torch.float64, device="cpu") * radius
+    upper = _polar(radius, angles) - middle
     moon = _equidistant(upper, std)
     return _along_curves("two moons", [moon, -moon], std)
 
@@ -174,11 +177,12 @@ def _equidistant(curve: Float[Tensor, "fine 2"], std: float) -> Float[Tensor, "K
         raise ValueError(f"std is {std}; a standard deviation must be above 0")
     steps = curve.diff(dim=0).norm(dim=1)
     length = torch.cat([steps.new_zeros(1), steps.cumsum(0)])
-    wanted = torch.linspace(0, 1, 2 + int(length[-1] / std), dtype=length.dtype) * length[-1]
+    shares = torch.linspace(0, 1, 2 + int(length[-1] / std), dtype=length.dtype, device="cpu")
+    wanted = shares * length[-1]
     x, y = (np.interp(wanted.numpy(), length.numpy(), axis.numpy()) for axis in curve.T)
     return torch.from_numpy(np.stack([x, y], axis=1))
 
 
 def _along_curves(name: str, curves: list[Tensor], std: float) -> ToyDistribution:
-    modes = [torch.full((len(curve),), mode) for mode, curve in enumerate(curves)]
+    modes = [torch.full((len(curve),), mode, device="cpu") for mode, curve in enumerate(curves)]
     return ToyDistribution(name, torch.cat(curves).float(), torch.cat(modes), std)

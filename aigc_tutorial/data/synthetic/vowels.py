@@ -7,6 +7,7 @@ production).
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Complex, Float, Float32, Int64
@@ -69,15 +70,17 @@ def synthetic_vowels(n: int, *, rng: torch.Generator, n_samples: int = 2_000) ->
     as_count(n, "n")
     as_count(n_samples, "n_samples", at_least=2)
     require_rng(rng)
-    labels = torch.arange(n) % len(VOWELS)
-    pitches = 90 * 2 ** torch.rand(n, generator=rng, dtype=torch.float32)
-    glides = 1 + (2 * torch.rand(n, generator=rng, dtype=torch.float32) - 1) / 6
-    deviations = 1 + 0.05 * (2 * torch.rand(n, 3, generator=rng, dtype=torch.float32) - 1)
-    lengths = (n_samples * (0.6 + 0.4 * torch.rand(n, generator=rng, dtype=torch.float32))).long()
+    labels = torch.arange(n, device="cpu") % len(VOWELS)
+    draw = partial(torch.rand, generator=rng, dtype=torch.float32, device="cpu")
+    pitches = 90 * 2 ** draw(n)
+    glides = 1 + (2 * draw(n) - 1) / 6
+    deviations = 1 + 0.05 * (2 * draw(n, 3) - 1)
+    lengths = (n_samples * (0.6 + 0.4 * draw(n))).long()
 
-    progress = torch.arange(n_samples, dtype=torch.float32) / n_samples
+    progress = torch.arange(n_samples, dtype=torch.float32, device="cpu") / n_samples
     frequency = pitches[:, None] * (1 + (glides[:, None] - 1) * progress)
-    formants = torch.tensor(list(VOWEL_FORMANTS.values()), dtype=torch.float32)[labels] * deviations
+    means = torch.tensor(list(VOWEL_FORMANTS.values()), dtype=torch.float32, device="cpu")
+    formants = means[labels] * deviations
     sound = resonate(pulse_train(frequency), formants)
     sound = sound * _fade(lengths, n_samples)
     waveforms = sound / sound.abs().amax(dim=1, keepdim=True).clamp(min=1e-9)
@@ -118,7 +121,7 @@ def resonate(
     """
     n_samples = source.shape[1]
     n_padded = n_samples + VOWEL_SAMPLE_RATE // 4  # the ringing has died away by more than exp(-47)
-    angle = 2 * math.pi * torch.fft.rfftfreq(n_padded, dtype=torch.float64)
+    angle = 2 * math.pi * torch.fft.rfftfreq(n_padded, dtype=torch.float64, device="cpu")
     delay = torch.polar(torch.ones_like(angle), -angle)
     spectrum = torch.fft.rfft(source.double(), n_padded)
     for frequency, bandwidth in zip(formants.double().T, _BANDWIDTHS, strict=True):
@@ -139,7 +142,7 @@ def _resonator(
 
 def _fade(lengths: Int64[Tensor, " N"], n_samples: int) -> Float32[Tensor, "N T"]:
     """Volume of each sample: up and down within 10 ms at the ends, 0 after the end."""
-    time = torch.arange(n_samples, dtype=torch.float32)
+    time = torch.arange(n_samples, dtype=torch.float32, device="cpu")
     n_fade = _FADE_SECONDS * VOWEL_SAMPLE_RATE
     rise = (time / n_fade).clamp(max=1)
     fall = ((lengths[:, None] - time) / n_fade).clamp(0, 1)
