@@ -25,7 +25,7 @@ def seeded() -> torch.Generator:
 
 
 def _digits() -> torch.Tensor:
-    images = torch.full((3, 1, 28, 28), -1.0, dtype=torch.float32)
+    images = torch.full((3, 1, 28, 28), -1.0, dtype=torch.float32, device="cpu")
     images[:, :, 8:20, 10:14] = 1
     return images
 
@@ -37,7 +37,9 @@ def _vowels() -> list[torch.Tensor]:
 
 MADE: dict[str, Callable[[], list[torch.Tensor]]] = {
     "binarise": lambda: [
-        data.binarise(torch.full((50_000,), -0.996, dtype=torch.float32), rng=seeded())
+        data.binarise(
+            torch.full((50_000,), -0.996, dtype=torch.float32, device="cpu"), rng=seeded()
+        )
     ],
     "films": lambda: [data.moving_digits(_digits(), 20, rng=seeded())],
     "vowels": _vowels,

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn.utils import parametrizations, prune
 
-from aigc_tutorial import adaptation, ar, gan, zoo
+from aigc_tutorial import ar, gan, zoo
 from aigc_tutorial.nn import Pretrained
 
 
@@ -388,7 +388,6 @@ CHANGES = {
     r"layers.3.weight is of shape \(5, 3\)": lambda m: m.layers.__setitem__(3, nn.Linear(3, 5)),
     "layers.0.weight_orig": lambda m: prune.l1_unstructured(m.layers[0], "weight", 0.5),
     "layers.0 is a ParametrizedLinear": lambda m: parametrizations.weight_norm(m.layers[0]),
-    "layers.0 is a LoRALinear": lambda m: adaptation.add_lora(m, rank=1, rng=torch.Generator()),
 }
 
 
