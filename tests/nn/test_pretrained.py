@@ -412,7 +412,8 @@ def test_weights_that_loading_would_tie_are_not_saved(tmp_path):
 
 def test_what_changes_no_result_does_not_keep_from_saving(tmp_path):
     model = Layered(TinyConfig()).double()
-    model.layers[1].inplace, model.layers[2].p = True, 0.1
+    for layer, changed in ((1, {"inplace": True}), (2, {"p": 0.1})):
+        vars(model.layers[layer]).update(changed)
     model.layers[3].weight = model.layers[0].weight
     model.requires_grad_(False).compile(backend="eager")
     before = torch.get_rng_state()

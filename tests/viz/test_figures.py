@@ -427,7 +427,7 @@ def test_columns_of_texts_are_drawn_where_their_numbers_are():
     """As csv.DictReader reads what History.to_csv wrote; the first point lay at 0."""
     history = {"n_images": ["1000", "64000"], "loss_discriminator": ["1", "2"]}
     ax = viz.loss_curves({**history, "loss_generator": ["3", "2.5"]})
-    assert [list(line.get_xdata()) for line in ax.lines] == [[1000, 64000]] * 2
+    assert [np.asarray(line.get_xdata()).tolist() for line in ax.lines] == [[1000, 64000]] * 2
     with pytest.raises(ValueError, match="'loss_generator' has 1 rows and n_images 2"):
         viz.loss_curves({**history, "loss_generator": ["3"]})
 
