@@ -39,10 +39,10 @@ def needed(config_class: Any) -> set[str]:
     return {f.name for f in dataclasses.fields(config_class) if f.default is dataclasses.MISSING}
 
 
-# Their own tests try these: ranges of a search, recipes, and what is read from files.
+# Their own tests try these: ranges and options of a search, recipes, and what is read from files.
 OTHERS = {
     "Choice", "HyperbandPruning", "Integers", "LogUniform", "Uniform", "Recipe",
-    "GraphCard", "Manifest", "Port", "_Description",
+    "GraphCard", "Manifest", "Port", "SearchOptions", "_Description",
 }  # fmt: skip
 DATACLASSES: list[Any] = [
     c for c in CLASSES if issubclass(c, Config) and "__dataclass_fields__" in vars(c)
