@@ -66,7 +66,8 @@ def mean_inside(arrivals: Sequence[float], departures: Sequence[float]) -> float
 
 
 def _batch_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
-    yield from ((4.0, 0.25, 0.5), (1.0, 0.1, 0.9), (3.0, 2.0, 0.5), (0.1, 1.0, 0.25))
+    # Only half is ever reached exactly, with powers of two: no answer depends on how it rounds.
+    yield from ((4.0, 0.25, 0.5), (1.0, 0.13, 0.9), (3.0, 2.0, 0.5), (0.1, 1.0, 0.25))
 
 
 def _batch(overhead: float, each: float, share: float) -> float:

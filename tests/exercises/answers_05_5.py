@@ -87,6 +87,8 @@ ANSWERS = {
             exactly,
             lambda a, c, s: np.maximum(1, np.ceil(s * a / ((1 - s) * c) - 1e-9)),
             lambda a, c, s: torch.tensor(float(by_trying(a, c, s))),
+            lambda a, c, s: max(1, math.ceil(s * a / ((1 - s) * c))),
+            lambda a, c, s: max(1, math.ceil(a / c / (1 / s - 1))),
         ],
         wrong=[
             lambda a, c, s: by_trying(a, c, s) + 1,
