@@ -29,6 +29,9 @@ AXE = """async (rules) => {
   boxes.forEach((box, i) => box.replaceChildren(...contents[i]));
   return found.violations.map((v) => [v.id, ...v.nodes.slice(0, 5).map((n) => n.target.join(" "))]);
 }"""
+# The theme makes what scrolls a tab stop, and what does not none, 300 ms after the page is there.
+HAS_TAB_STOPS = """() => [...document.querySelectorAll(".pst-scrollable-table-container")]
+  .every((table) => table.hasAttribute("tabindex"))"""
 # What depends on the colour scheme.
 COLOURS_ALONE = {"runOnly": ["color-contrast"]}
 CODE, LETTERS = ".bd-article .highlight pre span", "mjx-math mjx-c"
@@ -63,6 +66,7 @@ def axe() -> str:
 @pytest.mark.parametrize("visit", PAGES, indirect=True)
 def test_axe_finds_nothing_in_either_scheme(visit: chromium.Visit, axe: str) -> None:
     page = visit.page
+    page.wait_for_function(HAS_TAB_STOPS)
     page.evaluate(axe)
     found = {"light": page.evaluate(AXE, {})}
     chromium.set_scheme(page, "dark")
