@@ -167,7 +167,7 @@ def _lora_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     level="core",
     cases=_lora_cases,
     hint="B (d_out, r) times A (r, d_in) has the shape of the weight.",
-    remark="The sum has the full rank that W had; the change has rank r at most.",
+    remark="The change has rank r at most; the sum may have any rank, in general a full one.",
     mistakes=[
         Mistake(
             lambda weight, a, b, alpha: weight + b @ a, "the correction is scaled by alpha / r."

@@ -21,10 +21,11 @@ Texts that come at the same time are written in one batch. What a request with a
 depend on the others in it.
 
 To keep it running, a unit of systemd says how to begin it; it ends by SIGTERM, and lets those who
-wait have their answers::
+wait have their answers. The key stands in a file that root alone may read, as the line
+``AIGC_TUTORIAL_API_KEY=…``::
 
     [Service]
-    Environment=AIGC_TUTORIAL_API_KEY=…
+    EnvironmentFile=/etc/aigc.env
     ExecStart=/path/to/.venv/bin/aigc-tutorial serve
     DynamicUser=yes
     Restart=on-failure
