@@ -74,6 +74,21 @@ def as_tensor(values: Samples, name: str) -> Tensor:
     return values.detach()
 
 
+def as_given(values: Samples, name: str) -> Tensor:
+    """Take a tensor as it is, its gradient included, and anything else as :func:`as_tensor` does.
+
+    Args:
+        values: A tensor, a NumPy array, a list of numbers or of equally large samples, or a data
+            set.
+        name: What to call it in messages.
+
+    Raises:
+        TypeError: If it is none of these.
+        ValueError: If it is a list of samples of different sizes.
+    """
+    return values if isinstance(values, Tensor) else as_tensor(values, name)
+
+
 def _joined(values: Sequence[Any], name: str) -> Any:
     """A list as one tensor or array."""
     try:

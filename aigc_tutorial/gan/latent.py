@@ -11,14 +11,14 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from aigc_tutorial.data.checks import require_finite
+from aigc_tutorial.data.checks import Samples, as_given, require_finite
 from aigc_tutorial.gan.base import Generator
 from aigc_tutorial.integers import IntegersLike, as_count, as_labels
 from aigc_tutorial.nn import evaluation_mode
 
 
 def great_circle(
-    z_cosine: Float[Tensor, "B Z"], z_sine: Float[Tensor, "B Z"], n_frames: int
+    z_cosine: Float[Tensor, "B Z"] | Samples, z_sine: Float[Tensor, "B Z"] | Samples, n_frames: int
 ) -> Float[Tensor, "n_frames B Z"]:
     r"""Closed loops :math:`z(t) = a \cos 2\pi t + b \sin 2\pi t` through two latents each.
 
@@ -37,14 +37,14 @@ def great_circle(
         ValueError: if ``n_frames`` is below 1, if the two have different shapes, or are integers.
     """
     as_count(n_frames, "n_frames")
-    _check_pair(z_cosine, z_sine)
+    z_cosine, z_sine = _as_pair(z_cosine, z_sine)
     angle = 2 * math.pi * torch.arange(n_frames, device="cpu") / n_frames
     cosine, sine = angle.cos()[:, None, None].to(z_cosine), angle.sin()[:, None, None].to(z_cosine)
     return cosine * z_cosine + sine * z_sine.to(z_cosine)
 
 
 def slerp(
-    z_from: Float[Tensor, " Z"], z_to: Float[Tensor, " Z"], n_steps: int
+    z_from: Float[Tensor, " Z"] | Samples, z_to: Float[Tensor, " Z"] | Samples, n_steps: int
 ) -> Float[Tensor, "n_steps Z"]:
     r"""Spherical interpolation between two latents (Shoemake, 1985; White, 2016, 1609.04468).
 
@@ -66,7 +66,7 @@ def slerp(
             NaN, or are integers.
     """
     as_count(n_steps, "n_steps, with both ends,", at_least=2)
-    _check_pair(z_from, z_to)
+    z_from, z_to = _as_pair(z_from, z_to)
     if z_from.ndim != 1:
         raise ValueError(
             f"slerp goes from one latent to one other, of shape (Z,), got {tuple(z_from.shape)}; "
@@ -88,7 +88,7 @@ def slerp(
     return (((1 - t) * angle).sin() * z_from + (t * angle).sin() * z_to) / math.sin(angle)
 
 
-def truncate(z: Float[Tensor, "B Z"], psi: float) -> Float[Tensor, "B Z"]:
+def truncate(z: Float[Tensor, "B Z"] | Samples, psi: float) -> Float[Tensor, "B Z"]:
     r"""Scale latents towards the centre: :math:`z \mapsto \psi z`, the truncation trick.
 
     A generator has seen most latents of the middle, so with ψ < 1 its samples look cleaner and vary
@@ -105,6 +105,7 @@ def truncate(z: Float[Tensor, "B Z"], psi: float) -> Float[Tensor, "B Z"]:
     """
     if not 0 <= psi <= 1:
         raise ValueError(f"psi must lie between 0 (one image) and 1 (no truncation), got {psi}")
+    z = as_given(z, "the latents")
     if not z.is_floating_point():
         raise ValueError(
             f"latents are floating point numbers, got {z.dtype}; convert them by .float()"
@@ -116,7 +117,7 @@ def truncate(z: Float[Tensor, "B Z"], psi: float) -> Float[Tensor, "B Z"]:
 @torch.no_grad()
 def decode(
     model: Generator,
-    z: Float[Tensor, "B Z"],
+    z: Float[Tensor, "B Z"] | Samples,
     labels: Int64[Tensor, " B"] | IntegersLike | None = None,
 ) -> Float[Tensor, "B C H W"]:
     """Generate images from latents in evaluation mode, then restore the model's mode.
@@ -132,6 +133,7 @@ def decode(
     Raises:
         ValueError: if labels are missing, superfluous, not one a latent, or no classes.
     """
+    z = as_given(z, "the latents")
     classes = as_labels(labels, model.n_classes, batch_size=len(z))
     told = () if classes is None else (classes.to(model.device),)
     with evaluation_mode(model):
@@ -194,7 +196,8 @@ def latents_by_digit(
     return z.cpu()[best]
 
 
-def _check_pair(a: Tensor, b: Tensor) -> None:
+def _as_pair(one: Samples, other: Samples) -> tuple[Tensor, Tensor]:
+    a, b = as_given(one, "the latents"), as_given(other, "the latents")
     if not (a.is_floating_point() and b.is_floating_point()):
         raise ValueError(
             f"latents are floating point numbers, got {a.dtype} and {b.dtype}; convert them by "
@@ -206,3 +209,4 @@ def _check_pair(a: Tensor, b: Tensor) -> None:
         )
     require_finite(a, "the first latent")
     require_finite(b, "the second latent")
+    return a, b

@@ -56,12 +56,12 @@ def digit_distance(
     """
     reference.require_features_of(classifier)
     as_count(n_samples, "n_samples")
-    rng = torch.Generator().manual_seed(seed)
+    rng = torch.Generator("cpu").manual_seed(seed)
     n_classes = generator.n_classes
     if n_classes is None:
         samples = generator.sample(n_samples, rng=rng)
         features = predict(classifier, samples).features
         return frechet_distance(feature_statistics(features), reference.statistics)
-    labels = torch.arange(n_samples) % n_classes
+    labels = torch.arange(n_samples, device="cpu") % n_classes
     samples = generator.sample(n_samples, labels, rng=rng)
     return class_report(samples, labels, classifier, reference).frechet

@@ -57,6 +57,14 @@ def test_a_search_ends_in_the_command_that_trains_with_what_it_found(text, tmp_p
     assert "holds another run: its n_tokens is 1000, and 2000 is wanted" in complained
 
 
+def test_a_search_of_no_trial_is_refused(text, tmp_path, say):
+    line = SMALL.replace("--n-trials 3", "--n-trials 0")
+    code, _, complained = say(f"{line} --text '{text}' --folder {tmp_path / 'search'}")
+    assert code != 0
+    assert "n_trials must be at least 1" in complained
+    assert not (tmp_path / "search").exists()
+
+
 def test_sizes_that_do_not_fit_each_other_fail_their_trial_and_say_why(text, tmp_path, say):
     pytest.importorskip("optuna")
     line = SMALL.replace("--n-trials 3", "--n-trials 6").replace("n_layers=1,2", "n_heads=2,3")

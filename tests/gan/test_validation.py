@@ -182,3 +182,12 @@ def test_a_gans_recipe_is_searched_by_its_digits(classifier, reference):
     assert found.config.generator_config.latent_dim == best.settings["generator_config.latent_dim"]
     rates = {t.settings["training.learning_rate_generator"]: t.value for t in found.trials}
     assert rates[max(rates)] == min(v for v in rates.values() if v is not None)
+
+
+@pytest.mark.parametrize("n_classes", [None, 10])
+def test_a_default_device_changes_no_distance(classifier, reference, n_classes):
+    expected = digit_distance(copyist(n_classes), classifier=classifier, reference=reference)
+    generator = copyist(n_classes)
+    with torch.device("meta"):  # where nothing can be computed; a reader's is a GPU
+        found = digit_distance(generator, classifier=classifier, reference=reference)
+    assert found == expected

@@ -4,11 +4,11 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from aigc_tutorial.data.checks import require_rng
+from aigc_tutorial.data.checks import Samples, as_given, require_rng
 
 
 def quarter_turns(
-    images: Float[Tensor, "B C H W"], *, rng: torch.Generator
+    images: Float[Tensor, "B C H W"] | Samples, *, rng: torch.Generator
 ) -> tuple[Float[Tensor, "B C H W"], Int64[Tensor, " B"]]:
     """Turn each image by a random number of quarter turns, and say by how many.
 
@@ -27,6 +27,7 @@ def quarter_turns(
 
     Source: Gidaris et al. (2018), arXiv 1803.07728.
     """
+    images = as_given(images, "images")
     if images.ndim != 4 or images.shape[2] != images.shape[3]:
         raise ValueError(f"expected square images (B, C, S, S), got {tuple(images.shape)}")
     turns = torch.randint(4, (len(images),), generator=require_rng(rng), device=rng.device)

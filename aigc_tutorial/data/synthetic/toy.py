@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from aigc_tutorial.data.checks import require_finite, require_rng
+from aigc_tutorial.data.checks import Samples, as_given, require_finite, require_rng
 from aigc_tutorial.integers import as_count
 
 _POINTS_AT_A_TIME = 8192
@@ -79,36 +79,48 @@ class ToyDistribution:
         noise = torch.randn(n, 2, generator=rng, device=device, dtype=torch.float32)
         return self.centres.to(device)[which] + self.std * noise
 
-    def log_density(self, x: Float[Tensor, "N 2"]) -> Float[Tensor, " N"]:
+    def log_density(self, x: Float[Tensor, "N 2"] | Samples) -> Float[Tensor, " N"]:
         """Natural logarithm of the density p(x) = 1/K · Σ_k N(x; centre_k, std² I)."""
         log_normaliser = math.log(len(self.centres) * 2 * math.pi * self.std**2)
         log_sums = [
             (-self._squared_distances(part) / (2 * self.std**2)).logsumexp(dim=1)
-            for part in x.split(_POINTS_AT_A_TIME)
+            for part in _as_points(x)
         ]
         return torch.cat(log_sums) - log_normaliser
 
-    def assign_modes(self, x: Float[Tensor, "N 2"]) -> Int64[Tensor, " N"]:
+    def assign_modes(self, x: Float[Tensor, "N 2"] | Samples) -> Int64[Tensor, " N"]:
         """Mode of the Gaussian that is nearest to each point: the likeliest to have made it."""
-        nearest = [
-            self._squared_distances(part).argmin(dim=1) for part in x.split(_POINTS_AT_A_TIME)
-        ]
-        return self.modes.to(x.device)[torch.cat(nearest)]
+        nearest = torch.cat([self._squared_distances(part).argmin(dim=1) for part in _as_points(x)])
+        return self.modes.to(nearest.device)[nearest]
 
-    def is_high_quality(self, x: Float[Tensor, "N 2"], n_std: float = 3.0) -> Bool[Tensor, " N"]:
+    def is_high_quality(
+        self, x: Float[Tensor, "N 2"] | Samples, n_std: float = 3.0
+    ) -> Bool[Tensor, " N"]:
         """Whether each point lies within ``n_std`` standard deviations of a Gaussian's centre.
 
         For a ring or grid this is the usual criterion, with 3 standard deviations (Srivastava
         et al. 2017, VEEGAN, section 4). The true distribution itself does not reach 100 %: of a
         single Gaussian 1 - exp(-n_std²/2) lies within, 98.9 % for 3.
         """
-        nearest = [self._squared_distances(part).amin(dim=1) for part in x.split(_POINTS_AT_A_TIME)]
+        nearest = [self._squared_distances(part).amin(dim=1) for part in _as_points(x)]
         return torch.cat(nearest) <= (n_std * self.std) ** 2
 
     def _squared_distances(self, x: Float[Tensor, "N 2"]) -> Float[Tensor, "N K"]:
         x = x if x.dtype == torch.float64 else x.float()  # half a precision moves the centres
         # Differences, not |x|² - 2x·c + |c|²: that loses the digits that a small std needs.
         return (x[:, None] - self.centres.to(x)).square().sum(dim=2)
+
+
+def _as_points(x: Samples) -> tuple[Float[Tensor, "M 2"], ...]:
+    """Points of the plane, so many at a time.
+
+    Raises:
+        ValueError: if they are none: points of a line would be taken for pairs of equal numbers.
+    """
+    points = as_given(x, "the points")
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise ValueError(f"expected points of the plane, (N, 2), got {tuple(points.shape)}")
+    return points.split(_POINTS_AT_A_TIME)
 
 
 def ring(n_modes: int = 8, radius: float = 2.0, std: float = 0.02) -> ToyDistribution:

@@ -24,3 +24,13 @@ def test_one_turn_is_anticlockwise():
 def test_images_must_be_square():
     with pytest.raises(ValueError, match=r"square .* got \(2, 1, 3, 4\)"):
         quarter_turns(torch.zeros(2, 1, 3, 4), rng=torch.Generator())
+
+
+def test_images_come_in_arrays_too():
+    images = torch.rand(6, 1, 4, 4, generator=torch.Generator().manual_seed(1))
+    both = [
+        quarter_turns(form, rng=torch.Generator().manual_seed(0))
+        for form in (images, images.numpy())
+    ]
+    for expected, found in zip(*both, strict=True):
+        assert torch.equal(expected, found)

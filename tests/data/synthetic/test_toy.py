@@ -202,3 +202,22 @@ def test_a_distribution_does_not_change_with_the_tensors_that_it_was_made_of():
     modes += 1
     assert not distribution.centres.any()
     assert distribution.n_modes == 2
+
+
+@pytest.mark.parametrize("measure", ["log_density", "assign_modes", "is_high_quality"])
+def test_points_come_in_arrays_and_lists_too_and_only_of_the_plane(measure):
+    of = getattr(ring(), measure)
+    points = torch.tensor([[2.0, 0.0], [0.0, -2.0], [0.5, 0.1]])
+    for form in (points.numpy(), points.tolist()):
+        torch.testing.assert_close(of(form), of(points), check_dtype=False)
+    # Points of a line would be taken for pairs of equal numbers.
+    for shape in ((5, 1), (5,), (2, 5, 2)):
+        with pytest.raises(ValueError, match=r"expected points of the plane, \(N, 2\), got"):
+            of(torch.zeros(shape))
+    assert of(points[:0]).shape == (0,)
+
+
+def test_a_density_passes_its_gradient_on():
+    x = torch.tensor([[1.9, 0.1]], requires_grad=True)
+    (gradient,) = torch.autograd.grad(ring(std=0.5).log_density(x).sum(), x)
+    assert float(gradient[0, 0]) > 0 > float(gradient[0, 1])  # towards the heap at (2, 0)

@@ -15,7 +15,7 @@ from torch import nn
 
 from aigc_tutorial import viz
 from aigc_tutorial.gan import ConvGenerator, ConvGeneratorConfig, MLPGenerator, MLPGeneratorConfig
-from aigc_tutorial.gan.latent import decode, great_circle, latents_by_digit, slerp
+from aigc_tutorial.gan.latent import decode, great_circle, latents_by_digit, slerp, truncate
 
 
 @pytest.fixture
@@ -248,3 +248,13 @@ def test_explorers_with_their_defaults_stay_small():
         viz.widgets.training_slider(snapshots),
     ):
         assert len(json.dumps(states(explorer))) < 1_500_000  # noise compresses worst
+
+
+def test_latents_come_in_arrays_too(model):
+    z = model.sample_latent(2, rng=rng())
+    a, b = z.numpy()
+    torch.testing.assert_close(decode(model, z.numpy()), decode(model, z))
+    torch.testing.assert_close(slerp(a, b, 3), slerp(z[0], z[1], 3))
+    loop = great_circle(z.numpy(), z.flip(0).numpy(), 4)
+    torch.testing.assert_close(loop, great_circle(z, z.flip(0), 4))
+    torch.testing.assert_close(truncate(z.numpy(), 0.5), 0.5 * z)
