@@ -35,8 +35,8 @@ _FLAGS = {
 }
 
 Trial = Callable[[Any, Callable[[Validation], Validation], int], float]
-"""Trains a recipe and returns its best loss on held-out data; takes what makes a validation report
-to the search, and from how much data to how much it is to be asked."""
+"""Trains a recipe and returns the held-out loss of the model that the training leaves; takes what
+makes a validation report to the search, and from how much data to how much it is to be asked."""
 
 
 @dataclass(frozen=True)
