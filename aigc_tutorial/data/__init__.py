@@ -9,6 +9,7 @@ from aigc_tutorial.data.catalogue import (
     MNIST_TEST_LABELS,
     MNIST_TRAIN_IMAGES,
     MNIST_TRAIN_LABELS,
+    SUPPORT_UTTERANCES,
     TANG_POEMS,
     TINY_SHAKESPEARE,
     Resource,
@@ -64,6 +65,15 @@ from aigc_tutorial.data.synthetic.vowels import (
     synthetic_vowels,
 )
 from aigc_tutorial.data.text import TextDataset, python_documentation, tiny_shakespeare
+from aigc_tutorial.data.utterances import (
+    SUPPORT_INTENTS,
+    SUPPORT_TAGS,
+    Utterance,
+    UtteranceDataset,
+    normal_form,
+    support_sample,
+    support_utterances,
+)
 
 __all__ = [
     "BULLETIN_ENTROPY",
@@ -75,6 +85,9 @@ __all__ = [
     "MNIST_TRAIN_LABELS",
     "NOTE_DURATIONS",
     "SCALES",
+    "SUPPORT_INTENTS",
+    "SUPPORT_TAGS",
+    "SUPPORT_UTTERANCES",
     "TANG_POEMS",
     "TINY_SHAKESPEARE",
     "VOWELS",
@@ -104,6 +117,8 @@ __all__ = [
     "TextDataset",
     "TokenWindows",
     "ToyDistribution",
+    "Utterance",
+    "UtteranceDataset",
     "VowelDataset",
     "XORChain",
     "binarise",
@@ -117,6 +132,7 @@ __all__ = [
     "moving_digits",
     "mu_law_decode",
     "mu_law_encode",
+    "normal_form",
     "pack_sequences",
     "pad_sequences",
     "pixels_to_images",
@@ -129,6 +145,8 @@ __all__ = [
     "share_in_scale",
     "share_of_bulletins",
     "spiral",
+    "support_sample",
+    "support_utterances",
     "synthetic_vowels",
     "tang_poems",
     "tang_sample",

@@ -134,3 +134,40 @@ def _tang_file(index: int, sha256: str, n_bytes: int) -> Resource:
 TANG_POEMS = tuple(
     _tang_file(index, sha256, n_bytes) for index, (sha256, n_bytes) in enumerate(TANG_FILES)
 )
+
+_BITEXT_COMMIT = "e970229e6473109417301b5edddb283917a10aac"
+_BITEXT = "bitext/customer-support-intent-detection-training-dataset"
+
+
+def _support_file(part: str, sha256: str, n_bytes: int) -> Resource:
+    filename = f"Bitext_Sample_Customer_Service_{part}_Dataset.csv"
+    return Resource(
+        name=f"support utterances, {part.lower()} file",
+        filename=f"customer_service/{filename}",
+        sha256=sha256,
+        addresses=(
+            f"https://raw.githubusercontent.com/{_BITEXT}/{_BITEXT_COMMIT}/{filename}",
+            f"https://cdn.jsdelivr.net/gh/{_BITEXT}@{_BITEXT_COMMIT}/{filename}",
+        ),
+        licence="CDLA-Sharing 1.0",
+        citation=(
+            "Bitext: Customer Service Tagged Training Dataset for Intent Detection, "
+            f"github.com/{_BITEXT}."
+        ),
+        n_bytes=n_bytes,
+        n_bytes_download=n_bytes,
+    )
+
+
+SUPPORT_UTTERANCES = (
+    _support_file(
+        "Training", "4360971d9ed1884ddc3480b66b50bd3a0ee4b0f5726d1baff6025c69fb854f07", 560_931
+    ),
+    _support_file(
+        "Validation", "d8bb2011de49a2fd7c12cf0c520e26cc266c8e28501906554a5e22a93e79d177", 69_552
+    ),
+    _support_file(
+        "Testing", "e5b8984f88ff4e032dec929c93ab15e8165b439056cce665959a386fc14d06d5", 70_166
+    ),
+)
+"""What customers write to a support desk, with the intent of each: three files of one split."""

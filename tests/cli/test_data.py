@@ -24,7 +24,7 @@ def test_every_data_set_is_listed_with_its_licence_and_place(nowhere, say):
     for name, resources in data_sets().items():
         assert f"{name}: " in printed
         assert resources[0].licence in printed
-    assert printed.count("not here; downloaded when it is first needed") == 3
+    assert printed.count("not here; downloaded when it is first needed") == len(data_sets())
     assert str(nowhere) in printed
 
 
