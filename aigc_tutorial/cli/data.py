@@ -81,6 +81,7 @@ def data_sets() -> dict[str, tuple[data.Resource, ...]]:
         "shakespeare": (data.TINY_SHAKESPEARE,),
         "tang": data.TANG_POEMS,
         "support": data.SUPPORT_UTTERANCES,
+        "news": (data.FINANCIAL_NEWS_TRAIN, data.FINANCIAL_NEWS_TEST),
     }
 
 
@@ -113,4 +114,5 @@ def _what(name: str) -> str:
         "shakespeare": "40,000 lines of Shakespeare's plays",
         "tang": "Tang poems in traditional characters",
         "support": "8,100 messages to a support desk, of 27 intents",
+        "news": "11,931 financial tweets: bearish, bullish or neutral",
     }[name]

@@ -1,10 +1,12 @@
-"""Data to learn from: images, text, sound, made-up sequences, and the batches made of them."""
+"""Data to learn from: images, text, headlines, sound, made-up sequences, and their batches."""
 
 from aigc_tutorial.data.batches.bins import PlaneBins
 from aigc_tutorial.data.batches.levels import BinarisedBatches, binarise, dequantise, quantise
 from aigc_tutorial.data.batches.rows import ShuffledBatches, ShuffledTuples
 from aigc_tutorial.data.batches.tokens import TokenWindows, pack_sequences, pad_sequences
 from aigc_tutorial.data.catalogue import (
+    FINANCIAL_NEWS_TEST,
+    FINANCIAL_NEWS_TRAIN,
     MNIST_TEST_IMAGES,
     MNIST_TEST_LABELS,
     MNIST_TRAIN_IMAGES,
@@ -21,6 +23,14 @@ from aigc_tutorial.data.fetch import (
     DataUnavailableError,
     Source,
     fetch,
+)
+from aigc_tutorial.data.headlines import (
+    SENTIMENTS,
+    Headline,
+    NewsDataset,
+    financial_news,
+    news_sample,
+    story_key,
 )
 from aigc_tutorial.data.images import (
     ImageDataset,
@@ -79,12 +89,15 @@ __all__ = [
     "BULLETIN_ENTROPY",
     "DATE_STYLES",
     "DIGIT_SIDE",
+    "FINANCIAL_NEWS_TEST",
+    "FINANCIAL_NEWS_TRAIN",
     "MNIST_TEST_IMAGES",
     "MNIST_TEST_LABELS",
     "MNIST_TRAIN_IMAGES",
     "MNIST_TRAIN_LABELS",
     "NOTE_DURATIONS",
     "SCALES",
+    "SENTIMENTS",
     "SUPPORT_INTENTS",
     "SUPPORT_TAGS",
     "SUPPORT_UTTERANCES",
@@ -102,9 +115,11 @@ __all__ = [
     "DataUnavailableError",
     "DatePair",
     "DelayTask",
+    "Headline",
     "ImageDataset",
     "MarkovChain",
     "MelodyStyle",
+    "NewsDataset",
     "Note",
     "PlaneBins",
     "Poem",
@@ -125,6 +140,7 @@ __all__ = [
     "date_pairs",
     "dequantise",
     "fetch",
+    "financial_news",
     "grid",
     "images_to_pixels",
     "mnist",
@@ -132,6 +148,7 @@ __all__ = [
     "moving_digits",
     "mu_law_decode",
     "mu_law_encode",
+    "news_sample",
     "normal_form",
     "pack_sequences",
     "pad_sequences",
@@ -145,6 +162,7 @@ __all__ = [
     "share_in_scale",
     "share_of_bulletins",
     "spiral",
+    "story_key",
     "support_sample",
     "support_utterances",
     "synthetic_vowels",

@@ -171,3 +171,34 @@ SUPPORT_UTTERANCES = (
     ),
 )
 """What customers write to a support desk, with the intent of each: three files of one split."""
+
+
+def _tweets(name: str, filename: str, sha256: str, n_bytes: int) -> Resource:
+    path = f"datasets/zeroshot/twitter-financial-news-sentiment/resolve/main/{filename}"
+    return Resource(
+        name=name,
+        filename=f"financial_news/{filename}",
+        sha256=sha256,
+        addresses=(f"https://huggingface.co/{path}", f"https://hf-mirror.com/{path}"),
+        licence="MIT",
+        citation=(
+            "Zeroshot: Twitter financial news sentiment, 2022, "
+            "huggingface.co/datasets/zeroshot/twitter-financial-news-sentiment."
+        ),
+        n_bytes=n_bytes,
+        n_bytes_download=n_bytes,
+    )
+
+
+FINANCIAL_NEWS_TRAIN = _tweets(
+    "financial tweets to train on",
+    "sent_train.csv",
+    "184e6322b7f0e84c3103a83d198f1be8203de8b63a857f67a2964321b71c4e8d",
+    868_189,
+)
+FINANCIAL_NEWS_TEST = _tweets(
+    "financial tweets to test on",
+    "sent_valid.csv",
+    "393572beac5064ed60c9f608a57dc66af2b41a91b89c149932d5c57f827e25da",
+    219_767,
+)
