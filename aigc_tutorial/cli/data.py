@@ -82,6 +82,7 @@ def data_sets() -> dict[str, tuple[data.Resource, ...]]:
         "tang": data.TANG_POEMS,
         "support": data.SUPPORT_UTTERANCES,
         "news": (data.FINANCIAL_NEWS_TRAIN, data.FINANCIAL_NEWS_TEST),
+        "movielens": (data.MOVIELENS_SMALL,),
     }
 
 
@@ -115,4 +116,5 @@ def _what(name: str) -> str:
         "tang": "Tang poems in traditional characters",
         "support": "8,100 messages to a support desk, of 27 intents",
         "news": "11,931 financial tweets: bearish, bullish or neutral",
+        "movielens": "100,836 ratings of 9,742 films by 610 people",
     }[name]

@@ -11,6 +11,7 @@ from aigc_tutorial.data.catalogue import (
     MNIST_TEST_LABELS,
     MNIST_TRAIN_IMAGES,
     MNIST_TRAIN_LABELS,
+    MOVIELENS_SMALL,
     SUPPORT_UTTERANCES,
     TANG_POEMS,
     TINY_SHAKESPEARE,
@@ -39,6 +40,13 @@ from aigc_tutorial.data.images import (
     mnist_sample,
     pixels_to_images,
 )
+from aigc_tutorial.data.movies import (
+    Film,
+    FilmTag,
+    MovieRatings,
+    movie_ratings,
+    movie_sample,
+)
 from aigc_tutorial.data.poems import Poem, PoemDataset, tang_poems, tang_sample
 from aigc_tutorial.data.synthetic.bulletins import (
     BULLETIN_ENTROPY,
@@ -64,6 +72,7 @@ from aigc_tutorial.data.synthetic.melodies import (
 from aigc_tutorial.data.synthetic.moving_digits import DIGIT_SIDE, moving_digits
 from aigc_tutorial.data.synthetic.pretext import quarter_turns
 from aigc_tutorial.data.synthetic.tasks import CopyTask, DelayTask, RecallTask
+from aigc_tutorial.data.synthetic.tastes import SimulatedRatings, simulated_ratings
 from aigc_tutorial.data.synthetic.toy import ToyDistribution, grid, ring, spiral, two_moons
 from aigc_tutorial.data.synthetic.vowels import (
     VOWEL_FORMANTS,
@@ -95,6 +104,7 @@ __all__ = [
     "MNIST_TEST_LABELS",
     "MNIST_TRAIN_IMAGES",
     "MNIST_TRAIN_LABELS",
+    "MOVIELENS_SMALL",
     "NOTE_DURATIONS",
     "SCALES",
     "SENTIMENTS",
@@ -115,10 +125,13 @@ __all__ = [
     "DataUnavailableError",
     "DatePair",
     "DelayTask",
+    "Film",
+    "FilmTag",
     "Headline",
     "ImageDataset",
     "MarkovChain",
     "MelodyStyle",
+    "MovieRatings",
     "NewsDataset",
     "Note",
     "PlaneBins",
@@ -128,6 +141,7 @@ __all__ = [
     "Resource",
     "ShuffledBatches",
     "ShuffledTuples",
+    "SimulatedRatings",
     "Source",
     "TextDataset",
     "TokenWindows",
@@ -145,6 +159,8 @@ __all__ = [
     "images_to_pixels",
     "mnist",
     "mnist_sample",
+    "movie_ratings",
+    "movie_sample",
     "moving_digits",
     "mu_law_decode",
     "mu_law_encode",
@@ -161,6 +177,7 @@ __all__ = [
     "ring_chain",
     "share_in_scale",
     "share_of_bulletins",
+    "simulated_ratings",
     "spiral",
     "story_key",
     "support_sample",

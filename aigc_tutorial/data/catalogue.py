@@ -1,7 +1,8 @@
 """The data sets' files: what they are called, where they come from, and what they must hold.
 
 A file is known by the SHA-256 of its *content*, after decompression: two gzip files of the same
-bytes differ with the program that wrote them, their content does not.
+bytes differ with the program that wrote them, their content does not. A zip archive holds several
+files and has one publisher; it is known by its own bytes, and read by the loader.
 """
 
 from dataclasses import dataclass
@@ -201,4 +202,23 @@ FINANCIAL_NEWS_TEST = _tweets(
     "sent_valid.csv",
     "393572beac5064ed60c9f608a57dc66af2b41a91b89c149932d5c57f827e25da",
     219_767,
+)
+
+MOVIELENS_SMALL = Resource(
+    name="MovieLens ratings (ml-latest-small)",
+    filename="movielens/ml-latest-small.zip",
+    sha256="696d65a3dfceac7c45750ad32df2c259311949efec81f0f144fdfb91ebc9e436",
+    # GroupLens offers it at this one address; its licence lets others pass it on under the same
+    # terms, and no mirror that keeps these bytes is known to us.
+    addresses=(
+        "https://files.grouplens.org/datasets/movielens/ml-latest-small.zip",
+        "http://files.grouplens.org/datasets/movielens/ml-latest-small.zip",
+    ),
+    licence="GroupLens: research, no commercial use without permission, passed on as it is",
+    citation=(
+        "F. M. Harper, J. A. Konstan: The MovieLens datasets: history and context. ACM "
+        "Transactions on Interactive Intelligent Systems 5(4), 19:1-19:19, 2015."
+    ),
+    n_bytes=978_202,
+    n_bytes_download=978_202,
 )
