@@ -1,0 +1,129 @@
+"""The picture that somebody on duty looks at: trend, alarms and volume of each topic."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from aigc_tutorial.apps.news.alarms import Detector, standardised, watch
+from aigc_tutorial.apps.news.shares import NamingRates, share_interval
+from aigc_tutorial.apps.news.stream import HOURS, Stream
+
+
+@dataclass(frozen=True)
+class TopicTrend:
+    """What is shown of a topic, from the end of the history on.
+
+    Attributes:
+        volume: tweets of each hour.
+        share: lower end, middle and upper end of the share of bad news in each window, (W, 3).
+        window: hours of a window.
+        alarms: hours in which the detector rang.
+        usual: share of those named bearish in the history.
+    """
+
+    volume: Float[Tensor, " T"]
+    share: Float[Tensor, "W 3"]
+    window: int
+    alarms: list[int]
+    usual: float
+
+
+def topic_trends(
+    stream: Stream,
+    topics: Sequence[str],
+    named_bearish: Tensor,
+    rates: Mapping[str, NamingRates] | NamingRates | None,
+    detector: Detector,
+    threshold: float,
+    *,
+    rng: torch.Generator,
+    history_hours: int = 7 * HOURS,
+    window: int = 6,
+) -> dict[str, TopicTrend]:
+    """Follow each topic of a stream.
+
+    Args:
+        stream: the tweets.
+        topics: of each text.
+        named_bearish: of each text whether it is named bearish.
+        rates: how often that is right, of each topic or of all; None where labels are known.
+        detector: watches each topic by itself.
+        threshold: above which it rings.
+        rng: draws the intervals.
+        history_hours: in which the usual share is learned and no alarm is given.
+        window: hours that are taken together for the trend.
+
+    Raises:
+        ValueError: if the history is as long as the stream.
+    """
+    if not 0 < history_hours < stream.n_hours:
+        raise ValueError(
+            f"the history has {history_hours} hours and the stream {stream.n_hours}; let some "
+            "follow it"
+        )
+    trends = {}
+    for topic in dict.fromkeys(topics[row] for row in stream.rows.tolist()):
+        is_topic = torch.tensor([name == topic for name in topics])
+        n, k = stream.counts(is_topic), stream.counts(is_topic & named_bearish)
+        usual = k[:history_hours].sum() / n[:history_hours].sum().clamp(min=1)
+        n, k = n[history_hours:], k[history_hours:]
+        z = standardised(n[None], k[None], usual[None])
+        rings = watch(detector, z, n[None], k[None], thresholds=[threshold])[0, 0]
+        whole = len(n) // window * window
+        sums = [counts[:whole].view(-1, window).sum(1) for counts in (k, n)]
+        of_topic = rates.get(topic) if isinstance(rates, Mapping) else rates
+        trends[topic] = TopicTrend(
+            volume=n,
+            share=share_interval(*sums, of_topic, rng=rng),
+            window=window,
+            alarms=rings.nonzero()[:, 0].tolist(),
+            usual=float(usual),
+        )
+    return trends
+
+
+def dashboard(
+    trends: Mapping[str, TopicTrend], *, bursts: Mapping[str, tuple[int, int]] | None = None
+) -> None:
+    """Draw a row for each topic: share of bad news with its interval, alarms, and the volume below.
+
+    Args:
+        trends: as :func:`topic_trends` returns them.
+        bursts: for some topics the first hour of a known burst after the history, and its length.
+    """
+    import matplotlib.pyplot as plt
+
+    from aigc_tutorial.viz.style import BLUE, GREEN, VERMILLION, style
+
+    highest = max(float(trend.share[:, 1].max()) for trend in trends.values())
+    with style():
+        figure, axes = plt.subplots(
+            len(trends), 1, figsize=(7, 0.6 + 1.15 * len(trends)), sharex=True, squeeze=False
+        )
+        for ax, (topic, trend) in zip(axes[:, 0], trends.items(), strict=True):
+            hours = (torch.arange(len(trend.share)) + 0.5) * trend.window / HOURS
+            low, middle, high = trend.share.T
+            ax.fill_between(hours, low, high, color=BLUE, alpha=0.25, linewidth=0)
+            ax.plot(hours, middle, color=BLUE)
+            if bursts and topic in bursts:
+                start, length = bursts[topic]
+                ax.axvspan(start / HOURS, (start + length) / HOURS, color=GREEN, alpha=0.2)
+            for hour in trend.alarms:
+                ax.plot(
+                    (hour + 1) / HOURS, 0.97, "v", color=VERMILLION, markersize=6, clip_on=False,
+                    transform=ax.get_xaxis_transform(),
+                )  # fmt: skip
+            ax.set_ylim(0, min(1.0, 1.35 * highest))
+            ax.set_title(topic)
+            behind = ax.twinx()
+            behind.fill_between(
+                (torch.arange(len(trend.volume)) + 0.5) / HOURS, trend.volume, step="mid",
+                color="#555555", alpha=0.3, linewidth=0,
+            )  # fmt: skip
+            behind.set_ylim(0, 4 * float(trend.volume.max().clamp(min=1)))
+            behind.set_yticks([])
+        axes[-1, 0].set_xlabel("days since the watch began")
+        figure.supylabel("share of bad news", fontsize=9)

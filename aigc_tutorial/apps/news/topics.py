@@ -1,0 +1,121 @@
+"""What a headline is about: by words that stand for it, or by clusters that nobody named."""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from statistics import mean
+from typing import Any, Literal
+
+from aigc_tutorial.apps.news.words import as_rule
+from aigc_tutorial.environment import require
+
+KEYWORDS: Mapping[str, str] = {
+    "energy and metals": r"""
+        oil gas crude energy opec drill rig pipeline refinery gold silver copper metals?
+        mining miner wind solar lithium 油 矿 煤 能源 金价 风电
+    """,
+    "rates and currencies": r"""
+        fed rates? central_bank treasury bonds? yields? inflation powell dollar euro
+        currency repo 央行 通胀 债 利率 财政部
+    """,
+    "deals": r"""
+        merger acqui\w+ takeover ipo buys? stake bid to_sell offering deals? 合并 收购 股权 新股
+    """,
+    "earnings": r"""
+        earnings eps quarter results dividend revenue profit guidance beats misses
+        annual 业绩 净利 分红 股息 年度报告 盈
+    """,
+    "analysts": r"""
+        upgrad\w+ downgrad\w+ price_target analyst outperform overweight
+    """,
+    "economy": r"""
+        economy gdp jobs unemployment pmi trade tariffs? recession growth coronavirus
+    """,
+    "politics": r"""
+        trump election president minister congress brexit impeachment democrats?
+    """,
+    "markets": r"""
+        stocks? shares s&p dow nasdaq futures market premarket movers gainers
+    """,
+}
+"""For each topic the words that stand for it; the first topic with a match is taken."""
+
+_OTHER = "companies"
+
+
+def keyword_topics(texts: Sequence[str]) -> list[str]:
+    """Name the topic of each text by the first of ``KEYWORDS`` that occurs; "companies" if none.
+
+    >>> keyword_topics(["Gold retreats", "Orbital unveils its new phone"])
+    ['energy and metals', 'companies']
+    """
+    rules = {topic: as_rule(words) for topic, words in KEYWORDS.items()}
+    return [
+        next((topic for topic, rule in rules.items() if rule.search(text.lower())), _OTHER)
+        for text in texts
+    ]
+
+
+def clusters(
+    texts: Sequence[str],
+    n_clusters: int,
+    *,
+    method: Literal["k-means", "NMF"],
+    seed: int,
+) -> tuple[list[int], list[list[str]]]:
+    """Sort texts into clusters by their words, without any label.
+
+    Args:
+        texts: as many as clusters, or more.
+        n_clusters: how many.
+        method: nearest of so many mean vectors of TF-IDF, or the largest of so many parts into
+            which non-negative matrix factorisation takes it apart.
+        seed: of the beginning.
+
+    Returns:
+        The cluster of each text, and the six words that weigh most in each cluster.
+    """
+    require("sklearn", extra="apps")
+    from sklearn.cluster import KMeans
+    from sklearn.decomposition import NMF
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    counter = TfidfVectorizer(stop_words="english", min_df=2, sublinear_tf=True)
+    counts = counter.fit_transform(texts)
+    model: Any
+    if method == "k-means":
+        model = KMeans(n_clusters, n_init=1, random_state=seed)
+        found, parts = model.fit_predict(counts), model.cluster_centers_
+    else:
+        model = NMF(n_clusters, init="random", random_state=seed, max_iter=300, tol=1e-3)
+        found, parts = model.fit_transform(counts).argmax(1), model.components_
+    return found.tolist(), top_words(parts, counter.get_feature_names_out().tolist())
+
+
+def top_words(weights: Any, words: Sequence[str], n: int = 6) -> list[list[str]]:
+    """The words that weigh most in each row of ``weights`` (K, V)."""
+    return [[words[i] for i in row.argsort()[::-1][:n]] for row in weights]
+
+
+def agreement(*partitions: Sequence[Any]) -> dict[str, float]:
+    """How far two or more partitions of the same texts agree: 1 if they are equal.
+
+    Args:
+        partitions: the cluster or topic of each text, of any names.
+
+    Returns:
+        Means over all pairs: ``"nmi"``, the normalised mutual information, which many small
+        clusters raise, and ``"ari"``, the adjusted Rand index, which is 0 by chance.
+
+    Raises:
+        ValueError: if there are not two.
+    """
+    require("sklearn", extra="apps")
+    from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+
+    if len(partitions) < 2:
+        raise ValueError(f"expected two partitions or more, got {len(partitions)}")
+    pairs = list(combinations(partitions, 2))
+    return {
+        "nmi": mean(float(normalized_mutual_info_score(a, b)) for a, b in pairs),
+        "ari": mean(float(adjusted_rand_score(a, b)) for a, b in pairs),
+    }
