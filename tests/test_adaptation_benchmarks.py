@@ -12,7 +12,7 @@ from tests.ar.small_models import make
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 
-@pytest.fixture(params=["adaptation", "search_methods"])
+@pytest.fixture(params=["adaptation", "apps_news", "search_methods"])
 def script(request, monkeypatch):
     monkeypatch.syspath_prepend(BENCHMARKS)
     # By its path: the package has a room of the same name.
