@@ -20,7 +20,7 @@ from aigc_tutorial.integers import as_count
 from aigc_tutorial.tokenizers import ByteTokenizer, CharacterTokenizer
 from aigc_tutorial.zoo.card import Metric
 from aigc_tutorial.zoo.training import gan as of_gans
-from aigc_tutorial.zoo.training import pixelcnn, pixelcnn_binary, poems, text
+from aigc_tutorial.zoo.training import pixelcnn, pixelcnn_binary, poems, subwords, text
 from aigc_tutorial.zoo.training.making import real_mnist
 
 EXAMPLES = (
@@ -122,6 +122,8 @@ def likelihood_of_text(found: Found, n_samples: int | None) -> dict[str, Metric]
         assert isinstance(tokenizer, CharacterTokenizer)
         data = poems.real_quatrains()
         return poems.measure(model, tokenizer, *data, n_samples=n_samples or poems.N_SAMPLES)
+    if found.folder is None and found.card.name == subwords.ENGLISH_SUBWORDS.name:
+        return subwords.measure(model, tokenizer, subwords.read_texts())
     if found.folder is None:
         plays = text.whole_shakespeare().split("validation").text
         tokens = tokenizer.encode(plays)

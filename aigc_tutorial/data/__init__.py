@@ -17,6 +17,7 @@ from aigc_tutorial.data.catalogue import (
     TINY_SHAKESPEARE,
     Resource,
 )
+from aigc_tutorial.data.docstrings import DOCUMENTED_PACKAGES, docstring_prose
 from aigc_tutorial.data.fetch import (
     CacheError,
     DataFallbackWarning,
@@ -98,6 +99,7 @@ __all__ = [
     "BULLETIN_ENTROPY",
     "DATE_STYLES",
     "DIGIT_SIDE",
+    "DOCUMENTED_PACKAGES",
     "FINANCIAL_NEWS_TEST",
     "FINANCIAL_NEWS_TRAIN",
     "MNIST_TEST_IMAGES",
@@ -153,6 +155,7 @@ __all__ = [
     "binarise",
     "date_pairs",
     "dequantise",
+    "docstring_prose",
     "fetch",
     "financial_news",
     "grid",

@@ -33,6 +33,7 @@ SUMS_NAME = "SHA256SUMS"
 # Which class a name is loaded with. A file never decides what code runs.
 MODELS: dict[str, type[Pretrained]] = {
     "english-bytes": Transformer,
+    "english-subwords": Transformer,
     "mnist-classifier": DigitClassifier,
     "mnist-conditional-gan": ConvGenerator,
     "mnist-conv-gan": ConvGenerator,

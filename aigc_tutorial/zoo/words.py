@@ -2,6 +2,7 @@
 
 WORDS = {
     "accuracy_test": "accuracy on test digits",
+    "bits_per_byte_docstrings": "bits per byte, docstrings",
     "bits_per_byte_documentation": "bits per byte, documentation",
     "bits_per_byte_shakespeare": "bits per byte, Shakespeare",
     "bits_per_character": "bits per character",

@@ -8,7 +8,7 @@ from aigc_tutorial import zoo
 from aigc_tutorial.cli import evaluate, runs
 from aigc_tutorial.cli.sample import in_characters, side_by_side
 from aigc_tutorial.data import ImageDataset, Poem, PoemDataset, Source, TextDataset
-from aigc_tutorial.zoo.training import poems, text
+from aigc_tutorial.zoo.training import poems, subwords, text
 
 SOURCE = Source("folder", "nowhere", "Made for a test.")
 
@@ -118,8 +118,8 @@ POEM = Poem("", "", ("春眠不覺曉", "處處聞啼鳥", "夜來風雨聲", "�
 
 @pytest.mark.parametrize(
     "name",
-    ["english-bytes", "mnist-classifier", "mnist-pixelcnn-binary", "shakespeare-characters",
-     "tang-quatrains"],
+    ["english-bytes", "english-subwords", "mnist-classifier", "mnist-pixelcnn-binary",
+     "shakespeare-characters", "tang-quatrains"],
 )  # fmt: skip
 def test_what_is_measured_is_what_the_card_holds(name, monkeypatch):
     """On little data; each function is the one that wrote the card when the model was trained."""
@@ -128,6 +128,8 @@ def test_what_is_measured_is_what_the_card_holds(name, monkeypatch):
     poem = PoemDataset((POEM,), SOURCE, 0)
     monkeypatch.setattr(evaluate, "real_mnist", lambda: (few, few))
     monkeypatch.setattr(text, "whole_shakespeare", lambda: PLAYS)
+    texts = dict.fromkeys(("docstrings", "documentation", "shakespeare"), PLAYS)
+    monkeypatch.setattr(subwords, "read_texts", lambda: texts)
     monkeypatch.setattr(evaluate, "python_documentation", lambda split: PLAYS.split(split))
     monkeypatch.setattr(poems, "real_quatrains", lambda: (poem, poem))
     n_samples = 2 if name == "tang-quatrains" else None

@@ -1,5 +1,6 @@
 """The zoo's autoregressive models: their tokenizers, their samples, and their cards' numbers."""
 
+import math
 import os
 import shutil
 import sys
@@ -19,7 +20,7 @@ from aigc_tutorial.evaluation import (
 from aigc_tutorial.zoo.entries import WEIGHTS_FOLDER
 from aigc_tutorial.zoo.training import pixelcnn, pixelcnn_binary, poems
 
-TEXT_MODELS = ("english-bytes", "shakespeare-characters", "tang-quatrains")
+TEXT_MODELS = ("english-bytes", "english-subwords", "shakespeare-characters", "tang-quatrains")
 
 needs_data = pytest.mark.skipif(
     "AIGC_TUTORIAL_DATA" not in os.environ,
@@ -60,6 +61,7 @@ class TestTokenizers:
     def test_round_trip(self):
         for name, text in (
             ("english-bytes", "Größe: 5 µm\n"),
+            ("english-subwords", "Größe: 5 µm, the same 好\n"),
             ("shakespeare-characters", VERSE),
             ("tang-quatrains", "牀前看月光\n疑是地上霜"),
         ):
@@ -120,6 +122,42 @@ class TestText:
         shuffled = tokens[torch.randperm(len(tokens), generator=seeded())]
         assert nats(model, tokens) < 2.0
         assert nats(model, shuffled) > 3.0
+
+    def test_pieces_of_words_are_few(self):
+        """A model that reads pieces of words reads more text in its context of 128."""
+        tokenizer = zoo.tokenizer("english-subwords")
+        text = "The function returns the number of elements that are not equal to zero."
+        assert 4.5 < len(text) / len(tokenizer.encode(text)) < 7
+        assert len(VERSE) / len(tokenizer.encode(VERSE)) > 2
+
+    def test_subwords_know_a_sentence_from_its_words_in_another_order(self):
+        """Of technical English, in nats per byte, which needs more than the words' frequencies."""
+        model, tokenizer = zoo.load("english-subwords"), zoo.tokenizer("english-subwords")
+        sentence = (
+            "The second argument is the name of the file, and if it is not given, the default "
+            "encoding of the platform is used to open it for reading."
+        )
+        words = sentence.split()
+        order = torch.randperm(len(words), generator=seeded()).tolist()
+        per_byte = []
+        for text in (sentence, " ".join(words[i] for i in order)):
+            tokens = tokenizer.encode(text)
+            per_byte.append(nats(model, tokens) * (len(tokens) - 1) / len(text))
+        assert per_byte[0] < 0.75
+        assert per_byte[1] > per_byte[0] + 0.4
+
+    @needs_data
+    def test_subwords_card_on_a_part_of_the_held_out_text(self):
+        name = "english-subwords"
+        model, metric = zoo.load(name), zoo.card(name).metrics["bits_per_byte_shakespeare"]
+        text = tiny_shakespeare("validation", offline=True).text
+        tokens = zoo.tokenizer(name).encode(text)
+        assert metric.n_samples == len(tokens) - 1
+        report = every_kth_window(model, tokens, 10)
+        to_bits_per_byte = len(tokens) / math.log(2) / len(text.encode())
+        assert report.nats_per_token * to_bits_per_byte == pytest.approx(
+            metric.value, abs=4 * report.standard_error * to_bits_per_byte
+        )
 
     @needs_data
     def test_shakespeare_card_on_a_part_of_the_held_out_text(self):

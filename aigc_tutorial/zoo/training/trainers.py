@@ -17,12 +17,14 @@ from aigc_tutorial.zoo.training.gan import train_gan
 from aigc_tutorial.zoo.training.pixelcnn import train_mnist_pixelcnn
 from aigc_tutorial.zoo.training.pixelcnn_binary import train_mnist_pixelcnn_binary
 from aigc_tutorial.zoo.training.poems import train_tang
+from aigc_tutorial.zoo.training.subwords import train_subwords
 from aigc_tutorial.zoo.training.text import train_english, train_shakespeare
 
 # What trains each entry: takes the seed and the folder of the zoo, returns the entry's folder.
 # A GAN takes ``is_large`` too.
 TRAINERS: dict[str, Callable[..., Path]] = {
     "english-bytes": train_english,
+    "english-subwords": train_subwords,
     "mnist-classifier": train_mnist_classifier,
     "mnist-conditional-gan": partial(
         train_gan, MNIST_CONDITIONAL, "Draws the handwritten digit that is asked for", 400_000

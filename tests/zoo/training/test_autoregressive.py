@@ -10,7 +10,7 @@ from aigc_tutorial import zoo
 from aigc_tutorial.ar import PixelCNNConfig
 from aigc_tutorial.data import Poem, PoemDataset, Source, TextDataset
 from aigc_tutorial.evaluation import sequence_likelihood, text_likelihood
-from aigc_tutorial.zoo.training import pixelcnn, pixelcnn_binary, poems, text
+from aigc_tutorial.zoo.training import pixelcnn, pixelcnn_binary, poems, subwords, text
 from aigc_tutorial.zoo.training.trainers import train_entries
 from tests.zoo.training.test_train import stripes
 
@@ -27,7 +27,7 @@ def own_folder(monkeypatch, tmp_path):
 @pytest.fixture(autouse=True)
 def single_precision(monkeypatch):
     """One process keeps one precision, and the other tests use this one."""
-    for module in (pixelcnn, pixelcnn_binary):
+    for module in (pixelcnn, pixelcnn_binary, subwords):
         monkeypatch.setattr(module, "fast_precision", lambda: "no")
 
 
@@ -64,6 +64,27 @@ def test_text(name, recipe, what, monkeypatch, tmp_path):
     report = text_likelihood(model, held_out, context=model.context)
     assert card.metrics[what].value == pytest.approx(report.nats_per_token, abs=1e-4)
     assert report.nats_per_token < 2.0  # of a text that repeats itself
+
+
+def test_subwords(monkeypatch, tmp_path):
+    """Bits per byte are those of the tokens, shared out over the bytes that they stand for."""
+    name = "english-subwords"
+    short = shortened(subwords.ENGLISH_SUBWORDS, vocab_size=280)
+    monkeypatch.setattr(subwords, "VOCAB_SIZE", 280)
+    monkeypatch.setattr(subwords, "ENGLISH_SUBWORDS", short)
+    for text_of in ("docstring_prose", "python_documentation", "whole_shakespeare"):
+        monkeypatch.setattr(subwords, text_of, lambda: TEXT)
+    assert list(train_entries([name], seed=2, folder=tmp_path)) == [tmp_path / name]
+
+    card, model = zoo.card(name, folder=tmp_path), zoo.load(name, folder=tmp_path)
+    assert (card.seed, card.unit) == (2, "tokens")
+    held_out = TEXT.split("validation").text
+    tokens = zoo.tokenizer(name, folder=tmp_path).encode(held_out)
+    assert len(tokens) < len(held_out) / 2
+    report = text_likelihood(model, tokens, context=model.context)
+    bits = report.nats_per_token * (len(tokens) - 1) / math.log(2) / len(held_out.encode())
+    assert card.metrics["bits_per_byte_docstrings"].value == pytest.approx(bits, abs=1e-4)
+    assert bits < 1.0  # of a text that repeats itself
 
 
 def test_poems(monkeypatch, tmp_path):
