@@ -231,6 +231,21 @@ def side_by_side(*controls: ipw.Widget) -> ipw.HBox:
     return ipw.HBox(controls, layout=ipw.Layout(flex_flow="row wrap", align_items="center"))
 
 
+def reveal(hidden: ipw.Widget, control: ipw.Widget, trait: str) -> None:
+    """Show a widget once a control was moved with a kernel listening.
+
+    Args:
+        hidden: what needs Python, with ``display: none`` in its layout.
+        control: whose movement shows that a kernel is there.
+        trait: of the control, that moves.
+    """
+
+    def show(_change: object) -> None:
+        hidden.layout.display = ""
+
+    control.observe(show, names=trait)
+
+
 def frames_player(
     frames: Iterable[Figure | Axes | Tensor],
     labels: Iterable[str],

@@ -26,6 +26,7 @@ from aigc_tutorial.viz.widgets.frames import (
     column,
     number_slider,
     play_button,
+    reveal,
     side_by_side,
     slider,
     stacked,
@@ -77,11 +78,11 @@ def next_token_explorer(
     replays = [_replay(model, tokenizer, text, labels, start, n_shown) for text in texts]
     typing = _typing(model, tokenizer, labels, n_shown)
     for written_so_far, _ in replays:
-        _reveal(typing, written_so_far, "value")
+        reveal(typing, written_so_far, "value")
     if len(replays) == 1:
         return column(replays[0][1], typing)
     which = choice("Text", [_shorten(text) for text in texts])
-    _reveal(typing, which, "index")
+    reveal(typing, which, "index")
     chosen = stacked([box for _, box in replays])
     ipw.jslink((which, "index"), (chosen, "selected_index"))
     return column(which, chosen, typing)
@@ -331,15 +332,6 @@ def _typing(
 
     field.observe(update, names="value")
     return ipw.VBox([field, result], layout=ipw.Layout(display="none"))
-
-
-def _reveal(hidden: ipw.Widget, control: ipw.Widget, trait: str) -> None:
-    """Show a widget once a control was moved with a kernel listening."""
-
-    def show(_change: object) -> None:
-        hidden.layout.display = ""
-
-    control.observe(show, names=trait)
 
 
 def _shorten(text: str, length: int = 28) -> str:

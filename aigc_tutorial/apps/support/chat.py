@@ -1,0 +1,83 @@
+"""A conversation with the desk: step through it in a page, go on with it in a kernel."""
+
+import html
+from collections.abc import Mapping, Sequence
+
+import ipywidgets as ipw
+
+from aigc_tutorial.apps.support.desk import Reply, SupportDesk
+from aigc_tutorial.viz.widgets.frames import (
+    LABEL,
+    column,
+    number_slider,
+    play_button,
+    reveal,
+    side_by_side,
+    stacked,
+)
+
+_BUBBLE = (
+    "max-width:85%;padding:0.35em 0.8em;margin:0.25em 0;border:1px solid currentColor;"
+    "border-radius:0.8em;overflow-wrap:anywhere;"
+)
+
+
+def chat(desk: SupportDesk, messages: Sequence[str]) -> ipw.VBox:
+    """A transcript that a slider steps through.
+
+    Args:
+        desk: who answers.
+        messages: of the customer, one a step.
+
+    Returns:
+        A play button and a slider above the conversation so far. With a live kernel also a field,
+        once the slider was moved: what the desk says to whatever is typed.
+
+    Raises:
+        ValueError: if there are fewer than two messages.
+    """
+    if len(messages) < 2:
+        raise ValueError(f"a transcript takes two messages or more, got {len(messages)}")
+    turns = [_turn(message, desk.reply(message)) for message in messages]
+    views = ["", *("".join(turns[:n]) for n in range(1, len(turns) + 1))]
+    step = number_slider(
+        "Messages", 1, len(turns), value=1, tooltip="Messages of the customer", width="22em"
+    )
+    shown = stacked(views, selected=1)
+    play = play_button(len(views), 2_500, loop=False, start=1, first=1)
+    ipw.jslink((play, "value"), (step, "value"))
+    ipw.jslink((step, "value"), (shown, "selected_index"))
+    typing = _typing(desk)
+    reveal(typing, step, "value")
+    return column(side_by_side(play, step), shown, typing)
+
+
+def _turn(message: str, reply: Reply) -> str:
+    """HTML of a message and of what the desk says to it."""
+    source = "handed over" if reply.entry is None else html.escape(reply.entry.title)
+    note = f"{reply.intent.replace('_', ' ')}, {100 * reply.confidence:.0f} % · {source}"
+    return (
+        '<div style="display:flex;flex-direction:column;max-width:36em">'
+        f'<div style="{_BUBBLE}align-self:flex-end"><b>Customer:</b> {html.escape(message)}</div>'
+        f'<div style="{_BUBBLE}align-self:flex-start"><b>Desk:</b> {html.escape(reply.text)}'
+        f'<div style="font-size:0.85em;margin-top:0.2em">{note}</div></div></div>'
+    )
+
+
+def _typing(desk: SupportDesk) -> ipw.VBox:
+    """A field and the desk's reply to its text; hidden at first."""
+    field = ipw.Text(
+        description="Ask",
+        placeholder="in English or Chinese, then Enter",
+        continuous_update=False,
+        style=LABEL,
+        layout=ipw.Layout(width="30em", max_width="100%"),
+    )
+    result = ipw.HTML()
+
+    def update(change: Mapping[str, str]) -> None:
+        message = change["new"]
+        result.value = _turn(message, desk.reply(message)) if message.strip() else ""
+
+    field.observe(update, names="value")
+    return ipw.VBox([field, result], layout=ipw.Layout(display="none"))

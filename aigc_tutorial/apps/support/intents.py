@@ -1,0 +1,186 @@
+"""Naming the intent of a message: counted words, and the ways to adapt a language model."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from aigc_tutorial import adaptation, ar
+from aigc_tutorial.data import SUPPORT_INTENTS, UtteranceDataset, normal_form
+from aigc_tutorial.environment import require
+from aigc_tutorial.nn import seeded_weights
+from aigc_tutorial.tokenizers import Tokenizer
+
+LENGTH = 40
+"""Tokens of a message that a language model reads at most; the longest of Bitext's have 35."""
+
+Analyzer = Literal["word", "char_wb"]
+NGRAMS: Mapping[Analyzer, tuple[int, int]] = {"word": (1, 2), "char_wb": (2, 5)}
+"""What is counted: words and pairs of them, or runs of 2 to 5 characters within words."""
+
+
+class CountedWords:
+    """TF-IDF and logistic regression: the rival that every network here has to beat.
+
+    A message is read in its :func:`~aigc_tutorial.data.normal_form`, as the networks read it.
+    """
+
+    def __init__(
+        self, train: UtteranceDataset, *, analyzer: Analyzer = "word", penalty: float = 100.0
+    ) -> None:
+        """Count and fit.
+
+        Args:
+            train: labelled messages.
+            analyzer: what is counted, a key of :data:`NGRAMS`.
+            penalty: scikit-learn's C: the larger, the less are large weights held back.
+
+        Raises:
+            ValueError: if the messages have fewer than three intents.
+        """
+        if (n_intents := len(train.labels.unique())) < 3:
+            raise ValueError(
+                f"the messages have {n_intents} intents; three or more are needed to tell apart"
+            )
+        text = require("sklearn.feature_extraction.text", extra="apps")
+        linear = require("sklearn.linear_model", extra="apps")
+        self._counter = text.TfidfVectorizer(
+            analyzer=analyzer, ngram_range=NGRAMS[analyzer], sublinear_tf=True
+        )
+        counts = self._counter.fit_transform(map(normal_form, train.texts))
+        self._model = linear.LogisticRegression(C=penalty, max_iter=2_000)
+        self._model.fit(counts, train.labels.numpy())
+
+    @property
+    def n_weights(self) -> int:
+        """Numbers that were learned."""
+        return int(self._model.coef_.size + self._model.intercept_.size)
+
+    def logits(self, texts: Sequence[str]) -> Float[Tensor, "N K"]:
+        """One number for each intent; those that were not learned have −∞."""
+        counts = self._counter.transform(map(normal_form, texts))
+        known = torch.from_numpy(self._model.decision_function(counts)).float()
+        found = torch.full((len(known), len(SUPPORT_INTENTS)), -torch.inf)
+        found[:, torch.from_numpy(self._model.classes_)] = known
+        return found
+
+
+def rows_of(
+    texts: Sequence[str], tokenizer: Tokenizer, *, length: int = LENGTH
+) -> tuple[Int64[Tensor, "N T"], Bool[Tensor, "N T"]]:
+    """Messages as a language model reads them: in normal form, as the middle of a sentence.
+
+    The space in front gives the first word the token that it has inside of a text.
+    """
+    marked = [f" {normal_form(text)}" for text in texts]
+    return adaptation.encode_texts(marked, tokenizer, length=length)
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way from a language model to a classifier of intents.
+
+    Attributes:
+        prepare: makes what is trained of a freshly loaded model; takes a seed.
+        rates: learning rates to choose from: those of the backbone, or of the head alone.
+        n_examples: messages seen in training, with repetition.
+    """
+
+    prepare: Callable[[ar.Transformer, int], ar.Transformer]
+    rates: tuple[float, ...]
+    n_examples: int = 1_600
+
+
+def _with_lora(model: ar.Transformer, seed: int) -> ar.Transformer:
+    adaptation.add_lora(model, rank=8, rng=torch.Generator().manual_seed(seed))
+    return model
+
+
+def _from_scratch(model: ar.Transformer, seed: int) -> ar.Transformer:
+    with seeded_weights(seed):
+        return ar.Transformer(model.config).to(model.device)
+
+
+WAYS: Mapping[str, Way] = {
+    "all weights": Way(lambda model, _seed: model, (1e-4, 3e-4, 1e-3)),
+    "LoRA, rank 8": Way(_with_lora, (1e-3, 3e-3, 1e-2)),
+    "head alone": Way(
+        lambda model, _seed: model.requires_grad_(False), (3e-3, 1e-2, 3e-2), n_examples=16_000
+    ),
+    "all weights, from random ones": Way(_from_scratch, (3e-4, 1e-3, 3e-3)),
+}
+"""What there is to compare. The head's features are computed once, so it may see ten times more."""
+
+
+@dataclass(frozen=True)
+class TunedModel:
+    """A language model that was taught the intents.
+
+    Attributes:
+        classifier: the model with its head.
+        tokenizer: the model's own.
+        validation_nll: nats a held-out message, at the step that was kept.
+        seconds: of the training.
+    """
+
+    classifier: adaptation.Classifier
+    tokenizer: Tokenizer
+    validation_nll: float
+    seconds: float
+
+    def features(self, texts: Sequence[str]) -> Float[Tensor, "N D"]:
+        """What the head reads."""
+        return adaptation.text_features(self.classifier, *rows_of(texts, self.tokenizer)).cpu()
+
+    def logits(self, texts: Sequence[str]) -> Float[Tensor, "N K"]:
+        """One number for each intent."""
+        head = self.classifier.head
+        with torch.no_grad():
+            return head(self.features(texts).to(head.weight)).float().cpu()
+
+
+def tune(
+    model: ar.Transformer,
+    tokenizer: Tokenizer,
+    train: UtteranceDataset,
+    validation: UtteranceDataset,
+    *,
+    way: Way,
+    rate: float | None = None,
+    seed: int = 0,
+) -> TunedModel:
+    """Teach a language model the intents; it is changed in place.
+
+    Args:
+        model: as it comes from the zoo.
+        tokenizer: the model's own.
+        train: labelled messages.
+        validation: held-out ones; the weights are kept that find their labels most probable.
+        way: one of :data:`WAYS`.
+        rate: the learning rate; by default the middle one of the way's.
+        seed: of factors, random weights, and the order of the messages.
+    """
+    rate = way.rates[1] if rate is None else rate
+    classifier = adaptation.Classifier(way.prepare(model, seed), len(SUPPORT_INTENTS))
+    result = adaptation.train_classifier(
+        classifier,
+        (*rows_of(train.texts, tokenizer), train.labels),
+        config=adaptation.FineTuningConfig(
+            n_examples=way.n_examples,
+            learning_rate_head=rate if classifier.is_backbone_frozen else 1e-2,
+            learning_rate_backbone=rate,
+        ),
+        seed=seed,
+        validation=(*rows_of(validation.texts, tokenizer), validation.labels),
+        validate_every=way.n_examples // 4,
+        progress_bar=False,
+    )
+    return TunedModel(classifier, tokenizer, min(result.validation["nll"]), result.seconds)
+
+
+def accuracy(logits: Float[Tensor, "N K"], labels: Int64[Tensor, " N"]) -> float:
+    """Share of messages whose largest logit is that of their intent."""
+    return float((logits.argmax(1) == labels).double().mean())

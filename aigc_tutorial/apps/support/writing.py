@@ -1,0 +1,132 @@
+"""A language model at the desk: choosing among sentences, and writing within given words."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from aigc_tutorial import ar
+from aigc_tutorial.apps.support.grounding import FUNCTION_WORDS
+from aigc_tutorial.nn import evaluation_mode
+from aigc_tutorial.tokenizers import Tokenizer
+
+
+@torch.no_grad()
+def log_likelihood(
+    model: ar.AutoregressiveModel, tokenizer: Tokenizer, prompt: str, continuation: str
+) -> float:
+    """Nats that a model gives to a text after another one."""
+    before = tokenizer.prompt(prompt)
+    tokens = torch.cat([before, tokenizer.encode(continuation)])
+    if model.context is not None:
+        tokens = tokens[-model.context :]
+    n_new = min(len(tokens) - 1, len(tokenizer.encode(continuation)))
+    with evaluation_mode(model):
+        logits = model(tokens[None].to(model.device))[0].float().cpu()
+    found = logits[:-1].log_softmax(1).gather(1, tokens[1:, None])
+    return float(found[-n_new:].sum())
+
+
+def sentence_scores(
+    model: ar.AutoregressiveModel, tokenizer: Tokenizer, question: str, sentences: Sequence[str]
+) -> Float[Tensor, " S"]:
+    r"""How much more probable a question makes each sentence: their pointwise mutual information.
+
+    .. math:: \ln p(s \mid q) - \ln p(s \mid \text{no question})
+
+    The second term takes away that a short or a common sentence is probable after anything.
+    """
+    return torch.tensor(
+        [
+            log_likelihood(model, tokenizer, f"{question}\n", sentence)
+            - log_likelihood(model, tokenizer, "\n", sentence)
+            for sentence in sentences
+        ]
+    )
+
+
+class WordFence:
+    """Which tokens may come next so that every word of a text is one of a given set.
+
+    A token may end a word and begin another; what it leaves unfinished must be the beginning of a
+    word that is allowed.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, source: str) -> None:
+        """Collect the words.
+
+        Args:
+            tokenizer: whose tokens are judged.
+            source: its words are allowed as it writes them, and the function words of English.
+        """
+        in_source = {word.strip(".,!?") for word in source.split()}
+        capitals = {word.capitalize() for word in FUNCTION_WORDS}
+        self._words = frozenset(FUNCTION_WORDS | capitals | in_source)
+        self._beginnings = frozenset(w[:n] for w in self._words for n in range(1, len(w) + 1))
+        self._pieces = [
+            tokenizer.decode(torch.tensor([token])) for token in range(tokenizer.vocab_size)
+        ]
+
+    def after(self, text: str) -> Bool[Tensor, " V"]:
+        """True at tokens that may follow a text, of which all but the last word are allowed."""
+        unfinished = "" if not text or text[-1] in " .,!?" else text.split()[-1]
+        return torch.tensor([self._fits(unfinished, piece) for piece in self._pieces])
+
+    def _fits(self, unfinished: str, piece: str) -> bool:
+        if not piece:
+            return False
+        for i, character in enumerate(piece):
+            if character in " .,!?" and (character == " " or i + 1 == len(piece)):
+                if unfinished and unfinished not in self._words:
+                    return False
+                if not unfinished and character != " ":
+                    return False
+                unfinished = ""
+            else:
+                unfinished += character
+                if unfinished not in self._beginnings:
+                    return False
+        return True
+
+
+@torch.no_grad()
+def write(
+    model: ar.AutoregressiveModel,
+    tokenizer: Tokenizer,
+    prompt: str,
+    *,
+    n_tokens: int,
+    rng: torch.Generator,
+    fence: WordFence | None = None,
+    temperature: float = 0.7,
+) -> str:
+    """Let a model go on with a text until it ends a sentence.
+
+    Args:
+        model: any autoregressive one.
+        tokenizer: the model's own.
+        prompt: what stands before.
+        n_tokens: at most so many.
+        rng: source of randomness, on the CPU.
+        fence: which words it may write; None for all.
+        temperature: of the sampling.
+    """
+    written = ""
+    with evaluation_mode(model):
+        logits, state = model.advance(
+            tokenizer.prompt(prompt)[None].to(model.device), model.initial_state(1)
+        )
+        for _ in range(n_tokens):
+            last = logits[0, -1].float().cpu() / temperature
+            if fence is not None:
+                may_follow = fence.after(written)
+                if not may_follow.any():
+                    break
+                last = last.masked_fill(~may_follow, -torch.inf)
+            token = torch.multinomial(last.softmax(0), 1, generator=rng)
+            written += tokenizer.decode(token)
+            if written.rstrip().endswith((".", "!", "?")):
+                break
+            logits, state = model.advance(token[None].to(model.device), state)
+    return written.strip()
