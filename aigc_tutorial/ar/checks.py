@@ -160,6 +160,12 @@ def as_training_data(model: Any, data: Any) -> Any:
                 f"expected a text or rows as whole numbers, or an iterator over batches, got "
                 f"{type(data).__name__}; of a data set give the tensors that the model learns from"
             )
+        if isinstance(data, list) and any(isinstance(x, Tensor | np.ndarray) for x in data):
+            raise ValueError(
+                "expected a text or rows as whole numbers, got a list of tensors; rows and what "
+                "belongs to them come in a tuple, (tokens, mask), and sequences become rows by "
+                "data.pad_sequences or data.pack_sequences"
+            )
         if hasattr(model, "vocab_size"):
             data = as_int64(data, "tokens", "encode a text with a tokenizer")
         else:
@@ -232,4 +238,28 @@ def check_predictions(n_predictions: int) -> None:
         raise ValueError(
             "a batch holds nothing to predict: its mask is False everywhere but at first tokens, "
             "which are given; leave such rows out"
+        )
+
+
+def check_losses(nll: Tensor, rows: Tensor, model_name: str) -> None:
+    """Refuse what a model of the reader's own returns for a batch, unless it is a loss a token.
+
+    The trainer adds up and divides by the number of tokens: of a mean it would record, and go down,
+    a small part.
+
+    Args:
+        nll: what ``model.nll`` returned.
+        rows: the tokens (B, T), or the images (B, H, W).
+        model_name: of the model's class.
+
+    Raises:
+        ValueError: if there are more or fewer than tokens or pixels to predict.
+    """
+    predicted = rows if rows.ndim > 2 else rows[:, 1:]
+    if nll.numel() != predicted.numel():
+        raise ValueError(
+            f"{model_name}.nll returned the shape {tuple(nll.shape)} for a batch of "
+            f"{tuple(rows.shape)}; expected a loss for each that is predicted, "
+            f"{tuple(predicted.shape)}, 0 where a mask is False; of torch's cross_entropy that is "
+            'reduction="none"'
         )

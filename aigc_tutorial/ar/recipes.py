@@ -76,7 +76,15 @@ class Recipe(Config):
             vocab_size: V, if the text at hand has other tokens than the recipe's.
             seed: decides weights and order of the data.
             **options: see :func:`aigc_tutorial.ar.trainer.train`.
+
+        Raises:
+            TypeError: if another configuration is given: the recipe has its own.
         """
+        if "config" in options:
+            raise TypeError(
+                "a recipe trains by its own configuration; of another one make another recipe: "
+                "dataclasses.replace(recipe, training=config)"
+            )
         config = self.training
         if n_tokens is not None:
             config = dataclasses.replace(config, n_tokens=n_tokens)

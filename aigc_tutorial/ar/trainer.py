@@ -13,6 +13,7 @@ from torch import Tensor
 from aigc_tutorial.ar.base import AutoregressiveModel
 from aigc_tutorial.ar.checks import (
     as_training_data,
+    check_losses,
     check_predictions,
     check_trainable,
 )
@@ -159,6 +160,7 @@ class ARTrainer(Generic[ModelT]):
         check_predictions(self.n_predicted)
         with self.engine.autocast():
             nll = self.model.nll(*parts)
+        check_losses(nll, parts[0], type(self.model).__name__)
         # The engine averages over processes, which may predict unequally many tokens: each divides
         # its sum by the mean number of them.
         loss = full_precision(nll).sum() * (self.engine.n_processes / self.n_predicted)
@@ -266,8 +268,16 @@ def count_predictions(batch: Batch) -> int:
         batch: what ``model.nll`` takes: tokens (B, T), whose first ones are given, alone or with a
             mask (the one boolean tensor, False at what is not predicted); or images (B, H, W),
             whose every pixel is predicted.
+
+    Raises:
+        ValueError: if it is a single sequence.
     """
     parts = batch if isinstance(batch, tuple) else (batch,)
+    if parts[0].ndim < 2:
+        raise ValueError(
+            "expected a batch, tokens (B, T) or images (B, H, W), got the shape "
+            f"{tuple(parts[0].shape)}; a single sequence needs a batch of its own: tokens[None]"
+        )
     if parts[0].ndim > 2:
         return parts[0].numel()
     mask = next((part for part in parts if part.dtype == torch.bool), None)

@@ -1,6 +1,7 @@
 """Rotary positions: a query and a key meet at an angle that tells how far apart they are."""
 
 import math
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
@@ -43,17 +44,31 @@ class RotaryPositions(nn.Module):
                 "rotary positions need an even number of components a head and a base above 1, got "
                 f"{head_width} and {base}"
             )
+        self.head_width, self.context, self.base = head_width, context, base
+        there = torch.get_default_device()
+        for name, table in self.tables().items():
+            self.register_buffer(name, table.to(there), persistent=False)
+
+    def tables(self) -> dict[str, Float[Tensor, "context d"]]:
+        """Cosines and sines of all positions, computed on the CPU and rounded to float32."""
         # On the CPU: `with torch.device("mps")` a model is built where there is no float64.
-        components = torch.arange(0, head_width, 2, dtype=torch.float64, device="cpu")
-        positions = torch.arange(context, dtype=torch.float64, device="cpu")
-        angles, there = (
-            positions.outer(base ** -(components / head_width)),
-            torch.get_default_device(),
-        )
-        cos, sin = angles.cos().float().to(there), angles.sin().float().to(there)
+        components = torch.arange(0, self.head_width, 2, dtype=torch.float64, device="cpu")
+        positions = torch.arange(self.context, dtype=torch.float64, device="cpu")
+        angles = positions.outer(self.base ** -(components / self.head_width))
+        cos, sin = angles.cos().float(), angles.sin().float()
         # The signs of the rotation matrix are in the table: rotate() then needs three operations.
-        self.register_buffer("cos", torch.cat([cos, cos], dim=1), persistent=False)
-        self.register_buffer("sin", torch.cat([-sin, sin], dim=1), persistent=False)
+        return {"cos": torch.cat([cos, cos], dim=1), "sin": torch.cat([-sin, sin], dim=1)}
+
+    def _apply(self, *args: Any, **kwargs: Any) -> "RotaryPositions":
+        """Go to another type or device, and compute the tables anew there.
+
+        They are in no file: back from half a precision they would stay rounded, and with
+        ``to_empty``, after a model was built on the meta device, they would be garbage.
+        """
+        super()._apply(*args, **kwargs)
+        for name, table in self.tables().items():
+            setattr(self, name, table.to(self.get_buffer(name)))
+        return self
 
     def forward(self, start: int | torch.SymInt, stop: int | torch.SymInt) -> tuple[Tensor, Tensor]:
         """Tables of the positions from ``start`` up to, not including, ``stop``.

@@ -2,7 +2,9 @@
 
 import re
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 _TERMINAL_CODE = re.compile(r"\x1b\[[0-9;]*m")
 _NUMBER = re.compile(
@@ -31,13 +33,19 @@ class Shown:
 
 
 def show(what: Shown) -> None:
-    """Show at once, wherever in a cell this is called; without IPython, print."""
+    """Show at once, wherever in a cell this is called; without IPython, print.
+
+    What the output cannot write, as a file on Windows does not know ✓, becomes a question mark.
+    """
+    display: Callable[[Any], Any]
     try:
         from IPython.display import display
     except ImportError:
-        print(what)
-        return
-    display(what)
+        display = print
+    try:
+        display(what)
+    except UnicodeEncodeError as error:
+        print(what.plain.encode(error.encoding, "replace").decode(error.encoding))
 
 
 def format_number(value: float) -> str:

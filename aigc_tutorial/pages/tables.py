@@ -3,6 +3,7 @@
 import html
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -44,18 +45,18 @@ def _is_numeric(value: object) -> bool:
 
 
 def table(
-    rows: Sequence[Mapping[str, object]] | Sequence[Sequence[object]],
-    columns: Sequence[str] | None = None,
+    rows: Sequence[Mapping[Any, object]] | Sequence[Sequence[object]],
+    columns: Sequence[object] | None = None,
     *,
     caption: str | None = None,
-    formats: Mapping[str, str] | None = None,
+    formats: Mapping[Any, str] | None = None,
 ) -> None:
     """Show measured results as a table, numbers set to the right, also those that come as text.
 
     Args:
         rows: mappings from column to value, or sequences in the order of ``columns``.
-        columns: names of the columns, others are left out; by default the keys of the first row,
-            and then every row must have these and no others.
+        columns: names of the columns, or seeds, or whatever the keys are; others are left out. By
+            default the keys of the first row, and then every row must have these and no others.
         caption: text above the table.
         formats: format specifications of columns, such as ``{"share": ".1%"}``, for numbers of
             Python, NumPy or torch.
@@ -82,14 +83,14 @@ def table(
             raise ValueError("rows without names need columns=[...]")
         columns = list(first)
     specifications = dict(formats or {})
-    if unknown := sorted(set(specifications) - set(columns)):
+    if unknown := sorted(map(str, set(specifications) - set(columns))):
         raise ValueError(f"formats name columns that are not there: {', '.join(unknown)}")
     values: list[list[object]] = []
     for number, row in enumerate(rows):
         if isinstance(row, Mapping):
-            if missing := [name for name in columns if name not in row]:
+            if missing := [str(name) for name in columns if name not in row]:
                 raise ValueError(f"row {number} has no {', '.join(missing)}")
-            if takes_all and (others := [name for name in row if name not in columns]):
+            if takes_all and (others := [str(x) for x in row if x not in columns]):
                 raise ValueError(
                     f"row {number} has {', '.join(others)}, which the first row has not; name the "
                     "columns to show: columns=[...]"
@@ -104,10 +105,11 @@ def table(
         for row in values
     ]
     numeric = [all(_is_numeric(row[i]) for row in values) for i in range(len(columns))]
+    names = [str(name) for name in columns]
     show(
         Shown(
-            plain=_plain_table(columns, text, numeric, caption),
-            html=_html_table(columns, text, numeric, caption),
+            plain=_plain_table(names, text, numeric, caption),
+            html=_html_table(names, text, numeric, caption),
         )
     )
 

@@ -414,6 +414,13 @@ def test_what_is_no_training_data_is_refused_unread(data):
             as_training_data(model, data)
 
 
+def test_what_belongs_together_comes_in_a_tuple():
+    tokens = torch.ones(2, 3, dtype=torch.int64)
+    for data in ([tokens, tokens > 0], [tokens.numpy(), None], list(tokens)):
+        with pytest.raises(ValueError, match=r"come in a tuple, \(tokens, mask\)"):
+            as_training_data(make("window"), data)
+
+
 def test_training_data_have_the_form_that_the_model_learns_from():
     text = torch.arange(50) % 2
     with pytest.raises(ValueError, match=r"expected levels of shape \(batch, 4, 3\), got \(50,\)"):

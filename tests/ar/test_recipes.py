@@ -56,3 +56,8 @@ def test_it_learns_a_chain_within_a_few_steps(text):
     result = SMALL.train(text, n_tokens=15_000, vocab_size=5, seed=0, progress_bar=False)
     assert result.history["loss"][0] > 1.5
     assert result.history["loss"][-1] < 0.75
+
+
+def test_another_configuration_makes_another_recipe(text):
+    with pytest.raises(TypeError, match=r"dataclasses.replace\(recipe, training=config\)"):
+        SMALL.train(text, config=SMALL.training)

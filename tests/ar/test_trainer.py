@@ -545,6 +545,28 @@ def test_likelihoods_of_half_a_precision_are_added_up_in_full(text):
     torch.testing.assert_close(loss, expected, rtol=1e-6, atol=0)
 
 
+@pytest.mark.parametrize("mean", [lambda nll: nll.mean(), lambda nll: nll.mean(dim=1)])
+def test_a_mean_is_not_taken_for_the_losses_of_all_tokens(text, mean):
+    """Divided once more by the number of tokens, it would be recorded as a small part of itself."""
+
+    class Own(PairModel):
+        def nll(self, *rows):
+            return mean(super().nll(*rows))
+
+    with pytest.raises(
+        ValueError, match=r"Own.nll returned .* expected .* \(4, 8\), 0 where a mask"
+    ):
+        train(Own(PairConfig()), text, config=CONFIG, progress_bar=False)
+
+
+def test_a_single_sequence_is_no_batch(text):
+    player = ARTrainer(model(), config=CONFIG, engine=Engine(device="cpu"))
+    with pytest.raises(
+        ValueError, match=r"expected a batch, .* got the shape \(9,\); .*tokens\[None"
+    ):
+        player.step(text[:9], 0.5)
+
+
 def test_a_capped_logit_is_computed_in_full_precision(text):
     """In bfloat16 a logit near the cap has three digits, and its likelihood two."""
     torch.manual_seed(0)

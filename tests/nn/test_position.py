@@ -78,3 +78,20 @@ def test_the_tables_are_made_for_a_device_without_double_precision(rotary):
     for here, table in zip(rotary(0, CONTEXT), there(0, CONTEXT), strict=True):
         assert table.device == second_device.device()
         assert torch.equal(table.cpu(), here)
+
+
+def test_back_from_half_a_precision_the_tables_are_whole(rotary):
+    before = [table.clone() for table in rotary(0, CONTEXT)]
+    assert rotary.bfloat16()(0, CONTEXT)[0].dtype == torch.bfloat16
+    for table, whole in zip(rotary.float()(0, CONTEXT), before, strict=True):
+        assert torch.equal(table, whole)
+
+
+def test_tables_of_a_model_without_values_are_made_where_it_gets_them(rotary):
+    """They are in no file, and ``to_empty`` takes memory as it lies there."""
+    with torch.device("meta"):
+        empty = RotaryPositions(WIDTH, CONTEXT, base=1000.0)
+    assert empty.cos.is_meta
+    empty.to_empty(device="cpu")
+    for table, whole in zip(empty(0, CONTEXT), rotary(0, CONTEXT), strict=True):
+        assert torch.equal(table, whole)

@@ -1,6 +1,7 @@
 """Helpers of pages: source as it is, bands that bite, failures that must happen."""
 
 import inspect
+import io
 import math
 import re
 from dataclasses import dataclass
@@ -229,6 +230,27 @@ def test_table_escapes_and_aligns(shown):
 def test_table_takes_sequences_and_formats(shown):
     pages.table([("a", 0.123)], ["name", "share"], formats={"share": ".1%"})
     assert "12.3%" in shown[0].html
+
+
+def test_columns_may_be_numbers(shown):
+    pages.table([{0: 0.5, 1: 0.25}, {0: 1.0, 1: 2.0}], formats={1: ".2f"})
+    pages.table([(1, 2)], columns=[3, None], caption="runs")
+    assert [line.split() for line in shown[0].plain.splitlines()] == [
+        ["0", "1"],
+        ["0.5", "0.25"],
+        ["1", "2.00"],
+    ]
+    assert shown[1].plain.splitlines()[1].split() == ["3", "None"]
+    with pytest.raises(ValueError, match="row 1 has no 0"):
+        pages.table([{0: 1}, {1: 1}])
+
+
+def test_what_an_output_cannot_write_does_not_end_the_page(monkeypatch):
+    file = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    monkeypatch.setattr("sys.stdout", file)
+    pages.expect(0.5, 0, 1, "Fréchet distance")
+    file.seek(0)
+    assert file.read() == "? Fréchet distance 0.5, expected 0 to 1\n"
 
 
 def test_table_formats_numbers_of_numpy_and_torch_as_pythons(shown):

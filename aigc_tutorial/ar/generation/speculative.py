@@ -27,7 +27,7 @@ from aigc_tutorial.integers import IntegersLike, as_count
 from aigc_tutorial.nn.mode import evaluation_mode
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SpeculativeResult:
     """What :func:`speculative_generate` returns.
 

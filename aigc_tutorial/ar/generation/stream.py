@@ -179,8 +179,14 @@ def stream_text(
 
     Raises:
         ValueError: as :func:`stream` does; an empty text is no prompt, unless the tokenizer has a
-            token for the beginning.
+            token for the beginning; if the tokenizer has more tokens than the model, it is another
+            one's.
     """
+    if tokenizer.vocab_size > model.vocab_size:
+        raise ValueError(
+            f"the tokenizer has {tokenizer.vocab_size} tokens and the model {model.vocab_size}; "
+            "take the one that the model was trained with"
+        )
     if tokenizer.eos_id is not None:
         stop_tokens = [*as_stop_tokens(model, stop_tokens), tokenizer.eos_id]
     steps = stream(

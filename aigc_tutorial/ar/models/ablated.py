@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from aigc_tutorial.ar.models.transformer import Transformer, TransformerBlock, TransformerConfig
 from aigc_tutorial.nn.attention import KeyValueCache
 from aigc_tutorial.nn.norm import rms_norm
+from aigc_tutorial.nn.position import RotaryPositions
 
 Part = Literal[
     "mask",
@@ -58,8 +59,8 @@ class AblatedTransformer(Transformer):
         super().__init__(config)
         self.blocks = nn.ModuleList(_AblatedBlock(config) for _ in range(config.n_layers))
         if "positions" in config.without:
-            self.rotary.cos.fill_(1)
-            self.rotary.sin.zero_()
+            head_width = config.width // config.n_heads
+            self.rotary = _NoRotation(head_width, config.context, config.rope_base)
         if "zero initialisation" in config.without and self.head is not None:
             nn.init.normal_(self.head.weight, std=config.width**-0.5)
 
@@ -72,6 +73,15 @@ class AblatedTransformer(Transformer):
         if segments is not None:
             return segments[:, None, :, None] == segments[:, None, None, :]
         return torch.ones(n_queries, n_keys, dtype=torch.bool, device=self.device)
+
+
+class _NoRotation(RotaryPositions):
+    """Tables that leave queries and keys as they are."""
+
+    def tables(self) -> dict[str, Float[Tensor, "context d"]]:
+        """Angles of 0 at every position."""
+        cos, sin = super().tables().values()
+        return {"cos": torch.ones_like(cos), "sin": torch.zeros_like(sin)}
 
 
 class _AblatedBlock(TransformerBlock):

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from aigc_tutorial.ar.base import AutoregressiveModel
-from aigc_tutorial.ar.checks import as_segments, check_shape, on_cpu
+from aigc_tutorial.ar.checks import as_segments, as_tokens, check_shape, on_cpu
 from aigc_tutorial.config import Config
 from aigc_tutorial.integers import IntegersLike
 from aigc_tutorial.nn.activation import relu_squared
@@ -250,9 +250,18 @@ class Transformer(AutoregressiveModel):
         return None if segments is None else segment_mask(segments)
 
     @torch.no_grad()
-    def attention_maps(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "L B N T T"]:
-        """How much each token (row) takes from each token (column), in every layer and head."""
-        check_shape(tokens, self.context)
+    def attention_maps(
+        self, tokens: Int64[Tensor, "B T"] | IntegersLike
+    ) -> Float[Tensor, "L B N T T"]:
+        """How much each token (row) takes from each token (column), in every layer and head.
+
+        Args:
+            tokens: sequences, not longer than the context, in a tensor, an array or lists.
+
+        Raises:
+            ValueError: if the model does not take the tokens.
+        """
+        tokens = as_tokens(tokens, self.vocab_size, self.context).to(self.device)
         time = tokens.shape[1]
         mask, rotation = self.attention_mask(time, time), self.rotary(0, time)
         x = self._embed(tokens)

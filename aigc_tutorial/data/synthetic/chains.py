@@ -58,12 +58,18 @@ class MarkovChain:
     @property
     def stationary(self) -> Float64[Tensor, " S"]:
         r"""The distribution :math:`\pi = \pi P` that a step leaves as it is."""
-        # π (P - I) = 0 has one equation too many; it gives way to Σ π = 1.
-        equations = self.transition.T - torch.eye(self.n_states, device="cpu")
-        equations[-1] = 1
-        right_side = torch.zeros(self.n_states, dtype=torch.float64, device="cpu")
-        right_side[-1] = 1
-        return torch.linalg.solve(equations, right_side)
+        # States are taken out, the last one first, and their ways given to those that stay; then
+        # they are put back. Nothing is subtracted, so that a rare state has a small probability
+        # and not what rounding leaves, which may be below 0 (Grassmann, Taksar & Heyman, 1985).
+        ways = self.transition.clone()
+        for last in range(self.n_states - 1, 0, -1):
+            ways[:last, last] /= ways[last, :last].sum()
+            ways[:last, :last] += ways[:last, last].outer(ways[last, :last])
+        probabilities = torch.ones(1, dtype=torch.float64, device="cpu")
+        for state in range(1, self.n_states):
+            one_more = (probabilities @ ways[:state, state]).unsqueeze(0)
+            probabilities = torch.cat([probabilities, one_more]) / (1 + one_more)
+        return probabilities
 
     @property
     def entropy_rate(self) -> float:

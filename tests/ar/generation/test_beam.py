@@ -223,6 +223,14 @@ def test_a_search_leaves_the_model_as_it_was():
     assert not any(beam.tokens.requires_grad for beam in beams)
 
 
+def test_what_was_found_can_be_compared():
+    found, again = (
+        beam_search(make("window"), torch.tensor([1]), max_new_tokens=2, n_beams=2) for _ in "ab"
+    )
+    assert found == found
+    assert found != again
+
+
 def test_requests_that_cannot_be_met_are_refused():
     model, prompt = make("transformer"), torch.tensor([1])
     with pytest.raises(ValueError, match="n_beams must be at least 1, got 0"):

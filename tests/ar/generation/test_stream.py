@@ -300,6 +300,12 @@ def test_a_prompt_that_the_tokenizer_cannot_write_is_refused():
         stream_text(Counter(), CharacterTokenizer("0123456789"), "1x", max_new_tokens=1)
 
 
+def test_a_tokenizer_of_more_tokens_than_the_model_has_is_another_models():
+    """A prompt of few bytes would be taken, and what comes out be read as control characters."""
+    with pytest.raises(ValueError, match="tokenizer has 256 tokens and the model 10; take the one"):
+        stream_text(Counter(), ByteTokenizer(), "\t", max_new_tokens=1)
+
+
 TOKENIZERS = [
     ByteTokenizer(("bos", "eos")),
     CharacterTokenizer("ab\u00e9", ("eos",), unknown=True),

@@ -62,6 +62,12 @@ def test_without_positions_the_order_of_earlier_tokens_is_lost() -> None:
         assert torch.allclose(last, last_of_shuffled, atol=1e-4) == same
 
 
+def test_positions_do_not_come_back_with_another_type() -> None:
+    model = without("positions", n_layers=1, token_shift=0)
+    before = model(tokens())
+    assert torch.equal(model.double().float()(tokens()), before)
+
+
 def test_without_attention_only_the_token_itself_matters() -> None:
     found = influence(without("attention", token_shift=0), tokens())
     assert torch.equal(found > 0, torch.eye(10, dtype=torch.bool))

@@ -159,6 +159,21 @@ def test_attention_maps_are_those_that_the_kernel_used(model, tokens):
         torch.testing.assert_close(attention.output(gathered), output)
 
 
+def test_maps_are_made_of_tokens_in_whatever_holds_them(model, tokens):
+    maps = model.attention_maps(tokens)
+    assert torch.equal(model.attention_maps(tokens.tolist()), maps)
+    assert torch.equal(model.attention_maps(tokens.int().numpy()), maps)
+    with pytest.raises(ValueError, match=r"tokens must lie in 0 … 10, got 11 … 11"):
+        model.attention_maps([[11]])
+
+
+def test_a_model_built_without_values_computes_what_its_weights_say(model, tokens):
+    with torch.device("meta"):
+        loaded = Transformer(model.config)
+    loaded.to_empty(device="cpu").load_state_dict(model.state_dict())
+    assert torch.equal(loaded(tokens), model(tokens))
+
+
 def test_logits_are_bounded_by_the_cap(tokens):
     config = dataclasses.replace(SMALL, logit_cap=2.0)
     model = checks.randomize(Transformer(config), scale=3)

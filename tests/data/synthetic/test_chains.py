@@ -174,3 +174,16 @@ def test_a_chain_does_not_change_with_the_matrix_that_it_was_made_of():
     chain = MarkovChain(matrix)
     matrix[0] = torch.tensor([0.9, 0.1])
     assert chain.entropy_rate == pytest.approx(math.log(2))
+
+
+@pytest.mark.parametrize("upwards", [0.1, 0.9])
+def test_a_rare_state_has_a_small_probability_and_not_one_below_zero(upwards):
+    """A walk with a wall at each end: by balance p(i + 1) / p(i) is the ratio of the two ways."""
+    n, states = 60, torch.arange(60)
+    walk = torch.zeros(n, n, dtype=torch.float64)
+    walk[states, (states + 1).clamp(max=n - 1)] += upwards
+    walk[states, (states - 1).clamp(min=0)] += 1 - upwards
+    chain = MarkovChain(walk)
+    powers = (upwards / (1 - upwards)) ** states.double()
+    torch.testing.assert_close(chain.stationary, powers / powers.sum(), rtol=1e-10, atol=0)
+    assert chain.sample(3, 5, rng=seeded()).shape == (3, 5)
