@@ -66,8 +66,9 @@ class RotaryPositions(nn.Module):
         ``to_empty``, after a model was built on the meta device, they would be garbage.
         """
         super()._apply(*args, **kwargs)
-        for name, table in self.tables().items():
-            setattr(self, name, table.to(self.get_buffer(name)))
+        with torch.inference_mode(False):  # or no model could be trained after it was moved there
+            for name, table in self.tables().items():
+                setattr(self, name, table.to(self.get_buffer(name)))
         return self
 
     def forward(self, start: int | torch.SymInt, stop: int | torch.SymInt) -> tuple[Tensor, Tensor]:

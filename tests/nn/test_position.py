@@ -95,3 +95,11 @@ def test_tables_of_a_model_without_values_are_made_where_it_gets_them(rotary):
     empty.to_empty(device="cpu")
     for table, whole in zip(empty(0, CONTEXT), rotary(0, CONTEXT), strict=True):
         assert torch.equal(table, whole)
+
+
+def test_what_was_moved_in_inference_mode_can_be_trained(rotary):
+    with torch.inference_mode():
+        rotary.to("cpu")
+    x = noise(CONTEXT, WIDTH).requires_grad_()
+    rotate(x, rotary(0, CONTEXT)).sum().backward()
+    assert x.grad is not None
