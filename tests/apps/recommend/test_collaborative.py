@@ -1,0 +1,55 @@
+"""What is computed in one line is what its definition says."""
+
+import torch
+
+from aigc_tutorial.apps import recommend
+from aigc_tutorial.data import movie_sample
+
+
+def drawn(n_users=25, n_items=14, seed=0):
+    rng = torch.Generator().manual_seed(seed)
+    return (torch.rand(n_users, n_items, generator=rng) < 0.35).float()
+
+
+def test_the_reasons_of_a_score_are_the_column_of_the_weights():
+    seen = drawn()
+    weights = recommend.ease_weights(seen, penalty=7.0)
+    for film in range(14):
+        reasons = recommend.ease_reasons(seen, film, penalty=7.0)
+        torch.testing.assert_close(reasons, weights[:, film], atol=1e-5, rtol=0)
+
+
+def test_pure_svd_is_the_nearest_matrix_of_its_rank():
+    seen = drawn()
+    left, values, right = torch.linalg.svd(seen)
+    nearest = left[:, :5] @ values[:5].diag() @ right[:5]
+    torch.testing.assert_close(recommend.pure_svd(seen, rank=5), nearest, atol=1e-5, rtol=1e-4)
+
+
+def test_neighbours_of_a_film_are_those_with_the_highest_cosine():
+    seen = drawn()
+    cosine = torch.nn.functional.cosine_similarity(seen[:, :, None], seen[:, None], dim=0)
+    cosine.fill_diagonal_(0)
+    scores = recommend.item_knn(seen, n_neighbours=3)
+    for film in range(14):
+        nearest = cosine[:, film].topk(3)
+        expected = seen[:, nearest.indices] @ nearest.values
+        torch.testing.assert_close(scores[:, film], expected)
+    everything = recommend.item_knn(seen, n_neighbours=100)
+    torch.testing.assert_close(everything, seen @ cosine)
+
+
+def test_popular_lately_counts_the_latest_alone_and_what_is_learned_alone():
+    ratings = movie_sample()
+    learned = ratings.seconds < ratings.seconds.median()
+    lately = recommend.popular_lately(ratings, learned, 0.1)[0]
+    late = learned & (ratings.seconds >= torch.quantile(ratings.seconds[learned].double(), 0.9))
+    assert float(lately.sum()) == float(late.sum())
+    assert 0 < float(lately.sum()) < 0.15 * float(learned.sum())
+
+
+def test_popular_is_the_same_for_everybody():
+    seen = drawn()
+    scores = recommend.popular(seen)
+    assert torch.equal(scores[0], scores[-1])
+    assert torch.equal(scores[0], seen.sum(0))
