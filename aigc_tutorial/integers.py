@@ -33,6 +33,7 @@ def as_int64(
     if isinstance(values, Tensor) and values.dtype == torch.int64:
         return values
     advice = f"; {remedy}" if remedy else ""
+    require_unmasked(values, name)
     values = from_array(values)
     try:
         tensor = values if isinstance(values, Tensor) else torch.as_tensor(values, device="cpu")
@@ -67,6 +68,19 @@ def from_array(values: Any) -> Any:
     if values.itemsize > 8:
         return values  # a longer float than torch has
     return torch.from_numpy(np.require(values, values.dtype.newbyteorder("="), ["C", "W"]))
+
+
+def require_unmasked(values: Any, name: str) -> None:
+    """Refuse an array of NumPy with masked entries, whose numbers would count as all others do.
+
+    Raises:
+        ValueError: if it has some.
+    """
+    if isinstance(values, np.ma.MaskedArray) and (n := int(np.ma.getmaskarray(values).sum())):
+        raise ValueError(
+            f"{name} has {n} masked entries, of which nothing is known; leave their rows out, or "
+            "put numbers in their place: values.filled(0)"
+        )
 
 
 def require_values(tensor: Tensor, name: str) -> None:

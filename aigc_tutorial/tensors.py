@@ -70,6 +70,11 @@ def write_tensors(
         raise OSError(f"{path} could not be written: {error}") from error
 
 
+def is_dense(tensor: Tensor) -> bool:
+    """Whether a tensor's numbers fill its memory, in whatever order: it is no part of another."""
+    return torch.empty_like(tensor, device="meta").stride() == tensor.stride()
+
+
 @functools.cache
 def is_storable(dtype: torch.dtype) -> bool:
     """Whether safetensors files know a type; they lack ``torch.complex128``."""

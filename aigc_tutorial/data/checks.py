@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Float32, Int64, Shaped
 from torch import Tensor
 
-from aigc_tutorial.integers import as_int64
+from aigc_tutorial.integers import as_int64, require_unmasked
 
 
 @runtime_checkable
@@ -50,13 +50,15 @@ def as_tensor(values: Samples, name: str) -> Tensor:
 
     Raises:
         TypeError: If it is none of these.
-        ValueError: If it is a tensor without numbers, on the meta device, or a list of samples of
-            different sizes, or a number reaches 2^63.
+        ValueError: If it is a tensor without numbers, on the meta device, or none that is dense,
+            if it is an array with masked entries, or a list of samples of different sizes, or if a
+            number reaches 2^63.
     """
     if isinstance(values, HasImages) and not isinstance(values, Tensor | np.ndarray):
         values = values.images
     if isinstance(values, list | tuple):
         values = _joined(values, name)
+    require_unmasked(values, name)
     if isinstance(values, np.ndarray) and values.dtype.kind in "biuf" and values.itemsize <= 8:
         # A copy: torch takes neither negative strides nor foreign byte orders nor read-only memory.
         values = torch.from_numpy(values.astype(values.dtype.newbyteorder("="), order="C"))
@@ -69,6 +71,12 @@ def as_tensor(values: Samples, name: str) -> Tensor:
         raise ValueError(
             f"{name} is on the meta device, where tensors have a shape and no numbers. "
             "Move the model that made it to a real device first."
+        )
+    if values.layout != torch.strided or values.is_nested:
+        kind = "nested" if values.is_nested else str(values.layout).removeprefix("torch.")
+        raise ValueError(
+            f"{name} must be a dense tensor, got a {kind} one; x.to_dense() makes it one, and "
+            "torch.nested.to_padded_tensor does of nested samples."
         )
     values = as_int64(values, name) if values.dtype in _HALF_SUPPORTED else values
     return values.detach()

@@ -153,8 +153,7 @@ def predict(classifier: DigitClassifier, images: Samples, *, batch_size: int = 5
         ValueError: If there is no image, or an image holds NaN or infinity or is not in [-1, 1], or
             if what the network makes of the images is NaN or infinite.
     """
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
+    batch_size = as_count(batch_size, "batch_size")
     like = next(classifier.parameters())
     features, logits = [], []
     with evaluation_mode(classifier):

@@ -19,6 +19,7 @@ from torch import Tensor
 from aigc_tutorial.data.checks import (
     Samples,
     as_samples,
+    as_tensor,
     require_finite,
     require_same_shape,
     require_vectors,
@@ -40,6 +41,23 @@ class FeatureStatistics:
     mean: Float[Tensor, " F"]
     covariance: Float[Tensor, "F F"]
     n_samples: int
+
+    def __post_init__(self) -> None:
+        """Take both from arrays and lists too, as others' statistics are stored.
+
+        Raises:
+            TypeError: if one is no tensor, array or list.
+            ValueError: if they are no mean and covariance of as many features.
+        """
+        for name in ("mean", "covariance"):
+            values = as_tensor(getattr(self, name), name)
+            object.__setattr__(self, name, values.cpu().double())
+        n = self.mean.numel()
+        if self.mean.shape != (n,) or self.covariance.shape != (n, n):
+            raise ValueError(
+                "statistics are a mean of shape (F,) and a covariance of shape (F, F), got "
+                f"{tuple(self.mean.shape)} and {tuple(self.covariance.shape)}"
+            )
 
 
 def feature_statistics(features: Samples) -> FeatureStatistics:

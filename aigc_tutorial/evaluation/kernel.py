@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from aigc_tutorial.data.checks import Samples, as_feature_sets, require_rng, require_samples
 from aigc_tutorial.environment import require
+from aigc_tutorial.integers import as_count
 from aigc_tutorial.nn.mode import default_generators
 
 _ROWS_AT_A_TIME = 1024
@@ -67,10 +68,8 @@ def kernel_distance(
         MissingDependencyError: If torchmetrics is not installed.
     """
     require_rng(rng)
-    if subset_size < 2:
-        raise ValueError(f"subset_size must be at least 2 for an unbiased sum, got {subset_size}.")
-    if n_subsets < 1:
-        raise ValueError(f"n_subsets must be at least 1, got {n_subsets}.")
+    subset_size = as_count(subset_size, "subset_size (of an unbiased sum)", at_least=2)
+    n_subsets = as_count(n_subsets, "n_subsets")
     real, fake = as_feature_sets(features_real, features_fake)
     for features, name in ((real, "features_real"), (fake, "features_fake")):
         require_samples(features, subset_size, name, "that is one subset (subset_size)")

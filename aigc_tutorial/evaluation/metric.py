@@ -63,14 +63,16 @@ def frechet_metric(
     Args:
         classifier: The feature extractor. The metric holds a frozen copy in evaluation mode;
             the network itself is neither moved nor switched.
-        reference: Real digits, or their statistics alone. They become the metric's real side and
-            survive ``reset()``. Without them, call ``metric.update(images, real=True)``.
+        reference: Real digits, or their statistics alone. They become the metric's real side, and
+            what else is added to it, ``reset()`` takes away again. Without them, call
+            ``metric.update(images, real=True)``.
 
     Returns:
         A ``torchmetrics.image.fid.FrechetInceptionDistance`` on the CPU. ``update`` takes images
         in [-1, 1] on any device and refuses others, as
         :func:`~aigc_tutorial.evaluation.evaluate_digits` does; ``compute`` refuses a side that has
-        not more samples than there are features.
+        not more samples than there are features. ``metric(images, real=False)`` returns the
+        distance of these images alone and adds them.
 
     Raises:
         ValueError: If the reference is of another classifier, or of features of another number.

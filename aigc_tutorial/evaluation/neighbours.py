@@ -20,6 +20,7 @@ from aigc_tutorial.data.checks import (
     require_samples,
 )
 from aigc_tutorial.evaluation.distances import nearest
+from aigc_tutorial.integers import as_count
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,7 @@ def nearest_neighbours(
         ValueError: If there are fewer than k rows in the reference, no query, rows of different
             shapes, images of two ranges, or NaN.
     """
-    if k < 1:
-        raise ValueError(f"k must be at least 1, got {k}.")
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
+    k, batch_size = as_count(k, "k"), as_count(batch_size, "batch_size")
     x, r = as_samples(queries, "queries"), as_samples(reference, "reference")
     require_same_shape(x, r, "queries", "reference")
     require_same_range(x, r, "queries", "reference")

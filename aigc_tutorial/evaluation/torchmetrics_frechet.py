@@ -1,5 +1,6 @@
 """The class behind :func:`~aigc_tutorial.evaluation.frechet_metric`; it needs torchmetrics."""
 
+import torch
 from torch import Tensor, nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 
@@ -13,8 +14,12 @@ class DigitFrechetDistance(FrechetInceptionDistance):
     Args:
         features: Takes images to features, and has ``num_features``.
         image_shape: Channels, height and width of an image.
-        reference: Statistics of the real side, if they are known already.
+        reference: Statistics of the real side, if they are known already. Real images come to them
+            until the next ``reset()``.
     """
+
+    reference_sum: Tensor
+    reference_cov_sum: Tensor
 
     def __init__(
         self,
@@ -22,18 +27,16 @@ class DigitFrechetDistance(FrechetInceptionDistance):
         image_shape: tuple[int, int, int],
         reference: FeatureStatistics | None,
     ) -> None:
-        super().__init__(
-            feature=features,
-            reset_real_features=reference is None,
-            normalize=True,
-            input_img_size=image_shape,
-        )
+        super().__init__(feature=features, normalize=True, input_img_size=image_shape)
+        self.orig_dtype = torch.float32  # which torchmetrics sets at the first update
+        self.n_reference = 0 if reference is None else reference.n_samples
         if reference is not None:
-            # torchmetrics keeps Σx and Σxxᵀ: both follow from mean, covariance and N.
+            # torchmetrics keeps Σx and Σxxᵀ: both follow from mean, covariance and N. They stand
+            # apart from what is added up, which calls on batches and processes add up again.
             n, mean = reference.n_samples, reference.mean.double()
-            self.real_features_sum += n * mean
-            self.real_features_cov_sum += (n - 1) * reference.covariance + n * mean.outer(mean)
-            self.real_features_num_samples += n
+            products = (n - 1) * reference.covariance + n * mean.outer(mean)
+            self.register_buffer("reference_sum", n * mean, persistent=False)
+            self.register_buffer("reference_cov_sum", products, persistent=False)
 
     def update(self, imgs: Samples, real: bool) -> None:
         """Add images to one of the two sides.
@@ -53,8 +56,18 @@ class DigitFrechetDistance(FrechetInceptionDistance):
         Raises:
             ValueError: If a side has not more samples than there are features.
         """
-        n_features = len(self.real_features_sum)
-        for name in ("real", "fake"):
-            n = int(getattr(self, f"{name}_features_num_samples"))
-            require_enough_samples(n, n_features, f"{name} images")
-        return super().compute()
+        names = ("real_features_sum", "real_features_cov_sum", "real_features_num_samples")
+        added = {name: getattr(self, name) for name in names}
+        try:
+            if self.n_reference:
+                self.real_features_sum = self.real_features_sum + self.reference_sum
+                self.real_features_cov_sum = self.real_features_cov_sum + self.reference_cov_sum
+                self.real_features_num_samples = self.real_features_num_samples + self.n_reference
+            n_features = len(self.real_features_sum)
+            for name in ("real", "fake"):
+                n = int(getattr(self, f"{name}_features_num_samples"))
+                require_enough_samples(n, n_features, f"{name} images")
+            return super().compute()
+        finally:
+            for name, value in added.items():
+                setattr(self, name, value)

@@ -1,6 +1,6 @@
 """Generative adversarial networks: networks, losses, penalties, training."""
 
-from aigc_tutorial.gan import losses, penalties, recipes
+from aigc_tutorial.gan import latent, losses, penalties, recipes
 from aigc_tutorial.gan.base import Discriminator, Generator
 from aigc_tutorial.gan.convolutional import (
     ConvDiscriminator,
@@ -64,6 +64,7 @@ __all__ = [
     "copies_trainer",
     "digit_distance",
     "join_copies",
+    "latent",
     "losses",
     "penalties",
     "recipes",

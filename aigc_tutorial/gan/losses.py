@@ -13,6 +13,7 @@ minimised by the network it is named after.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
@@ -137,6 +138,33 @@ def _check_pairs(logits_real: Logits, logits_fake: Logits) -> None:
             f"got {tuple(logits_real.shape)} and {tuple(logits_fake.shape)}; a discriminator "
             "returns shape (B,)"
         )
+
+
+def checked_loss(loss: Any, player: str) -> Scalar:
+    """What a loss of one's own returned, if a network can learn from it.
+
+    Args:
+        loss: the value.
+        player: whose loss it is.
+
+    Raises:
+        TypeError: if it is no tensor.
+        ValueError: if it is not one number, or has no gradient.
+    """
+    name = f"the loss of the {player}"
+    if not isinstance(loss, Tensor):
+        raise TypeError(f"{name} must return a tensor with one number, got {type(loss).__name__}")
+    if loss.numel() != 1:
+        raise ValueError(
+            f"{name} must return one number for the batch, got {tuple(loss.shape)} of them; return "
+            "their mean: losses.mean()"
+        )
+    if not loss.requires_grad:
+        raise ValueError(
+            f"{name} has no gradient, and nothing would be learned from it; compute it from the "
+            "logits that it is given, without detach(), item() or float()"
+        )
+    return loss
 
 
 @dataclass(frozen=True)

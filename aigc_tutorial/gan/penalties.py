@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from aigc_tutorial.data.checks import require_rng
+from aigc_tutorial.nn import gradients_on
 
 Scalar = Float[Tensor, ""]
 
@@ -25,21 +26,31 @@ def input_gradient(
     discriminator with batch normalisation has no per-sample gradient in this sense.
 
     Raises:
-        ValueError: if the discriminator does not return one number for each sample.
+        ValueError: if the discriminator does not return one number for each sample, or the samples
+            are integers.
     """
+    _require_floats(x)
     is_differentiable = torch.is_grad_enabled()  # without, the gradient is still a number
-    with torch.enable_grad():
-        x = x.detach().requires_grad_(True)
+    with gradients_on():
+        x = x.detach()
+        x = (x.clone() if x.is_inference() else x).requires_grad_(True)
         logits = discriminator(x)
     if logits.numel() != len(x):
         raise ValueError(
             f"a penalty needs one logit for each of the {len(x)} samples, got shape "
             f"{tuple(logits.shape)}"
         )
-    with torch.enable_grad():
-        total = logits.sum()
-    (gradient,) = torch.autograd.grad(total, x, create_graph=is_differentiable)
+    with gradients_on():
+        (gradient,) = torch.autograd.grad(logits.sum(), x, create_graph=is_differentiable)
     return gradient.flatten(1)
+
+
+def _require_floats(x: Tensor) -> None:
+    if not x.is_floating_point():
+        raise ValueError(
+            f"a penalty is taken at samples of floating point numbers, got {x.dtype}; pixels "
+            "0 … 255 become images by data.pixels_to_images"
+        )
 
 
 def r1_penalty(discriminator: Callable[[Tensor], Tensor], x_real: Float[Tensor, "B ..."]) -> Scalar:
@@ -82,7 +93,7 @@ def gradient_penalty(
         one_sided: punish norms above 1 alone.
 
     Raises:
-        ValueError: if the samples differ in shape or in type.
+        ValueError: if the samples differ in shape or in type, or are integers.
     """
     if x_real.shape != x_fake.shape:
         raise ValueError(
@@ -94,6 +105,7 @@ def gradient_penalty(
             "real and generated samples are mixed pair by pair and need one type, got "
             f"{x_real.dtype} and {x_fake.dtype}; convert: x_real.to(x_fake)"
         )
+    _require_floats(x_real)
     weight_shape = (x_real.shape[0],) + (1,) * (x_real.ndim - 1)
     where = "cpu" if rng is None else require_rng(rng).device
     u = torch.rand(weight_shape, generator=rng, device=where, dtype=x_real.dtype).to(x_real)

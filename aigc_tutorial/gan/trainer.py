@@ -25,7 +25,7 @@ from aigc_tutorial.gan.base import (
     training_labels,
     training_rows,
 )
-from aigc_tutorial.gan.losses import RELATIVISTIC, AdversarialLoss
+from aigc_tutorial.gan.losses import RELATIVISTIC, AdversarialLoss, checked_loss
 from aigc_tutorial.gan.penalties import gradient_penalty, r1_penalty, r2_penalty
 from aigc_tutorial.integers import IntegersLike, as_count
 from aigc_tutorial.nn import (
@@ -43,6 +43,7 @@ from aigc_tutorial.optim import (
     warmup_flat_decay,
 )
 from aigc_tutorial.training import Engine, History, Tracker, run
+from aigc_tutorial.training.attributes import numbers_of, set_numbers
 from aigc_tutorial.training.checkpoint import (
     check_settings,
     name_of,
@@ -167,14 +168,14 @@ class GANTrainer:
 
     def step(
         self,
-        batch: Float[Tensor, "B ..."] | tuple[Float[Tensor, "B ..."], Int64[Tensor, " B"]],
+        batch: Float[Tensor, "B ..."] | Sequence[Tensor],
         progress: float,
     ) -> dict[str, Tensor]:
         """Update the discriminator once or more, then the generator once.
 
-        The batch is of real samples, with their labels if the networks have classes. Generated
-        samples are asked for in the classes of the real ones, so that a relativistic loss compares
-        a digit with another one of its class.
+        The batch is of real samples, in a tuple or a list with their labels if the networks have
+        classes. Generated samples are asked for in the classes of the real ones, so that a
+        relativistic loss compares a digit with another one of its class.
 
         One batch of generated samples serves both: the discriminator sees it cut off from the
         generator (``detach``), and its graph is kept for the generator's turn. The logits of the
@@ -182,7 +183,7 @@ class GANTrainer:
         discriminator gave in its own turn.
         """
         self._set_learning_rates(progress)
-        x_real, labels = batch if isinstance(batch, tuple) else (batch, None)
+        x_real, labels = (batch, None) if isinstance(batch, Tensor) else batch
         for x_part, c in _parts(x_real, labels, self.config.n_discriminator_updates):
             z = self.generator.sample_latent(len(x_part), rng=self.rng)
             with self.engine.autocast():
@@ -206,7 +207,7 @@ class GANTrainer:
             labels_of_both = None if labels is None else labels.repeat(2)
             logits = full_precision(told(self.discriminator, labels_of_both)(both))
         logits_real, logits_fake = logits.chunk(2)
-        loss = self.loss.discriminator(logits_real, logits_fake)
+        loss = checked_loss(self.loss.discriminator(logits_real, logits_fake), "discriminator")
         penalty = self._penalty(x_real, x_fake, labels)
         self.engine.minimise(loss + penalty, self.optimizer_discriminator)
         scalars = {
@@ -223,10 +224,8 @@ class GANTrainer:
         with frozen(self.discriminator):
             with self.engine.autocast():
                 logits_fake = full_precision(told(self.discriminator, labels)(x_fake))
-            if self.loss.relativistic:
-                loss = self.loss.generator(logits_real, logits_fake)
-            else:
-                loss = self.loss.generator(logits_fake)
+            logits = (logits_real, logits_fake) if self.loss.relativistic else (logits_fake,)
+            loss = checked_loss(self.loss.generator(*logits), "generator")
             self.engine.minimise(loss, self.optimizer_generator)
         return {"loss_generator": loss.detach()}
 
@@ -277,6 +276,7 @@ class GANTrainer:
             averaged.requires_grad_(trained.requires_grad)
         for averaging, training in zip(generator.modules(), self.generator.modules(), strict=True):
             averaging.training = training.training
+        set_numbers(generator, numbers_of(self.generator))
         _measure_batch_norms(generator, n_latents, self.labels)
         return generator.eval()
 
@@ -438,11 +438,17 @@ def _snapshot_times(snapshots_at: Any) -> list[int]:
 def _calls(
     places: Mapping[Callable[[int], None], Iterable[int]],
 ) -> dict[int, Callable[[int], None]]:
-    """What to call after which number of images, several functions in turn."""
+    """What to call after which number of images, several functions in turn.
+
+    A step may pass several of these numbers: each function is called once after it.
+    """
+    called: set[tuple[Callable[[int], None], int]] = set()
 
     def call(functions: Sequence[Callable[[int], None]], n_images: int) -> None:
         for function in functions:
-            function(n_images)
+            if (function, n_images) not in called:
+                function(n_images)
+                called.add((function, n_images))
 
     return {
         n: partial(call, [function for function, when in places.items() if n in when])

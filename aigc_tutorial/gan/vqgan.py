@@ -23,7 +23,7 @@ from aigc_tutorial.gan.base import (
     check_network,
     training_rows,
 )
-from aigc_tutorial.gan.losses import RELATIVISTIC, AdversarialLoss
+from aigc_tutorial.gan.losses import RELATIVISTIC, AdversarialLoss, checked_loss
 from aigc_tutorial.gan.penalties import r1_penalty
 from aigc_tutorial.gan.trainer import settings_of_loss
 from aigc_tutorial.integers import IntegersLike, as_count, as_int64
@@ -287,7 +287,7 @@ class VQGANTrainer:
 
     def _update_discriminator(self, x_real: Tensor, x_fake: Tensor) -> Tensor:
         logits_real, logits_fake = self.discriminator(torch.cat([x_real, x_fake])).chunk(2)
-        loss = self.loss.discriminator(logits_real, logits_fake)
+        loss = checked_loss(self.loss.discriminator(logits_real, logits_fake), "discriminator")
         penalty = x_real.new_zeros(())
         if self.config.r1_gamma and self._n_steps % self.config.penalty_every == 0:
             weight = 0.5 * self.config.r1_gamma * self.config.penalty_every
@@ -300,10 +300,10 @@ class VQGANTrainer:
         with frozen(self.discriminator):
             logits_fake = self.discriminator(x_fake)
         if not self.loss.relativistic:
-            return self.loss.generator(logits_fake)
+            return checked_loss(self.loss.generator(logits_fake), "generator")
         with torch.no_grad():
             logits_real = self.discriminator(x_real)
-        return self.loss.generator(logits_real, logits_fake)
+        return checked_loss(self.loss.generator(logits_real, logits_fake), "generator")
 
     def _set_learning_rates(self, progress: float) -> None:
         config = self.config

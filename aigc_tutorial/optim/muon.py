@@ -160,7 +160,8 @@ class Muon(torch.optim.Optimizer):
         if group["weight_decay"]:
             torch._foreach_mul_(parameters, 1 - rate * group["weight_decay"])
         if group["scale_by_shape"]:
-            rate *= math.sqrt(max(1.0, n_rows / n_columns))
+            # Not in place: a rate that is a tensor, as torch takes it too, is the group's own.
+            rate = rate * math.sqrt(max(1.0, n_rows / n_columns))
         steps = factors.to(matrices.dtype).unflatten(2, parameters[0].shape[1:])
         torch._foreach_add_(parameters, list(steps), alpha=-rate)
 

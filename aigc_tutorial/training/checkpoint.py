@@ -34,6 +34,7 @@ from torch.utils.data import DataLoader, Dataset
 from aigc_tutorial.files import expand, require_place_of_file, writable_folder
 from aigc_tutorial.tensors import (
     content_hash,
+    is_dense,
     is_finite,
     is_storable,
     load_tensors,
@@ -496,11 +497,10 @@ def _encode(value: Any, tensors: dict[str, Tensor], path: str) -> Any:
         value = value.detach()
         strides = value.stride()
         # What is dense is the same in another order; a view into something larger is packed.
-        is_dense = torch.empty_like(value, device="meta").stride() == strides
         # A copy, since the caller goes on training, and safetensors refuses shared memory.
         content = value.to("cpu", copy=True, memory_format=torch.contiguous_format)
         tensors[name := content_hash(content)] = content
-        return {"tensor": [name, list(strides) if is_dense else None]}
+        return {"tensor": [name, list(strides) if is_dense(value) else None]}
     if isinstance(value, dict):
         items = [
             [_encode(key, tensors, path), _encode(item, tensors, f"{path}/{key}")]

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from aigc_tutorial.config import as_instance
 from aigc_tutorial.nn.mode import default_generators
+from aigc_tutorial.tensors import is_dense
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 ValueT = TypeVar("ValueT")
@@ -97,11 +98,13 @@ class Engine:
         """Move a model to the device and give it the weights and buffers of the main process.
 
         A model in evaluation mode is put into training mode; in one that is in training mode,
-        parts that were put into evaluation mode stay there.
+        parts that were put into evaluation mode stay there. A weight that is a part of a larger
+        tensor, as a narrowed layer's is, becomes one of its own.
 
         Raises:
             TypeError: if the model is wrapped by ``torch.compile`` or for distributed training.
-            ValueError: if it has no parameter that can be trained, or is on the meta device.
+            ValueError: if it has no parameter that can be trained, is on the meta device, or was
+                built within ``torch.inference_mode``.
         """
         if hasattr(model, "_orig_mod"):
             raise TypeError(
@@ -123,7 +126,16 @@ class Engine:
                 f"the {type(model).__name__} is on the meta device, which holds no values; build "
                 "it on the CPU"
             )
+        if any(tensor.is_inference() for tensor in [*model.parameters(), *model.buffers()]):
+            raise ValueError(
+                f"the {type(model).__name__} was built within torch.inference_mode, where nothing "
+                "can be trained; build it outside"
+            )
         model.to(self.device)
+        for parameter in model.parameters():
+            if not is_dense(parameter):
+                # Torch's fused Adam steps through the memory, gaps included, without a word.
+                parameter.data = parameter.detach().clone(memory_format=torch.contiguous_format)
         if not model.training:
             model.train()
         if self.n_processes > 1:

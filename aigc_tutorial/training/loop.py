@@ -17,6 +17,7 @@ from aigc_tutorial import __version__
 from aigc_tutorial.config import as_function
 from aigc_tutorial.files import expand
 from aigc_tutorial.integers import as_count
+from aigc_tutorial.training.attributes import ModelNumbers
 from aigc_tutorial.training.checkpoint import (
     EncodedState,
     check_settings,
@@ -211,6 +212,7 @@ def run(
             "history": history,
             "engine": engine,
             "default randomness": randomness,
+            "numbers of models": ModelNumbers(task),
         },
         settings={**settings, "package version": __version__},
         engine=engine,
@@ -323,8 +325,10 @@ class _Checkpoints:
         if saved is None:
             return _AT_THE_START
         self._check_settings(saved["processes"], str(path))
+        own = saved["processes"][engine.rank]
         for name, part in self.parts.items():
-            part.load_state_dict(saved["processes"][engine.rank][name])
+            if name in own:  # earlier versions did not save the numbers of models
+                part.load_state_dict(own[name])
         n_called = saved.get("n_called", saved["n_seen"])  # not in those of earlier versions
         return saved["n_seen"], n_called, saved["seconds"]
 

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from aigc_tutorial.integers import require_unmasked
+
 Numbers = Sequence[float] | Sequence[Tensor] | np.ndarray | Tensor
 """A row of numbers as a figure takes it."""
 
@@ -30,6 +32,7 @@ def as_numbers(values: Any, what: str, *, finite: bool = True) -> np.ndarray:
     if isinstance(values, Tensor):
         array = values.detach().cpu().double().numpy()
     elif isinstance(values, np.ndarray):
+        require_unmasked(values, what)
         array = values.astype(float)
     else:
         plain = (value.detach() if isinstance(value, Tensor) else value for value in values)

@@ -1,6 +1,7 @@
 """Messages of the checks that every evaluation makes."""
 
 import math
+from inspect import unwrap
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from aigc_tutorial.data.checks import (
     require_same_shape,
     require_samples,
 )
+from aigc_tutorial.integers import as_int64
+from aigc_tutorial.viz.numbers import as_numbers
 
 
 def test_finite():
@@ -44,11 +47,25 @@ def test_what_is_taken_as_a_tensor():
         (["a"], TypeError, "x must be numbers in a tensor, a NumPy array or a list"),
         ("a", TypeError, "x must be numbers in a tensor, a NumPy array or a list"),
         (np.array([1], dtype=np.longdouble), TypeError, "got a NumPy array of float128"),
+        (np.ma.masked_greater(np.arange(3.0), 1), ValueError, r"x has 1 masked .*filled\(0\)"),
+        (torch.eye(2).to_sparse(), ValueError, r"x must be a dense tensor, got a sparse_coo one"),
     ],
 )
 def test_what_is_no_tensor(wrong, error, message):
     with pytest.raises(error, match=message):
         as_tensor(wrong, "x")
+
+
+def test_an_array_that_could_be_masked_and_is_not():
+    assert torch.equal(as_tensor(np.ma.array([1.0, 2.0]), "x"), torch.tensor([1.0, 2.0]).double())
+
+
+def test_masked_labels_and_columns():
+    masked = np.ma.array([1, 2, 3], mask=[False, True, False])
+    with pytest.raises(ValueError, match="labels has 1 masked entries"):
+        unwrap(as_int64)(masked, "labels")
+    with pytest.raises(ValueError, match="the losses has 1 masked entries"):
+        as_numbers(masked, "the losses")
 
 
 def test_same_width():

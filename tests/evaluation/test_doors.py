@@ -1,6 +1,7 @@
 """What every measure does with samples of another type, range, size or device."""
 
 from collections.abc import Callable
+from inspect import unwrap
 from typing import Any
 
 import pytest
@@ -109,6 +110,26 @@ class TestTypes:
         array = x.numpy()[::-1].astype(">f8")
         array.flags.writeable = False
         same(evaluation.feature_statistics(array).mean, evaluation.feature_statistics(x).mean)
+
+    @pytest.mark.parametrize("number", [2.5, 0, True])
+    def test_counts_that_are_none(self, number):
+        x, images, rng = doors.features(), doors.images(), torch.Generator()
+        measures: dict[str, Callable[[], Any]] = {
+            "k": lambda: unwrap(evaluation.nearest_neighbours)(x, x, number),
+            "batch_size": lambda: unwrap(evaluation.nearest_neighbours)(x, x, batch_size=number),
+            "batch_size must": lambda: unwrap(evaluation.predict)(
+                doors.classifier(), images, batch_size=number
+            ),
+            "subset_size": lambda: unwrap(evaluation.kernel_distance)(
+                x, x, rng=rng, subset_size=number
+            ),
+            "n_subsets": lambda: unwrap(evaluation.kernel_distance)(
+                x, x, rng=rng, n_subsets=number, subset_size=2
+            ),
+        }
+        for name, measure in measures.items():
+            with pytest.raises(ValueError, match=f"^{name}.*must be at least"):
+                measure()
 
     def test_labels(self):
         shares = evaluation.class_shares(doors.LABELS)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from inspect import unwrap
 
 import numpy as np
 import pytest
@@ -127,6 +128,16 @@ def test_refuses_different_feature_spaces():
         )
 
 
+def test_statistics_that_were_stored_as_arrays():
+    known = feature_statistics(features(20, 3, seed=1))
+    stored = object.__new__(FeatureStatistics)
+    begin = unwrap(FeatureStatistics.__init__)
+    begin(stored, known.mean.numpy(), known.covariance.tolist(), 20)
+    assert frechet_distance(stored, known) == pytest.approx(0, abs=1e-6)
+    with pytest.raises(ValueError, match=r"of shape \(F, F\), got \(3, 3\) and \(3, 3\)"):
+        begin(stored, known.covariance, known.covariance, 20)
+
+
 class TestMetric:
     """The torchmetrics form of the distance."""
 
@@ -166,6 +177,37 @@ class TestMetric:
             metric.update(fake, real=False)
             assert metric.compute().item() == pytest.approx(expected, rel=1e-4)
             metric.reset()
+
+    def test_called_on_batches_it_adds_up_their_images_and_not_the_reference_again(
+        self, classifier, images
+    ):
+        """As a training that logs it does; the real side doubled with each batch, to no number."""
+        real, fake = images
+        metric = frechet_metric(classifier, feature_statistics(predict(classifier, real).features))
+        metric.update(fake, real=False)
+        expected = metric.compute()
+        metric.reset()
+        for part in fake.split(100):
+            metric(part, real=False)
+        for _ in range(70):
+            metric(fake[:65], real=False)
+        assert metric(fake, real=False) == expected
+        metric.reset()
+        for part in fake.split(100):
+            metric(part, real=False)
+        assert metric.compute() == pytest.approx(float(expected), rel=1e-5)
+
+    def test_reset_takes_real_images_away_and_leaves_the_reference(self, classifier, images):
+        real, fake = images
+        metric = frechet_metric(classifier, feature_statistics(predict(classifier, real).features))
+        found = []
+        for added in (None, fake, None):
+            metric.reset()
+            if added is not None:
+                metric.update(added, real=True)
+            metric.update(fake, real=False)
+            found.append(float(metric.compute()))
+        assert found[0] == found[2] > 2 * found[1]
 
     def test_inside_a_module_it_stays_in_evaluation_mode_and_leaves_the_classifier_alone(self):
         torch.manual_seed(0)

@@ -1,5 +1,7 @@
 """Penalties on discriminators whose gradient is known."""
 
+from inspect import unwrap
+
 import pytest
 import torch
 from torch import nn
@@ -131,3 +133,19 @@ def test_samples_that_are_mixed_have_one_type():
     for fake in (real.float(), real.half()):
         with pytest.raises(ValueError, match=r"need one type, got torch\.float64 and .*x_real\.to"):
             gradient_penalty(lambda x: x.sum(1), real, fake)
+
+
+def test_samples_of_an_inference_mode_are_differentiated_at():
+    with torch.inference_mode():
+        x = torch.full((5, *SHAPE), 2.0)
+        within = r2_penalty(quadratic, x)
+    assert r2_penalty(quadratic, x).item() == within.item() == pytest.approx(64)
+    assert gradient_penalty(quadratic, x, x).item() == pytest.approx(49)
+
+
+def test_whole_numbers_are_refused():
+    x = torch.ones(5, *SHAPE, dtype=torch.uint8)
+    with pytest.raises(ValueError, match=r"floating point numbers, got torch\.uint8; pixels"):
+        unwrap(input_gradient)(quadratic, x)
+    with pytest.raises(ValueError, match=r"floating point numbers, got torch\.uint8; pixels"):
+        unwrap(gradient_penalty)(quadratic, x, x)

@@ -634,3 +634,68 @@ def test_the_weights_of_a_recipe_touch_no_state_of_a_gpu(monkeypatch):
     MNIST_MLP.networks(seed=3)
     assert touched == []
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_nothing_is_measured_twice_after_one_step(rows):
+    """Whoever takes the images of ``validate_every`` for steps would wait for hours."""
+    measured = []
+
+    def validation(generator):
+        measured.append(generator)
+        return 1.0
+
+    result = gan.train(
+        *networks(),
+        rows,
+        config=CONFIG,
+        validation=validation,
+        validate_every=4,
+        snapshots_at=[3, 8, 12, 16],
+        progress_bar=False,
+    )
+    assert result.validation["n_images"] == list(range(16, 321, 16))
+    assert len(measured) == 20
+    assert list(result.snapshots) == [16]
+
+
+def test_a_batch_may_come_from_a_loader_as_a_list(rows):
+    """With labels a ``DataLoader`` yields lists."""
+    labels, moved = torch.arange(16) % 3, []
+    for kind in (tuple, list):
+        torch.manual_seed(0)
+        player = gan.GANTrainer(
+            gan.ConvGenerator(gan.ConvGeneratorConfig(4, SHAPE, (4, 4), n_classes=3)),
+            gan.ConvDiscriminator(gan.ConvDiscriminatorConfig(SHAPE, (4, 4, 4), n_classes=3)),
+            loss=losses.RELATIVISTIC,
+            config=CONFIG,
+            rng=seeded(),
+            engine=Engine(device="cpu"),
+            labels=labels,
+        )
+        player.step(kind((rows[:16], labels)), 0.5)
+        moved.append(weights(player.generator))
+    assert torch.equal(*moved)
+
+
+@pytest.mark.parametrize(
+    ("own", "error", "message"),
+    [
+        (lambda a: a, ValueError, r"one number for the batch, got \(16,\) of them.*losses.mean"),
+        (lambda a: a.mean().item(), TypeError, "must return a tensor with one number, got float"),
+        (lambda a: a.detach().mean(), ValueError, "has no gradient, and nothing would be learned"),
+    ],
+)
+@pytest.mark.parametrize("player", ["discriminator", "generator"])
+def test_a_loss_from_which_nothing_can_be_learned_is_told(rows, player, own, error, message):
+    """Detached, and with a penalty at each step, the discriminator learned to be flat alone."""
+    one = losses.WASSERSTEIN
+    loss = dataclasses.replace(
+        one,
+        **{
+            "discriminator": {"discriminator": lambda real, fake: own(fake - real)},
+            "generator": {"generator": lambda fake: own(-fake)},
+        }[player],
+    )
+    config = dataclasses.replace(CONFIG, penalty_every=1)
+    with pytest.raises(error, match=f"the loss of the {player} .*{message}"):
+        gan.train(*networks(), rows, loss=loss, config=config, progress_bar=False)

@@ -48,6 +48,22 @@ def trained(
     return torch.cat([matrix.detach().flatten() for matrix in matrices]), optimizer.state_dict()
 
 
+def test_a_rate_may_be_a_tensor_and_stays_what_it_is():
+    """It grew by the factor of the shape at every step, without a word."""
+    gradients = [random_matrix(8, 2, seed=seed) for seed in range(4)]
+    ends = []
+    for rate in (0.25, torch.tensor(0.25)):
+        matrix = random_matrix(8, 2).requires_grad_()
+        optimizer = Muon([matrix], 0.1)
+        optimizer.param_groups[0]["lr"] = rate
+        for gradient in gradients:
+            matrix.grad = gradient
+            optimizer.step()
+        assert optimizer.param_groups[0]["lr"] == 0.25
+        ends.append(matrix.detach())
+    torch.testing.assert_close(*ends)
+
+
 @pytest.mark.parametrize(("precision", "tolerance"), [("bf16", 0.004), ("no", 0.02)])
 def test_equals_torchs_optimizer(monkeypatch, precision, tolerance):
     """Torch rounds to bfloat16, whose steps are 2^-8 of a number; ours where that is fast."""

@@ -229,3 +229,31 @@ def test_trainings_that_overlap_leave_torchs_generators_as_they_were(first_ends_
 def test_a_model_without_values_is_not_trained():
     with pytest.raises(ValueError, match="the Linear is on the meta device, which holds no values"):
         Engine(device="cpu").prepare(nn.Linear(1, 1, device="meta"))
+
+
+@torch.no_grad()
+def narrowed(is_view: bool) -> nn.Linear:
+    layer = nn.Linear(4, 6, bias=False)
+    whole = torch.randn(6, 8, generator=seeded())
+    layer.weight = nn.Parameter(whole[:, :4] if is_view else whole[:, :4].clone())
+    return layer
+
+
+def test_a_narrowed_layer_is_trained_as_one_of_its_own():
+    """Torch's fused Adam took the columns that had been cut off for some of the weight's."""
+    x = torch.randn(5, 4, generator=seeded(1))
+    ends = []
+    for is_view in (False, True):
+        layer = Engine(device="cpu").prepare(narrowed(is_view))
+        optimizer = torch.optim.Adam(layer.parameters(), 0.1, fused=True)
+        for _ in range(3):
+            Engine(device="cpu").minimise(layer(x).sin().sum(), optimizer)
+        ends.append(layer.weight.detach())
+    assert torch.equal(*ends)
+
+
+def test_what_was_built_in_inference_mode_is_told():
+    with torch.inference_mode():
+        layer = nn.Linear(2, 2)
+    with pytest.raises(ValueError, match=r"built within torch\.inference_mode"):
+        Engine(device="cpu").prepare(layer)
