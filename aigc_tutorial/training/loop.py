@@ -122,6 +122,9 @@ def run(
     the same bits as one that was never interrupted. A loss or a weight that is not finite ends the
     run, and never reaches a checkpoint.
 
+    Numbers that models among the task's attributes keep as attributes of their own, such as a
+    strength of noise that fades, go on too; tensors do if the task's state has them.
+
     Among several processes each takes its own batches; the main one alone writes, and a checkpoint
     holds what each of them needs to go on.
 
