@@ -689,13 +689,10 @@ def test_a_batch_may_come_from_a_loader_as_a_list(rows):
 def test_a_loss_from_which_nothing_can_be_learned_is_told(rows, player, own, error, message):
     """Detached, and with a penalty at each step, the discriminator learned to be flat alone."""
     one = losses.WASSERSTEIN
-    loss = dataclasses.replace(
-        one,
-        **{
-            "discriminator": {"discriminator": lambda real, fake: own(fake - real)},
-            "generator": {"generator": lambda fake: own(-fake)},
-        }[player],
-    )
+    if player == "discriminator":
+        loss = dataclasses.replace(one, discriminator=lambda real, fake: own(fake - real))
+    else:
+        loss = dataclasses.replace(one, generator=lambda fake: own(-fake))
     config = dataclasses.replace(CONFIG, penalty_every=1)
     with pytest.raises(error, match=f"the loss of the {player} .*{message}"):
         gan.train(*networks(), rows, loss=loss, config=config, progress_bar=False)

@@ -24,6 +24,8 @@ class Noisy(gan.MLPDiscriminator):
 class Growing(gan.MLPGenerator):
     """Finds a scale in its first batch, and grows with each."""
 
+    scale: torch.Tensor
+
     def __init__(self, config):
         super().__init__(config)
         self.is_begun, self.n_calls = False, 0
