@@ -63,3 +63,13 @@ def test_addresses_lead_to_the_same_files_as_before() -> None:
         'a{b:url("../file.png")}c{d:url("../../x/y.svg")}e{f:url(data:,)}g{h:url(#i)}'
     )
     assert style_sheets.moved("a{b:url(c.png)}", "styles/theme.css") == 'a{b:url("c.png")}'
+
+
+def test_a_pages_address_of_the_sheet_is_that_of_its_content() -> None:
+    page = '<link href="../_static/styles/book.css?v=0123abcd" />'
+    first, second = (style_sheets.address(page, css) for css in ("p{}", "a{}"))
+    assert len({page, first, second}) == 3
+    assert style_sheets.address(first, "a{}") == second  # of a page that was not written again
+    assert (
+        style_sheets.address('<link href="book.css?v=" />', "p{}") == '<link href="book.css?v=" />'
+    )

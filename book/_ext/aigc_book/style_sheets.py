@@ -5,8 +5,12 @@ nothing before it has the last, and reads each rule. So the sheets are joined af
 the order in which pages would have them; rules of classes that stand in no page and in no script
 are left out.
 The formulas' sheet stays by itself: half of its weight are fonts, and not all pages need them.
+
+Browsers keep a sheet as long as its address is the same. So the address ends in a digest of the
+sheet, which is known when the last page was written, and is then put into all of them.
 """
 
+import hashlib
 import itertools
 import posixpath
 import re
@@ -33,6 +37,7 @@ OF_PIECES = frozenset({"bs-tooltip-auto"})
 _CLASSES = re.compile(r'\bclass="([^"]*)"')
 _NAME = re.compile(r"[A-Za-z_][\w-]*")
 _ADDRESS = re.compile(r"""url\((['"]?)(?!data:|#|\w+://)([^'")]+)\1\)""")
+_ADDRESSED = re.compile(rf"({re.escape(SHEET)}\?v=)[0-9a-f]*")
 _GROUPS = ("media", "supports", "container", "layer")
 
 
@@ -108,6 +113,16 @@ def moved(css: str, name: str) -> str:
     return _ADDRESS.sub(told, css)
 
 
+def address(html: str, css: str) -> str:
+    """Return a page that asks for the joined sheet as it is, and for no earlier one.
+
+    Args:
+        html: The page, with any digest in the sheet's address or none.
+        css: The sheet.
+    """
+    return _ADDRESSED.sub(rf"\g<1>{hashlib.sha256(css.encode()).hexdigest()[:8]}", html)
+
+
 class Sheets:
     """The sheets of one build: what the pages ask for, joined at its end.
 
@@ -132,20 +147,23 @@ class Sheets:
         wanted = {str(getattr(sheet, "filename", sheet)): sheet for sheet in context["css_files"]}
         context["css_files"] = [wanted.pop(own)] if own in wanted else []
         self.names |= dict.fromkeys(name.removeprefix("_static/") for name in wanted)
-        path = context["pathto"](f"_static/{SHEET}", 1)
-        context["book_sheet"] = f"{path}?v={app.config.aigc_around[:8]}"
+        context["book_sheet"] = context["pathto"](f"_static/{SHEET}", 1) + "?v="
 
     def write(self, app: Sphinx, exception: Exception | None) -> None:
         """Join the sheets; those that were joined leave the book, Sphinx copies them anew."""
         if exception is not None or app.builder.format != "html":
             return
         static = Path(app.outdir, "_static")
-        pages = (p.read_text(encoding="utf-8") for p in Path(app.outdir).rglob("*.html"))
+        pages = {p: p.read_text(encoding="utf-8") for p in Path(app.outdir).rglob("*.html")}
         scripts = (p.read_text(encoding="utf-8") for p in static.rglob("*.js"))
-        names = used_names(pages, scripts)
+        names = used_names(pages.values(), scripts)
         texts = {name: (static / name).read_text(encoding="utf-8") for name in self.names}
         sheets = (reduced(rules_of(moved(css, name)), names) for name, css in texts.items())
-        write_whole(static / SHEET, "\n".join(['@charset "UTF-8";', *sheets]) + "\n")
+        css = "\n".join(['@charset "UTF-8";', *sheets]) + "\n"
+        write_whole(static / SHEET, css)
+        for path, html in pages.items():
+            if (addressed := address(html, css)) != html:
+                write_whole(path, addressed)
         for name in (*self.names, *UNUSED):
             (static / name).unlink(missing_ok=True)
 
