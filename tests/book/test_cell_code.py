@@ -47,11 +47,24 @@ def test_code_that_the_text_announces_stays_open(text: str, stays: bool) -> None
 def test_helpers_imports_and_long_code_are_folded() -> None:
     assert place("import math\nimport torch\nn = 3\n", set()) == Place("What this page imports")
     assert place(LINES + MEASURED, {Output.CHECKS}) == Place("How this was measured")
-    assert place(DEFINITION + LINES * 4, set()) == Place("The code of step")
-    many = "".join(DEFINITION.replace("step", name) for name in ("a", "_", "_", "b", "c"))
-    assert place(many + LINES * 4, set()) == Place("The code of a, b and 1 more")
-    assert place(LINES * 5, {Output.TEXT}) == Place("The code of this step")
-    assert place("x = 1", {Output.TEXT}, ["hide-input"]) == Place("The code of this step")
+    titled = {"aigc": {"code": "How a step is taken"}}
+    assert place(DEFINITION + LINES * 4, set(), (), titled) == Place("How a step is taken")
+
+
+@pytest.mark.parametrize(
+    ("source", "tags", "helps"),
+    [
+        (DEFINITION + LINES * 4, (), False),
+        (LINES * 5, (), False),
+        ("x = 1", ("hide-input",), False),
+        (DEFINITION, (), True),
+    ],
+)
+def test_what_no_rule_can_name_needs_a_title(
+    source: str, tags: tuple[str, ...], helps: bool
+) -> None:
+    with pytest.raises(ValueError, match="under what title"):
+        place(source, {Output.TEXT}, tags, helps=helps)
 
 
 def test_the_colab_cell_is_one_line() -> None:

@@ -74,7 +74,8 @@ VIEW = ("application/vnd.jupyter.widget-view+json", "a film")
 
 
 def test_a_promised_film_stands_under_its_promise() -> None:
-    helper, film = make_cell("def f():\n    pass", []), make_cell("show(f)", [shown(*VIEW)])
+    helper = make_cell("def f():\n    pass", [], aigc={"code": "How a frame is drawn"})
+    film = make_cell("show(f)", [shown(*VIEW)])
     after = make_cell("def g():\n    pass", [])
     page = make_page(nodes.paragraph("", "Press play."), helper, film, after)
     page_order.in_reading_order(None, page)  # type: ignore[arg-type]
@@ -82,7 +83,7 @@ def test_a_promised_film_stands_under_its_promise() -> None:
     assert paragraph.astext() == "Press play."
     assert cells == [film, helper, after]
     (fold,) = helper.findall(Fold)
-    assert fold["title"] == "The code of f"
+    assert fold["title"] == "How a frame is drawn"
     assert list(after.findall(Fold)) == []
 
 

@@ -5,6 +5,8 @@ made it, and that code is folded under a title that says what it is. Code stays 
 itself the matter: definitions, a short step with its printed result, what is to fail, an exercise's
 stub, and what the text before announces ("as code, one line each:"). A page's author decides
 otherwise in the cell's metadata: ``{"aigc": {"code": "open"}}``, or a title in place of ``open``.
+Code that is folded for its length alone, or for a film above it, needs such a title: no rule can
+say what it is.
 """
 
 import ast
@@ -70,7 +72,7 @@ def place(
         helps: Whether the code makes what a film needs that stands above it.
 
     Raises:
-        ValueError: ``aigc: {code: …}`` is not a text.
+        ValueError: ``aigc: {code: …}`` is not a text, or is lacking where a title is needed.
     """
     wish = (metadata or {}).get("aigc", {}).get("code")
     if wish is not None and not (isinstance(wish, str) and wish.strip()):
@@ -103,12 +105,15 @@ def _title(
     if _sets_up(statements):
         return "What this page imports"
     definitions = [n for n in statements if isinstance(n, ast.FunctionDef | ast.ClassDef)]
-    defines = list(dict.fromkeys(node.name for node in definitions if node.name != "_"))
     fails = _calls(statements, "pages", "shows_error")  # and the failing code is the point
-    if measures and not defines and not fails and n_lines > SHORT:
+    named = [node for node in definitions if node.name != "_"]
+    if measures and not named and not fails and n_lines > SHORT:
         return "How this was measured"
     if n_lines > LONG or hidden:
-        return _contents(defines) if defines else "The code of this step"
+        raise ValueError(
+            "this code is folded; say in the cell's metadata under what title: "
+            '"aigc": {"code": "How each arrow is cut"}'
+        )
     return None
 
 
@@ -144,15 +149,3 @@ def _sets_up(statements: list[ast.stmt]) -> bool:
     """Return whether code is above all imports."""
     imports = [node for node in statements if isinstance(node, ast.Import | ast.ImportFrom)]
     return bool(imports) and len(imports) >= len(statements) / 2
-
-
-def _contents(names: list[str]) -> str:
-    """Return a title that names what is defined.
-
-    >>> _contents(["play", "draw", "orbit"])
-    'The code of play, draw and 1 more'
-    """
-    named, others = names[:2], len(names) - 2
-    if others > 0:
-        return f"The code of {', '.join(named)} and {others} more"
-    return f"The code of {' and '.join(named)}"
