@@ -8,7 +8,15 @@ from typing import Any, SupportsFloat
 import numpy as np
 from torch import Tensor
 
-from aigc_tutorial.pages.display import Shown, format_number, literal, shorten, show, typeset_number
+from aigc_tutorial.pages.display import (
+    Shown,
+    format_number,
+    literal,
+    shorten,
+    show,
+    typeset_number,
+    without_folders,
+)
 
 
 def _check_band(low: float, high: float) -> None:
@@ -111,10 +119,11 @@ def expect_band(
             f"{what} was {measured}, expected {band}. "
             "If the code was changed, find out what moved the result before moving the band."
         )
+    name = typeset_number(what)
     show(
         Shown(
-            plain=f"✓ {what} {measured}, expected {band}",
-            markdown=f"✓ {literal(what)} **{literal(measured)}**, expected {literal(band)}",
+            plain=f"✓ {name} {measured}, expected {band}",
+            markdown=f"✓ {literal(name)} **{literal(measured)}**, expected {literal(band)}",
         )
     )
 
@@ -145,7 +154,7 @@ def shows_error(exception: type[BaseException], match: str) -> Iterator[None]:
                 f"{type(error).__name__} was raised as expected, but its message lacks {match!r}: "
                 f"{shorten(message)}"
             ) from error
-        name, text = type(error).__name__, shorten(message)
+        name, text = type(error).__name__, shorten(without_folders(message))
         show(Shown(plain=f"✗ {name}: {text}", markdown=f"✗ `{name}`: {literal(text)}"))
         return
     raise AssertionError(f"this should have failed with {exception.__name__}, but it ran through")

@@ -1,6 +1,7 @@
 """How results are shown: as Markdown or HTML in a notebook, as plain text in a terminal."""
 
 import re
+import tempfile
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -88,6 +89,16 @@ def literal(text: str) -> str:
     loss\_fake \* 2
     """
     return re.sub(r"([\\`*_<>\[\]#$|~&])", r"\\\1", text)
+
+
+def without_folders(message: str) -> str:
+    """Leave out of a message where temporary files lie: it is another place for every reader.
+
+    >>> without_folders(f"no file {tempfile.gettempdir()}/tmp0x1/run/checkpoint.safetensors: why?")
+    'no file …/checkpoint.safetensors: why?'
+    """
+    folder = re.escape(tempfile.gettempdir().rstrip("/\\"))
+    return re.sub(rf"{folder}[/\\](?:[^\s/\\:'\"]+[/\\])*([^\s/\\:'\",;]+)", r"…/\1", message)
 
 
 def shorten(message: str, length: int = 220) -> str:

@@ -4,6 +4,7 @@ import inspect
 import io
 import math
 import re
+import tempfile
 from dataclasses import dataclass
 from inspect import unwrap
 from pathlib import Path
@@ -300,6 +301,23 @@ def test_shows_error_shows_the_error(shown):
         loss.backward()
     assert shown[0].plain.startswith("✗ RuntimeError: Trying to backward through the graph")
     assert len(shown[0].plain) < 260
+
+
+def test_shows_error_leaves_out_where_temporary_files_lie(shown):
+    path = Path(tempfile.gettempdir(), "tmp0x1", "run", "checkpoint.safetensors")
+    with pages.shows_error(ValueError, str(path)):  # the message itself has the path
+        raise ValueError(f"{path} belongs to another run")
+    with pages.shows_error(RuntimeError, "wait"):
+        raise RuntimeError(f"another run writes into {path.parent}: wait for its end")
+    assert [each.plain for each in shown] == [
+        "✗ ValueError: …/checkpoint.safetensors belongs to another run",
+        "✗ RuntimeError: another run writes into …/run: wait for its end",
+    ]
+
+
+def test_numbers_in_the_name_of_a_result_are_set_as_the_others(shown):
+    pages.expect(-1, -1.5, -0.5, "slope at -3")
+    assert shown[0].plain == "✓ slope at −3 −1, expected −1.5 to −0.5"
 
 
 def test_shows_error_drops_the_codes_of_a_terminal(shown):
