@@ -41,7 +41,7 @@ def fields(n_frames):
     """One figure with a picture that changes."""
     with style():
         figure, ax = plt.subplots(figsize=(7, 4))
-        shown = ax.imshow(np.zeros((4, 4)), cmap="Blues", vmin=0, vmax=n_frames)
+        shown = ax.imshow(np.zeros((4, 4)), cmap="gray", vmin=0, vmax=n_frames)
         ax.set_title("a field")
     for frame in range(n_frames):
         shown.set_data(np.full((4, 4), frame))

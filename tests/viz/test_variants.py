@@ -19,6 +19,7 @@ from aigc_tutorial.viz.variants import (
     SMALLEST,
     NoRoomError,
     figure_variants,
+    grid,
     in_the_dark,
     phone_layout,
 )
@@ -124,7 +125,7 @@ def test_pictures_keep_their_pixels_in_the_dark_and_the_ink_around_them_turns():
     rng = np.random.default_rng(0)
     with style():
         figure, ax = plt.subplots(figsize=(3, 3))
-        ax.imshow(rng.random((4, 4)), cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
+        ax.imshow(rng.random((4, 4)), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         ax.set_axis_off()
         ax.set_title("title")
     figure.draw_without_rendering()
@@ -138,6 +139,58 @@ def test_pictures_keep_their_pixels_in_the_dark_and_the_ink_around_them_turns():
     assert ink.any()
     assert light[:40][ink][..., :3].max() < 80
     assert turned[:40][ink][..., :3].min() > 150
+
+
+@pytest.mark.parametrize(
+    ("colours", "turns"),
+    [("Blues", True), ("PuOr", True), ("gray", False), ("viridis", False), (None, False)],
+)
+def test_numbers_in_colours_on_white_are_ink_and_no_bright_slab_in_the_dark(colours, turns):
+    with style():
+        figure, ax = plt.subplots(figsize=(3, 3))
+        values = np.linspace(0, 1, 16).reshape(4, 4)
+        shown = ax.imshow(values if colours else np.ones((4, 4, 3)), cmap=colours, vmin=0, vmax=1)
+        if colours:
+            figure.colorbar(shown, ax=ax)
+    assert figure_variants(figure).keys() == (set() if turns else {"dark"})
+
+
+def test_two_planes_stand_one_below_the_other():
+    figure, axes = curves(2)
+    for ax in axes:
+        ax.set(aspect="equal", xlim=(0, 2), ylim=(0, 2))
+    figure.draw_without_rendering()
+    (n_columns,) = grid.column_counts(figure)
+    assert n_columns == 1
+    with phone_layout(figure, n_columns):
+        assert min(ax.get_window_extent().width for ax in axes) > 1.5 * figure.dpi
+
+
+def test_long_titles_take_nothing_from_the_width_of_images():
+    with style():
+        figure, axes = plt.subplots(1, 4, figsize=(7, 1.9))
+        for ax in axes:
+            ax.imshow(np.zeros((8, 8)), cmap="gray")
+            ax.set_axis_off()
+            ax.set_title("a recipe with a long name")
+    figure.draw_without_rendering()
+    with phone_layout(figure, 4):
+        slots = [ax.get_position(original=True).width * figure.bbox.width for ax in axes]
+        shown = [ax.get_window_extent().width for ax in axes]
+        assert min(shown) > 0.9 * min(slots)
+
+
+def test_a_title_is_not_broken_for_a_legend_that_has_left():
+    figure, (ax, other) = curves(2)
+    for number in range(2):
+        ax.plot([0, 1], [1, number], label=f"the long name of a curve, {number}")
+    ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    ax.set_title("losses of the two")
+    other.set_xlabel("training images")
+    figure.draw_without_rendering()
+    with phone_layout(figure, 1):
+        assert ax.get_title() == "losses of the two"
+        assert other.get_xlabel() == "training images"
 
 
 def test_where_text_leaves_no_room_the_wide_form_stays():

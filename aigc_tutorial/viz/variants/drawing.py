@@ -19,6 +19,7 @@ PADDING = 0.1
 """Inches around what is drawn, as Jupyter has it."""
 
 _LUMA = np.array([0.213, 0.715, 0.072])
+_NEARLY_WHITE = 0.9
 
 
 def in_the_dark(rgb: Float[np.ndarray, "... 3"]) -> Float[np.ndarray, "... 3"]:
@@ -69,7 +70,21 @@ def as_png(pixels: UInt8[np.ndarray, "height width 4"]) -> bytes:
 
 def has_pictures(figure: Figure) -> bool:
     """Whether a figure shows what has to stay as it is on a dark page."""
-    return any(pictures_in(ax) for ax in figure.axes if ax.get_visible())
+    return any(stays(a) for ax in figure.axes if ax.get_visible() for a in pictures_in(ax))
+
+
+def stays(picture: AxesImage | QuadMesh) -> bool:
+    """Whether a picture keeps its colours on a dark page, as a digit does.
+
+    Numbers that are drawn in colours on white, for none or for the middle, are ink: as a picture
+    they would be a bright slab there.
+    """
+    values = picture.get_array()
+    in_colours = isinstance(picture, QuadMesh) or (values is not None and values.ndim == 2)
+    if not in_colours:
+        return True
+    low, middle = picture.get_cmap()([0.0, 0.5])[:, :3] @ _LUMA
+    return bool(max(low, middle) < _NEARLY_WHITE)
 
 
 def darkened(
@@ -110,7 +125,7 @@ def _picture_boxes(figure: Figure, frame: Bbox) -> list[tuple[slice, slice]]:
     boxes = []
     for ax in (ax for ax in figure.axes if ax.get_visible()):
         inset = {side: _ink_inside(ax, side) for side in ("left", "right", "top", "bottom")}
-        for picture in pictures_in(ax):
+        for picture in filter(stays, pictures_in(ax)):
             box = Bbox.intersection(picture.get_window_extent(), ax.bbox)
             if box is None:
                 continue

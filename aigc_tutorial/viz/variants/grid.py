@@ -20,6 +20,10 @@ PHONE_WIDTH = 3.5
 NARROWEST = 1.7
 """Inches that a column of axes needs; below, the grid has fewer columns."""
 
+N_BELOW = 3
+"""So many planes, whose sides have to be equal, stand one below the other: side by side they would
+be less than an inch wide, and the screen's height is not used."""
+
 _SIDES = {"x": "labelbottom", "y": "labelleft"}
 """Where an axis has its numbers, as ``tick_params`` calls it."""
 
@@ -38,6 +42,8 @@ def column_counts(figure: Figure) -> list[int]:
         return [0, 1] if columns > 1 and full else [0]
     if are_rows_of_images(figure):
         return list(dict.fromkeys([columns, -(-columns // 2)]))
+    if len(placed(figure)) <= N_BELOW and all(ax.get_aspect() != "auto" for ax in placed(figure)):
+        return [1]
     most = min(columns, int(PHONE_WIDTH // NARROWEST))
     return list(range(most, 0, -1))
 
@@ -84,7 +90,7 @@ def restack(figure: Figure, n_columns: int, restore: Restore) -> None:
     if grid is None or n_columns in (0, grid.ncols):
         figure.set_size_inches(PHONE_WIDTH, height * PHONE_WIDTH / width if scaled else height)
         return
-    cells = sorted(axes, key=lambda ax: _place_of(ax).num1)
+    cells = sorted(axes, key=lambda ax: place_of(ax).num1)
     images = are_rows_of_images(figure)
     n_blocks = -(-grid.ncols // n_columns)
     n_rows = grid.nrows * n_blocks if images else -(-len(cells) // n_columns)
@@ -98,9 +104,9 @@ def restack(figure: Figure, n_columns: int, restore: Restore) -> None:
         row = min(max(row, _LOWEST_ROW), _HIGHEST_ROW)
     figure.set_size_inches(PHONE_WIDTH, row * n_rows)
     new = GridSpec(n_rows, n_columns, figure=figure)
-    first_of_row = {_place_of(ax).rowspan.start: ax for ax in cells if _place_of(ax).is_first_col()}
+    first_of_row = {place_of(ax).rowspan.start: ax for ax in cells if place_of(ax).is_first_col()}
     for place, ax in enumerate(cells):
-        old = _place_of(ax)
+        old = place_of(ax)
         restore.callback(ax.set_subplotspec, old)
         if images:
             _put_into_block(ax, new, first_of_row, restore)
@@ -119,7 +125,7 @@ def _put_into_block(
 
     The first of a row says again what stands beside the whole row.
     """
-    old = _place_of(ax)
+    old = place_of(ax)
     row, column = old.rowspan.start, old.colspan.start
     block, place = divmod(column, new.ncols)
     ax.set_subplotspec(new[block * old.get_gridspec().nrows + row, place])
@@ -136,7 +142,8 @@ def _put_into_block(
             restore.callback(again.remove)
 
 
-def _place_of(ax: Axes) -> SubplotSpec:
+def place_of(ax: Axes) -> SubplotSpec:
+    """The cell of the grid in which axes stand."""
     spec = ax.get_subplotspec()
     if spec is None:
         raise ValueError("these axes stand in no grid")

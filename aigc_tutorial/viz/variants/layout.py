@@ -10,7 +10,15 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from aigc_tutorial.viz.variants.drawing import PADDING, frame_of
-from aigc_tutorial.viz.variants.grid import PHONE_WIDTH, is_bar, restack
+from aigc_tutorial.viz.variants.grid import (
+    PHONE_WIDTH,
+    are_rows_of_images,
+    grid_of,
+    is_bar,
+    place_of,
+    placed,
+    restack,
+)
 from aigc_tutorial.viz.variants.legends import clear_legends, straighten_legends
 from aigc_tutorial.viz.variants.words import enlarge_text, texts_in, wrap_tick_labels, wrap_titles
 
@@ -41,13 +49,34 @@ def phone_layout(figure: Figure, n_columns: int) -> Iterator[None]:
         wrap_tick_labels(figure, restore)
         with suppress(NoRoomError):  # what the broken names leave is the titles'
             lay_out(figure)
-        wrap_titles(figure, restore)
+        broken = wrap_titles(figure, restore)
         straighten_legends(figure, restore)
         with suppress(NoRoomError):  # before a legend beside the axes is moved
             lay_out(figure)
         clear_legends(figure, restore)
         lay_out(figure)
+        for text, words in broken:  # the axes may have become wider since
+            text.set_text(words)
+        wrap_titles(figure, restore)
+        lay_out(figure)
+        raise_for_pictures(figure)
         yield
+
+
+def raise_for_pictures(figure: Figure) -> None:
+    """Make a figure of images so high that they fill its width: titles took of their height."""
+    if grid_of(figure) is None or not are_rows_of_images(figure):
+        return
+    for _ in range(2):
+        width, height = figure.get_size_inches()
+        rows: dict[int, float] = {}
+        for ax in placed(figure):
+            shown, slot = ax.get_window_extent(), ax.get_position(original=True)
+            lacking = max(0.0, slot.width * figure.bbox.width / shown.width - 1) * shown.height
+            row = place_of(ax).rowspan.start
+            rows[row] = max(rows.get(row, 0.0), lacking / figure.dpi)
+        figure.set_size_inches(width, height + sum(rows.values()))
+        lay_out(figure)
 
 
 def lay_out(figure: Figure) -> None:

@@ -43,19 +43,23 @@ def enlarge_text(figure: Figure, restore: Restore) -> None:
             text.set_fontsize(SMALLEST)
 
 
-def wrap_titles(figure: Figure, restore: Restore) -> None:
-    """Break titles and names of axes that are longer than there is room."""
+def wrap_titles(figure: Figure, restore: Restore) -> list[tuple[Text, str]]:
+    """Break titles and names of axes that are longer than there is room.
+
+    Returns:
+        What was broken, with its words as they were.
+    """
     whole = figure.bbox.width
-    for text in figure.texts:
-        _wrap(text, whole, _width, restore)
+    broken = [(text, _wrap(text, whole, _width, restore)) for text in figure.texts]
     for ax in figure.axes:
         # Its place in the grid, not what is left of it where its sides have to be equal.
         slot = ax.get_position(original=True)
         room = slot.width * whole if len(placed(figure)) > 1 else whole - ax.bbox.x0
         titles = [a for a in ax.get_children() if isinstance(a, Text) and a not in ax.texts]
         for title in (*titles, ax.xaxis.label):
-            _wrap(title, room, _width, restore)
-        _wrap(ax.yaxis.label, ax.bbox.height, _height, restore)
+            broken.append((title, _wrap(title, room, _width, restore)))
+        broken.append((ax.yaxis.label, _wrap(ax.yaxis.label, ax.bbox.height, _height, restore)))
+    return [(text, words) for text, words in broken if words is not None]
 
 
 def wrap_tick_labels(figure: Figure, restore: Restore) -> None:
@@ -101,14 +105,19 @@ def _height(text: Text) -> float:
     return float(text.get_window_extent().height)
 
 
-def _wrap(text: Text, room: float, size: Callable[[Text], float], restore: Restore) -> None:
-    """Break a text into as few lines as fit the room, in pixels; formulas are not broken."""
+def _wrap(text: Text, room: float, size: Callable[[Text], float], restore: Restore) -> str | None:
+    """Break a text into as few lines as fit the room, in pixels; formulas are not broken.
+
+    Returns:
+        Its words as they were, where it was broken.
+    """
     words = text.get_text()
     if not words.strip() or size(text) <= room or ("$" in words and text.get_parse_math()):
-        return
+        return None
     restore.callback(text.set_text, words)
     for n_lines in (2, 3, 4):
         width = max(max(map(len, words.split())), -(-len(words) // n_lines) + 3)
         text.set_text("\n".join(textwrap.wrap(words.replace("\n", " "), width)))
         if size(text) <= room:
-            return
+            break
+    return words
