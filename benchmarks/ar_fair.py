@@ -40,6 +40,7 @@ from aigc_tutorial.evaluation.likelihood import text_likelihood
 from aigc_tutorial.nn import count_parameters
 from aigc_tutorial.tokenizers import CharacterTokenizer
 from aigc_tutorial.viz.style import save_figure, style
+from aigc_tutorial.viz.variants import figure_variants
 
 RESULTS = Path(__file__).parent / "results" / "ar_fair.json"
 PLOT = RESULTS.with_name("ar_fair.png")
@@ -337,6 +338,8 @@ def draw(results: Results) -> None:
             ax.minorticks_off()
         left.legend(fontsize=8)
     save_figure(figure, PLOT)
+    for form, png in figure_variants(figure).items():  # for a phone: the book shows it there
+        PLOT.with_stem(f"{PLOT.stem}-{form}").write_bytes(png)
     plt.close(figure)
 
 

@@ -167,6 +167,17 @@ def wait_until_drawn(page: "Page") -> None:
     page.evaluate("() => document.fonts.ready.then(() => null)")
 
 
+def load_pictures(page: "Page") -> None:
+    """Load every picture that has its place on the page, also far below, and wait for them."""
+    page.evaluate(
+        """async () => {
+          const seen = [...document.images].filter((image) => image.getClientRects().length);
+          for (const image of seen) image.loading = "eager";
+          await Promise.allSettled(seen.map((image) => image.decode()));
+        }"""
+    )
+
+
 def wait_until_settled(page: "Page") -> None:
     """Wait for the end of every transition of the style sheets, such as a colour's or a menu's."""
     page.evaluate(

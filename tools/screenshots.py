@@ -14,6 +14,7 @@ from chromium import (
     WIDE,
     book_pages,
     find_chromium,
+    load_pictures,
     open_browser,
     set_scheme,
     wait_until_drawn,
@@ -55,6 +56,7 @@ def main() -> int:
                 for scheme in ("light", "dark"):
                     set_scheme(page, scheme)
                     wait_until_drawn(page)
+                    load_pictures(page)
                     page.evaluate("() => { document.activeElement?.blur(); scrollTo(0, 0); }")
                     path = arguments.folder / f"{plain_name(name)}-{size}-{scheme}.png"
                     page.screenshot(path=path, full_page=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from aigc_book import formulas, style_sheets
+from bs4 import BeautifulSoup
 from fontTools.ttLib import TTFont
 
 pytestmark = pytest.mark.built
@@ -132,3 +133,38 @@ def test_fonts_have_the_icons_that_are_shown_and_few_others() -> None:
     drawn = {chr(code) for font in fonts for code in TTFont(io.BytesIO(font)).getBestCmap()}
     assert shown <= drawn
     assert not list(HTML.glob("_static/scripts/fontawesome*"))
+
+
+def outputs_of(page: str) -> list[str]:
+    """The lines that a page's cells show, without listings and explorers."""
+    soup = BeautifulSoup((HTML / page).read_text(encoding="utf-8"), "html.parser")
+    shown = soup.select(
+        "div.cell_output div.output, div.cell_output > p, div.cell_output details > p"
+    )
+    for part in soup.select(".highlight-ipython3, .highlight-python, figure.explorer, script"):
+        part.decompose()
+    return [line for part in shown for line in part.get_text(" ").splitlines()]
+
+
+CHAPTERS = [page for page in PAGES if re.fullmatch(r"book/\d[^/]*\.html", page)]
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_numbers_are_set_as_print_sets_them(page: str) -> None:
+    """A hyphen is no minus, and what follows an e no exponent."""
+    typed = re.compile(r"(?<![\w)\]\"'`])-\d+\.\d|\d[eE][+-]\d\d")
+    assert [line for line in outputs_of(page) if typed.search(line)] == []
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_no_path_of_one_machine_is_shown(page: str) -> None:
+    place = re.compile(r"(?<![\w.])(?:/tmp/|/home/|/root/|/Users/|[A-Z]:\\\\)")
+    assert [line for line in outputs_of(page) if place.search(line)] == []
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_every_picture_stands_in_a_figure_with_a_number(page: str) -> None:
+    soup = BeautifulSoup((HTML / page).read_text(encoding="utf-8"), "html.parser")
+    pictures = soup.select("article img:not(.colab-badge, [src$='.svg'], [src*='logo_colab'])")
+    bare = [p.get("src") for p in pictures if p.find_parent("figure", class_="captioned") is None]
+    assert bare == []

@@ -43,6 +43,27 @@ def test_figures_are_numbered_within_their_page_in_its_order() -> None:
     assert words == ["Figure 3.2.1-1 First.", "Figure 3.2.1-2 Second."]
 
 
+def of_a_file(uri: str) -> nodes.figure:
+    figure = nodes.figure("", nodes.image(uri=uri, alt="A curve falls"))
+    figure += nodes.caption("", "From a file.")
+    return figure
+
+
+def test_a_figure_of_markdown_is_counted_with_the_cells(tmp_path: Path) -> None:
+    Path(tmp_path, "loss.png").write_bytes(png(90))
+    Path(tmp_path, "loss-phone.png").write_bytes(png(40))
+    document = page("3.1 Page", drawn("First."), of_a_file("loss.png"), drawn("Third."))
+    here = SimpleNamespace(docname="page", doc2path=lambda _: str(tmp_path / "page.md"))
+    app: Any = SimpleNamespace(config=APP.config, env=here)
+    figures.add_file_forms(app, document)
+    figures.caption_figures(app, document)
+    words = [caption.astext() for caption in document.findall(nodes.caption)]
+    assert words == [f"Figure 3.1-{n}" for n in ("1 First.", "2 From a file.", "3 Third.")]
+    (forms,) = document.findall(figures.Forms)
+    found = {image["form"]: image["uri"] for image in forms.findall(nodes.image)}
+    assert found == {"wide": "loss.png", "phone": "loss-phone.png"}
+
+
 @pytest.mark.parametrize("captions", [(), ("One.", "Two.")])
 def test_a_cell_has_a_caption_for_each_thing_that_it_shows(
     captions: tuple[str, ...], monkeypatch: pytest.MonkeyPatch

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import pytest
 from aigc_book import formulas
 from docutils import nodes
+from docutils.utils import new_document
 
 SHEET = """mjx-math {
   line-height: 0;
@@ -104,6 +105,20 @@ def test_a_formula_knows_what_it_touches(text: str, joined: tuple[bool, bool]) -
     nodes.paragraph("", "", nodes.Text(left), formula, nodes.Text(right))
     before, after = formulas.neighbours(formula)
     assert (not before.isspace(), not after.isspace()) == joined
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("at (*), and", "at (x), and"), ("at (a *)", "at (a x)"), ("f(*", "f(x"), ("*)", "x)")],
+)
+def test_brackets_around_a_formula_are_a_part_of_it(text: str, words: str) -> None:
+    left, right = text.split("*")
+    formula = nodes.math("", "x")
+    document = new_document("page")
+    document += nodes.paragraph("", "", nodes.Text(left), formula, nodes.Text(right))
+    formulas.take_brackets(None, document)  # type: ignore[arg-type]
+    assert document.astext() == words
+    assert formula.astext() == ("(x)" if "(*)" in text else "x")
 
 
 def test_a_formula_alone_touches_nothing() -> None:

@@ -9,7 +9,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.built, pytest.mark.timeout(120)]
 WITH_FORMS = [
     name
     for name in chromium.book_pages()
-    if 'class="form ' in (chromium.HTML / name).read_text(encoding="utf-8")
+    if "-phone.webp" in (chromium.HTML / name).read_text(encoding="utf-8")
 ][:1]
 # Of every figure: the address that is shown, or "", and all addresses.
 FIGURES = """async () => {
@@ -57,3 +57,24 @@ def test_every_caption_is_seen(visit: chromium.Visit, scheme: str) -> None:
     captions = "[...document.querySelectorAll('figure.captioned > figcaption')]"
     hidden = visit.page.evaluate(f"() => {captions}.filter((c) => !c.offsetHeight).length")
     assert hidden == 0
+
+
+@pytest.mark.parametrize("phone_visit", chromium.book_pages(), indirect=True)
+def test_no_picture_is_stretched_on_a_phone(phone_visit: chromium.Visit) -> None:
+    """A size in the page, and a width that gives way, would leave the height as it was."""
+    chromium.load_pictures(phone_visit.page)
+    stretched = phone_visit.page.evaluate("""() => {
+      const found = [];
+      for (const image of document.querySelectorAll(".bd-article img")) {
+        if (!image.getClientRects().length) continue;
+        const style = getComputedStyle(image);
+        const sum = (...sides) => sides.reduce((n, side) => n + parseFloat(style[side]), 0);
+        const width = image.clientWidth - sum("paddingLeft", "paddingRight");
+        const height = image.clientHeight - sum("paddingTop", "paddingBottom");
+        const wanted = width * image.naturalHeight / image.naturalWidth;
+        if (Math.abs(height - wanted) > Math.max(2, 0.03 * wanted))
+          found.push([image.currentSrc.split("/").pop(), width, height]);
+      }
+      return found;
+    }""")
+    assert stretched == []

@@ -88,3 +88,35 @@ def test_a_wide_table_is_cards_on_a_phone_or_keeps_its_first_column(
         return [t.offsetWidth > limit && !stays, t.textContent.slice(0, 60)];
       }).filter((t) => t[0])""")
     assert wide == []
+
+
+@pytest.mark.parametrize("phone_visit", PAGES, indirect=True)
+def test_no_word_in_a_table_is_broken_on_a_phone(phone_visit: chromium.Visit) -> None:
+    """A column that gives way to the others would be one letter wide."""
+    broken = phone_visit.page.evaluate(r"""() => {
+      const found = [], range = document.createRange();
+      for (const cell of document.querySelectorAll(".bd-article :is(td, th)")) {
+        const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+        for (let text; (text = texts.nextNode()); ) {
+          if (text.parentElement.closest("code, mjx-container")) continue;
+          for (const word of text.data.matchAll(/[\p{L}\d]+/gu)) {
+            range.setStart(text, word.index);
+            range.setEnd(text, word.index + word[0].length);
+            if (word[0].length <= 14 && range.getClientRects().length > 1) found.push(word[0]);
+          }
+        }
+      }
+      return found;
+    }""")
+    assert broken == []
+
+
+@EACH
+def test_nothing_is_a_bright_slab_in_the_dark(visit: chromium.Visit) -> None:
+    chromium.set_scheme(visit.page, "dark")
+    grounds = visit.page.evaluate("""() => [...document.querySelectorAll(".bd-article *")]
+      .filter((e) => e.offsetWidth * e.offsetHeight > 5000 && !e.closest(".only-light"))
+      .map((e) => [getComputedStyle(e).backgroundColor, e.outerHTML.slice(0, 80)])
+      .filter(([colour]) => !/, 0\\)$/.test(colour))""")
+    bright = [where for colour, where in grounds if luminance(colour) > 0.4]
+    assert bright == []

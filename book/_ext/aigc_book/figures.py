@@ -7,6 +7,9 @@ a figure, numbered within the page in the order in which it is read, with the an
 While the book is built, ``aigc_tutorial.viz.variants`` draws further forms of a figure into the
 same output: for a phone, and, where it holds pictures, for the dark scheme. They become one
 ``<picture>`` for each scheme; a browser loads none that it does not show.
+
+A figure of Markdown, a file with a caption, is one of them: numbered with the others, and shown
+with the forms that lie beside the file, ``loss-phone.png`` beside ``loss.png``.
 """
 
 import base64
@@ -53,7 +56,13 @@ def caption_figures(app: Sphinx, doctree: nodes.document) -> None:
     number = 0
     title = next(iter(doctree.findall(nodes.title)), None)
     page = _NUMBER.match(title.astext()) if title is not None else None
-    for cell in [node for node in doctree.findall(nodes.container) if is_cell(node)]:
+    for cell in [node for node in doctree.findall() if is_cell(node) or _is_file(node)]:
+        if isinstance(cell, nodes.figure):
+            number += 1
+            number_figure(
+                cell, f"Figure {page[0]}-{number}" if page else f"Figure {number}", number
+            )
+            continue
         output = part(cell, "cell_code_output")
         shown = [s for s in output.children if kind_of(s) in _SHOWN] if output else []
         captions = captions_of(cell.get("cell_metadata") or {}, app.config.language)
@@ -84,6 +93,37 @@ def make_figure(shown: nodes.Node, label: str, words: str, number: int) -> CellF
     caption += nodes.Text(f" {words}")
     figure += caption
     return figure
+
+
+def _is_file(node: nodes.Node) -> bool:
+    """Return whether a node is a figure that Markdown names as a file."""
+    return type(node) is nodes.figure and any(isinstance(child, Forms) for child in node.children)
+
+
+def number_figure(figure: nodes.figure, label: str, number: int) -> None:
+    """Make a figure of Markdown one of the page's; Sphinx would count it through the book."""
+    caption = next(iter(figure.findall(nodes.caption)), nodes.caption())
+    caption[0:0] = [nodes.inline("", label, classes=["figure-number"]), nodes.Text(" ")]
+    ids = [f"figure-{number}", *figure["ids"]]
+    others = [child for child in figure.children if child is not caption]
+    numbered = CellFigure("", *others, caption, classes=["captioned"], ids=ids)
+    figure.replace_self(numbered)
+
+
+def add_file_forms(app: Sphinx, doctree: nodes.document) -> None:
+    """Put the forms that lie beside a figure's file where its one picture is."""
+    here = Path(app.env.doc2path(app.env.docname)).parent
+    for figure in [node for node in doctree.findall(nodes.figure) if type(node) is nodes.figure]:
+        for image in [child for child in figure.children if isinstance(child, nodes.image)]:
+            forms = Forms("", classes=image["classes"])
+            image.parent.replace(image, forms)
+            image["form"] = "wide"
+            forms += image
+            uri = Path(image["uri"])
+            for form in FORMS:
+                beside = uri.with_stem(f"{uri.stem}-{form}")
+                if (here / beside).is_file():
+                    forms += nodes.image(uri=str(beside), alt=image.get("alt", ""), form=form)
 
 
 def add_forms(app: Sphinx, doctree: nodes.document) -> None:
@@ -155,7 +195,9 @@ def visit_html(self: HTML5Translator, node: Forms) -> None:
         schemes = [("ink", "wide", "phone")]
     for scheme, wide, phone in schemes:
         narrow = "" if phone in address else f' one-form" style="--width: {width}px'
-        self.body.append(f'<picture class="form {scheme}{narrow}">')
+        self.body.append(
+            f'<picture class="{" ".join(["form", scheme, *node["classes"]])}{narrow}">'
+        )
         if phone in address:
             self.body.append(f'<source media="{PHONE}" srcset="{address[phone]}" />')
         self.body.append(f'<img src="{address[wide]}" alt="{alt}" loading="lazy" /></picture>\n')
@@ -187,4 +229,5 @@ def setup(app: Sphinx) -> None:
     )
     app.add_node(Forms, html=(visit_html, None), text=(visit_text, None))
     app.connect("doctree-read", add_forms, priority=440)
+    app.connect("doctree-read", add_file_forms, priority=440)
     app.connect("doctree-read", caption_figures, priority=450)

@@ -190,6 +190,26 @@ def typeset_or_warn(tex: str, display: bool, node: nodes.Node) -> str:
         return f"<code>{html.escape(tex)}</code>"
 
 
+def take_brackets(app: Sphinx, doctree: nodes.document) -> None:
+    """Draw the brackets around a formula as a part of it.
+
+    Browsers break a line between a bracket and a formula, whatever stands between them.
+    """
+    for formula in list(doctree.findall(nodes.math)):
+        place = formula.parent.index(formula)
+        if not 0 < place < len(formula.parent) - 1:
+            continue
+        before, after = formula.parent[place - 1], formula.parent[place + 1]
+        if not isinstance(before, nodes.Text) or not isinstance(after, nodes.Text):
+            continue
+        if before.endswith("(") and after.startswith(")"):
+            tex = f"({formula.astext()})"
+            formula.parent[place - 1] = nodes.Text(before[:-1])
+            formula.parent[place + 1] = nodes.Text(after[1:])
+            formula.clear()
+            formula += nodes.Text(tex)
+
+
 def visit_math(self: HTML5Translator, node: nodes.math) -> None:
     """Write a formula in a line of text; a comma after it and a bracket before it stay with it."""
     before, after = neighbours(node)
@@ -324,5 +344,6 @@ def setup(app: Sphinx) -> None:
     """Register the renderer and connect to the build."""
     app.add_html_math_renderer(RENDERER, (visit_math, None), (visit_display_math, None))
     app.connect("config-inited", choose_renderer)
+    app.connect("doctree-read", take_brackets)
     app.connect("html-page-context", add_style_sheet)
     app.connect("build-finished", write_assets)
