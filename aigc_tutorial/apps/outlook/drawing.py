@@ -1,0 +1,60 @@
+"""Levels as pictures."""
+
+from collections.abc import Sequence
+
+from jaxtyping import Int64
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from aigc_tutorial.apps.outlook.levels import DOOR, FLOOR, GOAL, KEY, START, WALL, Cell
+from aigc_tutorial.viz.style import BLUE, GREEN, INK, PURPLE, VERMILLION, new_axes, style
+
+_LETTERS = {START: ("S", BLUE), KEY: ("K", VERMILLION), DOOR: ("D", PURPLE), GOAL: ("G", GREEN)}
+
+
+def draw_level(
+    level: Int64[Tensor, "H W"],
+    *,
+    path: Sequence[Cell] = (),
+    n_tiles: int | None = None,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a level: walls filled, the four special tiles as letters, a way as a line.
+
+    Args:
+        level: its tiles.
+        path: cells of a way through it, drawn as a line that moves aside where it comes back.
+        n_tiles: draw only so many tiles, row by row: those that are written so far.
+        title: text above it.
+        ax: axes to draw into; by default those of a new figure.
+    """
+    height, width = level.shape
+    with style():
+        ax = new_axes(0.3 * width + 0.2, 0.3 * height + 0.4) if ax is None else ax
+        for number, tile in enumerate(level.flatten().tolist()[:n_tiles]):
+            i, j = divmod(number, width)
+            if tile == WALL:
+                ax.add_patch(Rectangle((j, i), 1, 1, facecolor=INK, edgecolor="white", lw=0.4))
+            elif tile == FLOOR:
+                ax.plot(j + 0.5, i + 0.5, ".", color=INK, markersize=2)
+            elif tile in _LETTERS:
+                letter, colour = _LETTERS[tile]
+                ax.add_patch(Rectangle((j, i), 1, 1, facecolor=colour, edgecolor="white", lw=0.4))
+                ax.text(j + 0.5, i + 0.53, letter, color="white", ha="center", va="center",
+                        weight="bold", fontsize=9)  # fmt: skip
+        if path:
+            aside = [0.5 + 0.18 * k / max(1, len(path) - 1) - 0.09 for k in range(len(path))]
+            ax.plot(
+                [j + shift for (_, j), shift in zip(path, aside, strict=True)],
+                [i + shift for (i, _), shift in zip(path, aside, strict=True)],
+                color=VERMILLION, linewidth=1.6, solid_capstyle="round",
+            )  # fmt: skip
+        ax.set_xlim(-0.05, width + 0.05)
+        ax.set_ylim(height + 0.05, -0.05)
+        ax.set_aspect("equal")
+        ax.set_xticks([])
+        ax.set_yticks([])
+        ax.set_title(title, fontsize=8.5)
+    return ax

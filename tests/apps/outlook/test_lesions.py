@@ -1,0 +1,133 @@
+"""Made-up patients, the splits, the measures, and the ways to help the rare class."""
+
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score, roc_curve
+
+from aigc_tutorial.apps.outlook import augmentation, lesions, screening
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture(scope="module")
+def photographs():
+    return lesions.draw_patients(20, 5, rng=seeded()).photograph(3, rng=seeded(1))
+
+
+def test_photographs_are_images_of_patients_and_the_same_for_a_seed(photographs):
+    assert photographs.images.shape == (75, 1, lesions.SIDE, lesions.SIDE)
+    assert float(photographs.images.abs().max()) <= 1
+    assert photographs.patients.tolist() == [i // 3 for i in range(75)]
+    assert photographs.labels.tolist() == [0] * 60 + [1] * 15
+    again = lesions.draw_patients(20, 5, rng=seeded()).photograph(3, rng=seeded(1))
+    assert torch.equal(again.images, photographs.images)
+
+
+def test_photographs_of_one_patient_are_nearer_than_those_of_two(photographs):
+    x = photographs.images.flatten(1)
+    distance = torch.cdist(x, x)
+    same = photographs.patients[:, None] == photographs.patients
+    others = distance[~same]
+    assert float(distance[same & ~torch.eye(75, dtype=torch.bool)].median()) < 0.8 * float(
+        others.median()
+    )
+
+
+def test_only_border_and_inside_depend_on_the_class():
+    patients = lesions.draw_patients(2_000, 2_000, rng=seeded())
+    for name in ("skin", "radius", "darkness"):
+        values = getattr(patients, name)
+        assert abs(float(values[:2_000].mean() - values[2_000:].mean())) < 0.04, name
+    ragged = patients.border[..., 0].square().mean(dim=1).sqrt()
+    assert screening.auroc(ragged, patients.labels) == pytest.approx(0.98, abs=0.02)
+    assert float(ragged[2_000:].min()) < float(ragged[:2_000].max())  # they overlap
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_measures_are_those_of_scikit_learn_ties_included(seed):
+    scores = torch.randint(8, (60,), generator=seeded(seed)).float()
+    labels = (torch.rand(60, generator=seeded(seed + 9)) < 0.3).long()
+    assert screening.auroc(scores, labels) == pytest.approx(roc_auc_score(labels, scores))
+    false_alarms, found, _ = roc_curve(labels, scores, drop_intermediate=False)
+    for specificity in (0.5, 0.9, 1.0):
+        best = found[1 - false_alarms >= specificity - 1e-9].max()
+        measured = screening.sensitivity(scores, labels, specificity=specificity)
+        assert measured == pytest.approx(best)
+
+
+def test_a_measure_needs_both_classes_and_a_specificity():
+    with pytest.raises(ValueError, match="both classes"):
+        screening.auroc(torch.ones(3), torch.ones(3))
+    with pytest.raises(ValueError, match="specificity"):
+        screening.sensitivity(torch.ones(2), torch.tensor([0, 1]), specificity=0)
+
+
+def test_a_split_by_patient_shares_none_and_one_by_image_does(photographs):
+    for split, shared in ((screening.split_by_patient, False), (screening.split_by_image, True)):
+        training, test = split(photographs, 24, rng=seeded())
+        assert len(training) + len(test) == 75
+        assert len(test) == 24
+        both = set(training.patients.tolist()) & set(test.patients.tolist())
+        assert bool(both) == shared
+
+
+def test_a_patient_counts_once():
+    network = screening.ConvDiscriminator(
+        screening.ConvDiscriminatorConfig((1, lesions.SIDE, lesions.SIDE), (2, 2, 2))
+    )
+    images = lesions.draw_patients(2, 1, rng=seeded()).photograph(4, rng=seeded(1))
+    scores, labels = screening.patient_scores(network, images)
+    assert labels.tolist() == [0, 0, 1]
+    with torch.no_grad():
+        expected = network(images.images).view(3, 4).mean(dim=1)
+    torch.testing.assert_close(scores, expected)
+
+
+def test_positions_are_those_of_a_square_and_all_eight_occur():
+    image = torch.arange(16.0).view(1, 1, 4, 4)
+    changed = screening.turn_and_flip(image.expand(400, -1, -1, -1), seeded())
+    kinds = {tuple(x.flatten().tolist()) for x in changed}
+    assert len(kinds) == 8
+    assert all(sorted(kind) == list(range(16)) for kind in kinds)
+
+
+def test_the_rare_class_is_repeated_until_the_classes_are_equal(photographs):
+    repeated = screening.oversample(photographs)
+    assert torch.bincount(repeated.labels).tolist() == [60, 60]
+    joined = screening.with_generated(photographs, torch.zeros(45, 1, 16, 16))
+    assert torch.bincount(joined.labels).tolist() == [60, 60]
+    assert joined.patients[-45:].unique().tolist() == [-1]
+    with pytest.raises(ValueError, match="both classes"):
+        screening.oversample(photographs.take(photographs.labels == 0))
+
+
+def test_training_learns_and_is_the_same_for_a_seed():
+    many = lesions.draw_patients(150, 150, rng=seeded()).photograph(1, rng=seeded(1))
+    new = lesions.draw_patients(60, 60, rng=seeded(2)).photograph(1, rng=seeded(3))
+    config = screening.ScreeningConfig(n_images=4_800)
+    first, second = (
+        screening.train_screening(many, change=screening.turn_and_flip, config=config)
+        for _ in range(2)
+    )
+    assert augmentation.measure(first, new).auroc > 0.6
+    for a, b in zip(first.parameters(), second.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_every_way_is_measured_on_patients_whom_none_has_seen():
+    config = augmentation.StudyConfig(n_negative=6, n_positive=2, n_each=2, n_test=5, n_more=2)
+    study = augmentation.draw_study(seed=0, config=config)
+    assert len(study.positives) == 4
+    assert len(study.test) == 20
+    assert len(study.more) == 20
+    x, y = study.training.images.flatten(1), study.test.images.flatten(1)
+    assert float(torch.cdist(x, y).min()) > 0.1
+    outcomes = augmentation.compare_ways(
+        study,
+        torch.zeros(8, 1, lesions.SIDE, lesions.SIDE),
+        config=screening.ScreeningConfig(channels=(2, 2, 2), n_images=64),
+    )
+    assert len(outcomes) == 8
+    assert all(0 <= outcome.auroc <= 1 for outcome in outcomes.values())
