@@ -22,6 +22,8 @@ ALPHABET = "0123456789+-=,?;" + LETTERS + "\n"
 LARGEST = 20
 """No number of a question that is written by the rule is larger."""
 
+Kind = Literal["sum", "difference", "row"]
+
 _NUMBER = r"(\?|0|[1-9][0-9]{0,2})"
 _SUM = re.compile(rf"{_NUMBER}([+-]){_NUMBER}={_NUMBER}")
 _ROW = re.compile(",".join([_NUMBER] * 5))
@@ -37,7 +39,7 @@ class Question:
         numbers: three or five of them.
     """
 
-    kind: Literal["sum", "difference", "row"]
+    kind: Kind
     numbers: tuple[int | None, ...]
 
     def __str__(self) -> str:
@@ -56,7 +58,7 @@ def read_question(text: str) -> Question | None:
     """
     if match := _SUM.fullmatch(text):
         a, sign, b, c = match.groups()
-        kind: Literal["sum", "difference", "row"] = "sum" if sign == "+" else "difference"
+        kind: Kind = "sum" if sign == "+" else "difference"
         parts: Sequence[str] = (a, b, c)
     elif match := _ROW.fullmatch(text):
         kind, parts = "row", match.groups()
@@ -160,8 +162,8 @@ def all_questions() -> list[str]:
     written = []
     for a in range(1, LARGEST):
         for b in range(1, LARGEST + 1 - a):
-            for kind, numbers in (("sum", (a, b, a + b)), ("difference", (a + b, b, a))):
-                written += _with_each_gap(kind, numbers)
+            written += _with_each_gap("sum", (a, b, a + b))
+            written += _with_each_gap("difference", (a + b, b, a))
     for step in range(1, 5):
         for begin in range(1, LARGEST + 1 - 4 * step):
             row = tuple(begin + step * k for k in range(5))
@@ -169,9 +171,7 @@ def all_questions() -> list[str]:
     return written
 
 
-def _with_each_gap(
-    kind: Literal["sum", "difference", "row"], numbers: tuple[int, ...]
-) -> list[str]:
+def _with_each_gap(kind: Kind, numbers: tuple[int, ...]) -> list[str]:
     gaps = range(len(numbers))
     return [f"{Question(kind, (*numbers[:i], None, *numbers[i + 1 :]))};{numbers[i]}" for i in gaps]
 
