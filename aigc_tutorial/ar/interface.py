@@ -3,10 +3,12 @@
 from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from aigc_tutorial.nn import Pretrained
+from aigc_tutorial.nn.rows import RowMemory, whole_groups
 
 
 class SequenceModel(Pretrained):
@@ -63,26 +65,57 @@ class SequenceModel(Pretrained):
         """Room for ``n_rows`` sequences of unequal length, each of which begins and ends alone.
 
         The rows of this class are states of one sequence each, carried on one after the other. That
-        is slow, and keeps what is right for any model: nothing of a row depends on the others.
+        is slow, and keeps what is right for any model: nothing of a row depends on the others. A
+        subclass that can read all rows at once returns a :class:`aigc_tutorial.nn.rows.RowMemory`,
+        and defines :meth:`read_rows`.
         """
         return [None] * n_rows
 
     def set_row(self, rows: Any, row: int, state: Any | None) -> None:
         """Let a row go on from a state of a single sequence; None frees the row."""
-        rows[row] = state
+        if not isinstance(rows, RowMemory):
+            rows[row] = state
+        elif state is None:
+            rows.free(row)
+        else:
+            rows.put(row, state)
 
+    @torch.no_grad()
     def advance_rows(self, tokens: Int64[Tensor, " R"], rows: Any) -> Float[Tensor, "R V"]:
         """Read one further token in each of the first R rows, which are changed in place.
 
         Returns:
-            The logits after each; those of a free row, whatever token it was given, mean nothing.
+            The logits after each, without gradients; those of a free row, whatever token it was
+            given, mean nothing.
+
+        Raises:
+            ValueError: if the context is too short for one of them.
         """
+        if isinstance(rows, RowMemory):
+            n_rows = len(tokens)
+            padded = F.pad(tokens, (0, whole_groups(n_rows) - n_rows))
+            return self.read_rows(padded, rows, rows.cache.reserve(len(padded)))[:n_rows]
         logits = torch.zeros(len(tokens), self.vocab_size, device=self.device)
         for row, token in enumerate(tokens.view(-1, 1, 1)):
             if rows[row] is not None:
                 result, rows[row] = self.advance(token, rows[row])
                 logits[row] = result[0, -1]
         return logits
+
+    def read_rows(
+        self, tokens: Int64[Tensor, " R"], rows: Any, positions: Int64[Tensor, " R"]
+    ) -> Float[Tensor, "R V"]:
+        """What :meth:`advance_rows` computes, for all rows of a memory at once.
+
+        Args:
+            tokens: the new ones, in whole groups.
+            rows: what :meth:`initial_rows` returned, with room for them.
+            positions: of each in its sequence.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__}.initial_rows returns a memory of all rows, which its read_rows "
+            "must read; define it"
+        )
 
 
 @runtime_checkable

@@ -12,6 +12,7 @@ number of groups.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -140,3 +141,22 @@ class RowCache:
         self._flat[layer].index_copy_(0, self._new, new)
         rows = self._memory[layer, :n_rows].permute(2, 0, 3, 1, 4)
         return rows[0], rows[1], self._visible
+
+
+class RowMemory:
+    """What a model keeps of sequences of unequal length, a row for each, to read all at once.
+
+    Attributes:
+        cache: keys and values.
+    """
+
+    def __init__(self, cache: RowCache) -> None:
+        self.cache = cache
+
+    def put(self, row: int, state: Any) -> None:
+        """Let a row go on from the state of a single sequence."""
+        self.cache.put(row, state.cache)
+
+    def free(self, row: int) -> None:
+        """Forget the sequence of a row."""
+        self.cache.free(row)

@@ -16,7 +16,7 @@ from aigc_tutorial.config import Config
 from aigc_tutorial.environment import require
 from aigc_tutorial.nn.attention import CausalSelfAttention, KeyValueCache, attend
 from aigc_tutorial.nn.mode import evaluation_mode
-from aigc_tutorial.nn.rows import RowCache, linear, whole_groups
+from aigc_tutorial.nn.rows import RowCache, RowMemory, linear, whole_groups
 
 
 @dataclass(frozen=True)
@@ -66,16 +66,15 @@ class GPT2State:
         self.weights = weights
 
 
-class GPT2Rows:
+class GPT2Rows(RowMemory):
     """What a GPT-2 keeps of sequences of unequal length, a row for each.
 
     Attributes:
-        cache: keys and values.
         weights: each block's.
     """
 
     def __init__(self, cache: RowCache, weights: list[Weights]) -> None:
-        self.cache = cache
+        super().__init__(cache)
         self.weights = weights
 
 
@@ -173,33 +172,16 @@ class GPT2(AutoregressiveModel):
         sizes = (config.n_layers, whole_groups(n_rows), config.n_heads, config.context)
         return GPT2Rows(RowCache(*sizes, config.width, like=weight), cast("list[Weights]", weights))
 
-    def set_row(self, rows: Any, row: int, state: GPT2State | None) -> None:
-        """Let a row go on from the state of a single sequence; None frees it."""
-        if not isinstance(rows, GPT2Rows):
-            super().set_row(rows, row, state)
-        elif state is None:
-            rows.cache.free(row)
-        else:
-            rows.cache.put(row, state.cache)
-
-    @torch.no_grad()
-    def advance_rows(self, tokens: Int64[Tensor, " R"], rows: Any) -> Float[Tensor, "R V"]:
-        """Read one further token in each of the first R rows, all at once.
-
-        Raises:
-            ValueError: if the context is too short for one of them.
-        """
-        if not isinstance(rows, GPT2Rows):
-            return super().advance_rows(tokens, rows)
-        n_rows = len(tokens)
-        tokens = F.pad(tokens, (0, whole_groups(n_rows) - n_rows))
-        positions = rows.cache.reserve(len(tokens))
+    def read_rows(
+        self, tokens: Int64[Tensor, " R"], rows: Any, positions: Int64[Tensor, " R"]
+    ) -> Float[Tensor, "R V"]:
+        """The logits after one further token of each row."""
         x = self.token_embedding(tokens) + self.position_embedding.weight[positions]
         for layer, (block, weights) in enumerate(
             zip(self._typed_blocks(), rows.weights, strict=True)
         ):
             x = block.read_rows(x, weights, rows.cache, layer)
-        return linear(self.final_norm(x), self.token_embedding.weight)[:n_rows]
+        return linear(self.final_norm(x), self.token_embedding.weight)
 
     def _features(self, tokens: Tensor, start: int = 0, state: GPT2State | None = None) -> Tensor:
         stop = start + tokens.shape[1]

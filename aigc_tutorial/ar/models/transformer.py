@@ -22,7 +22,7 @@ from aigc_tutorial.nn.attention import (
 from aigc_tutorial.nn.norm import rms_norm
 from aigc_tutorial.nn.position import RotaryPositions, rotate
 from aigc_tutorial.nn.precision import full_precision
-from aigc_tutorial.nn.rows import RowCache, are_plain, linear, whole_groups
+from aigc_tutorial.nn.rows import RowCache, RowMemory, are_plain, linear, whole_groups
 from aigc_tutorial.nn.token_shift import TokenShift
 
 
@@ -89,17 +89,22 @@ class TransformerState:
         return TransformerState(self.cache.truncate(length), self.embeddings)
 
 
-class TransformerRows:
+class TransformerRows(RowMemory):
     """What a Transformer keeps of sequences of unequal length, a row for each.
 
     Attributes:
-        cache: keys and values.
         embeddings: (R, S, D) of the last S tokens, or zeros before the first one.
     """
 
     def __init__(self, cache: RowCache, embeddings: Float[Tensor, "R S D"]) -> None:
-        self.cache = cache
+        super().__init__(cache)
         self.embeddings = embeddings
+
+    def put(self, row: int, state: TransformerState) -> None:
+        """Let a row go on from the state of a single sequence."""
+        super().put(row, state)
+        if n_shift := self.embeddings.shape[1]:
+            self.embeddings[row] = state.embeddings[0].narrow(0, state.cache.length, n_shift)
 
 
 class Transformer(AutoregressiveModel):
@@ -325,29 +330,11 @@ class Transformer(AutoregressiveModel):
         cache = RowCache(*sizes, config.width, like=weight)
         return TransformerRows(cache, weight.new_zeros(sizes[1], config.token_shift, config.width))
 
-    def set_row(self, rows: Any, row: int, state: TransformerState | None) -> None:
-        """Let a row go on from the state of a single sequence; None frees it."""
-        if not isinstance(rows, TransformerRows):
-            super().set_row(rows, row, state)
-        elif state is None:
-            rows.cache.free(row)
-        else:
-            rows.cache.put(row, state.cache)
-            if n_shift := self.config.token_shift:
-                rows.embeddings[row] = state.embeddings[0].narrow(0, state.cache.length, n_shift)
-
-    @torch.no_grad()
-    def advance_rows(self, tokens: Int64[Tensor, " R"], rows: Any) -> Float[Tensor, "R V"]:
-        """Read one further token in each of the first R rows, all at once.
-
-        Raises:
-            ValueError: if the context is too short for one of them.
-        """
-        if not isinstance(rows, TransformerRows):
-            return super().advance_rows(tokens, rows)
-        n_rows = len(tokens)
-        tokens = F.pad(tokens, (0, whole_groups(n_rows) - n_rows))
-        rotation = self.rotary.at(rows.cache.reserve(len(tokens)))
+    def read_rows(
+        self, tokens: Int64[Tensor, " R"], rows: Any, positions: Int64[Tensor, " R"]
+    ) -> Float[Tensor, "R V"]:
+        """The logits after one further token of each row."""
+        rotation = self.rotary.at(positions)
         x = rms_norm(self.embedding(tokens))
         if self.config.token_shift:
             padded = torch.cat([rows.embeddings[: len(x)], x[:, None]], dim=1)
@@ -355,7 +342,7 @@ class Transformer(AutoregressiveModel):
             x = self.token_shift(x[:, None], padded)[:, 0]
         for layer, block in enumerate(self.blocks):
             x = block.read_rows(x, rotation, rows.cache, layer)  # type: ignore[operator]
-        return self._bounded(linear(rms_norm(x), self._head_weight()))[:n_rows]
+        return self._bounded(linear(rms_norm(x), self._head_weight()))
 
     def _embed(self, tokens: Tensor, segments: Tensor | None = None) -> Tensor:
         # Normalised, the residual stream begins alike whether the embedding is large or small.

@@ -89,6 +89,12 @@ def test_the_bits_of_a_text_do_not_depend_on_who_shares_the_batch(name):
     assert all(torch.equal(a, b) for a, b in zip(alone, among, strict=True))
 
 
+@pytest.mark.parametrize("model_class", [Transformer, GPT2])
+def test_one_method_makes_room_for_the_rows_of_all_models(model_class):
+    assert model_class.advance_rows is SequenceModel.advance_rows
+    assert model_class.set_row is SequenceModel.set_row
+
+
 def test_a_model_with_a_changed_layer_is_called_as_it_is():
     model = make("transformer")
     assert isinstance(model.initial_rows(3), TransformerRows)
