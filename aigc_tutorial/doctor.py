@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from aigc_tutorial import ar, gan
-from aigc_tutorial.environment import Report, report
+from aigc_tutorial.environment import Report, lacks_memory, report
 from aigc_tutorial.gan.penalties import r1_penalty
 from aigc_tutorial.nn import evaluation_mode, gradients_on, seeded_weights
 from aigc_tutorial.training import Engine
@@ -55,6 +55,7 @@ class Check:
         tolerance: by what share they may.
         seconds: that it took on the device, with what it compiles at its first use.
         error: what the device said in place of numbers; empty if it computed.
+        lacks_memory: whether it said that its memory, or the CPU's, is full.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Check:
     tolerance: float
     seconds: float
     error: str = ""
+    lacks_memory: bool = False
 
     @property
     def is_passed(self) -> bool:
@@ -70,7 +72,7 @@ class Check:
 
     def __str__(self) -> str:
         """One line for a table."""
-        mark = "ok    " if self.is_passed else "WRONG "
+        mark = "ok    " if self.is_passed else "MEMORY" if self.lacks_memory else "WRONG "
         if self.error:
             return f"{mark} {self.name:<22} {self.error.splitlines()[0]}"
         return (
@@ -100,12 +102,18 @@ class Diagnosis:
 
     def __str__(self) -> str:
         """The machine, each check, and the verdict."""
-        verdict = (
-            f"{self.device} can be trusted."
-            if self.is_trusted
-            else f"{self.device} cannot be trusted with float32: use --device cpu, or "
-            'Engine(device="cpu"), and try another version of torch or of the driver.'
-        )
+        if self.is_trusted:
+            verdict = f"{self.device} can be trusted."
+        elif all(check.is_passed or check.lacks_memory for check in self.checks):
+            verdict = (
+                "There was not enough memory, though the networks are small: end other programs "
+                f"and examine again. Of {self.device} nothing wrong is known."
+            )
+        else:
+            verdict = (
+                f"{self.device} cannot be trusted with float32: use --device cpu, or "
+                'Engine(device="cpu"), and try another version of torch or of the driver.'
+            )
         against = f"{self.device} in float32 against the CPU in float64:"
         return "\n".join([str(self.report), "", against, *map(str, self.checks), "", verdict])
 
@@ -134,14 +142,16 @@ Computation = Callable[[Engine, torch.dtype], Iterable[Tensor]]
 
 
 def _check(name: str, tolerance: float, compute: Computation, engine: Engine) -> Check:
-    expected = _expected(compute)
     started = time.perf_counter()
     try:
+        expected = _expected(compute)
+        started = time.perf_counter()
         with _whole_factors():
             found = [x.detach().cpu().double() for x in compute(engine, torch.float32)]
-    except (ArithmeticError, NotImplementedError, RuntimeError, TypeError) as error:
+    except (ArithmeticError, MemoryError, NotImplementedError, RuntimeError, TypeError) as error:
         seconds = time.perf_counter() - started
-        return Check(name, float("nan"), tolerance, seconds, str(error) or type(error).__name__)
+        words = str(error) or type(error).__name__
+        return Check(name, float("nan"), tolerance, seconds, words, lacks_memory(error))
     seconds = time.perf_counter() - started
     return Check(name, _difference(found, expected), tolerance, seconds)
 

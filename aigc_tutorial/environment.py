@@ -6,6 +6,7 @@ import importlib
 import importlib.metadata
 import os
 import platform
+import re
 import sys
 from dataclasses import dataclass
 from types import ModuleType
@@ -98,6 +99,19 @@ def is_offline(variable: str = "AIGC_TUTORIAL_OFFLINE") -> bool:
 def is_colab() -> bool:
     """Whether this process runs in Google Colab."""
     return "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ
+
+
+_NO_MEMORY = re.compile(r"allocate memory|(out of|not enough) memory|alloc_failed", re.IGNORECASE)
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether an error says that the memory is full, of the machine or of its GPU.
+
+    torch has a class for it, but of the CPU and of MPS only the message says it.
+    """
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error)) is not None
+    )
 
 
 def device() -> torch.device:

@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 
 _ANYBODY_MAY_WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 _SECONDS_OF_A_DAY = 24 * 60 * 60
+_SECONDS_BETWEEN_MOVES = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
 
 def _machine() -> str:
@@ -96,7 +97,7 @@ def replace_files(folder: str | Path, *names: str) -> Iterator[Path]:
         for name in names:
             _finish(temporary / name, temporary, folder / name)
         for name in names:
-            os.replace(temporary / name, folder / name)
+            _move(temporary / name, folder / name)
         _flush(folder)
 
 
@@ -253,6 +254,21 @@ def _finish(temporary: Path, folder: Path, final: Path) -> None:
     mode = final.stat().st_mode if final.is_file() else folder.stat().st_mode & 0o666
     temporary.chmod(mode & 0o777)
     _flush(temporary)
+
+
+def _move(source: Path, target: Path) -> None:
+    """Rename a file, over the one of that name.
+
+    On Windows one who reads the old file is in the way, a virus scanner for example; mostly for a
+    moment, so it is tried again for some seconds.
+    """
+    is_windows = platform.system() == "Windows"
+    for seconds in _SECONDS_BETWEEN_MOVES if is_windows else ():
+        try:
+            return os.replace(source, target)
+        except PermissionError:
+            time.sleep(seconds)
+    return os.replace(source, target)
 
 
 def _flush(path: Path) -> None:

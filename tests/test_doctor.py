@@ -1,5 +1,6 @@
 """The doctor finds a device that computes wrongly, and trusts one that does not."""
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -129,6 +130,40 @@ def test_an_operation_that_the_device_lacks_is_told(engine, faulty):
     assert "Transformer, forward" in failed(diagnosis)
     assert "WRONG  Transformer, forward   aten::_safe_softmax is not implemented" in str(diagnosis)
     assert "cannot be trusted with float32" in str(diagnosis)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 17 GB)"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"),
+        MemoryError("std::bad_alloc"),
+    ],
+)
+def test_a_full_memory_is_no_wrong_number(engine, faulty, error):
+    def refuse(numbers):
+        raise error
+
+    faulty("aten::_safe_softmax", refuse)
+    diagnosis = doctor.examine(engine=engine)
+    assert failed(diagnosis)
+    assert not diagnosis.is_trusted
+    assert f"MEMORY Transformer, forward   {error}"[:60] in str(diagnosis)
+    assert "not enough memory" in str(diagnosis)
+    assert "cannot be trusted" not in str(diagnosis)
+
+
+def test_a_wrong_number_is_told_beside_a_full_memory(engine, faulty):
+    def refuse(numbers):
+        raise MemoryError
+
+    faulty("aten::_safe_softmax", refuse)
+    diagnosis = doctor.examine(engine=engine)
+    wrong = doctor.Check("GAN, forward", 0.5, 1e-4, 0.1)
+    both = dataclasses.replace(diagnosis, checks=(wrong, *diagnosis.checks))
+    assert "cannot be trusted with float32" in str(both)
 
 
 def test_precision_of_products_is_as_it_was():

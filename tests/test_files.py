@@ -223,6 +223,32 @@ def test_what_a_process_of_the_same_number_left_is_cleaned(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize(("system", "is_written"), [("Windows", True), ("Linux", False)])
+def test_on_windows_who_reads_the_old_file_is_waited_for(system, is_written, tmp_path, monkeypatch):
+    """There an open file cannot be replaced; elsewhere a refusal is final."""
+    write(tmp_path / "a.txt", "old")
+    refusals, replace = iter(range(3)), os.replace
+
+    def refuse_thrice(*paths):
+        if next(refusals, None) is not None:
+            raise PermissionError(13, "Access is denied")
+        replace(*paths)
+
+    waits: list[float] = []
+    monkeypatch.setattr("platform.system", lambda: system)
+    monkeypatch.setattr(files.os, "replace", refuse_thrice)
+    monkeypatch.setattr(files.time, "sleep", waits.append)
+    if is_written:
+        write(tmp_path / "a.txt")
+        assert waits == sorted(waits)
+        assert len(waits) == 3
+    else:
+        with pytest.raises(PermissionError):
+            write(tmp_path / "a.txt")
+    assert (tmp_path / "a.txt").read_text() == ("new" if is_written else "old")
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
 def test_two_writers_and_a_reader_see_whole_files(tmp_path):
     path = tmp_path / "a.txt"
     texts = ["a" * 5000, "b" * 70_000]

@@ -1,6 +1,8 @@
 """Running a command: what goes wrong is told in a sentence, and what was asked to stop stops."""
 
+import io
 import os
+import platform
 import shlex
 import sys
 import traceback
@@ -43,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shown: Any = warnings.showwarning
     as_a_line: Any = _show_warning
     warnings.showwarning = as_a_line
+    _write_all_letters()
     try:
         code = _run(words)
         sys.stdout.flush()  # here, where a broken pipe is expected
@@ -58,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UsageError as error:
         _tell(str(error))
         return _NOT_UNDERSTOOD
-    except _EXPECTED as error:
+    except (MemoryError, *_EXPECTED) as error:
         if is_debugged:
             traceback.print_exc()
         _tell(_message(error))
@@ -66,6 +69,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         warnings.showwarning = shown
     return code
+
+
+def _write_all_letters() -> None:
+    """On Windows a file or a pipe would get a code page, which lacks most letters of the poems."""
+    if platform.system() == "Windows":
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper) and not stream.isatty():
+                stream.reconfigure(encoding="utf-8")
 
 
 def _run(words: Sequence[str]) -> int:
@@ -77,9 +88,23 @@ def _run(words: Sequence[str]) -> int:
 
 
 def _message(error: BaseException) -> str:
+    if _lacks_memory(error):
+        said = str(error).partition("\n")[0] or type(error).__name__
+        return (
+            f"there is not enough memory for this ({said}); end other programs, or ask for less: "
+            "a smaller --batch-size where there is one. What was saved before is as it was"
+        )
     # A KeyError shows its argument in quotation marks.
     text = error.args[0] if isinstance(error, KeyError) and error.args else error
     return str(text) or f"{type(error).__name__}, without a message; {_DEBUG} shows where"
+
+
+def _lacks_memory(error: BaseException) -> bool:
+    if isinstance(error, MemoryError):
+        return True  # there may be none for an import
+    from aigc_tutorial.environment import lacks_memory
+
+    return lacks_memory(error)
 
 
 def _tell(message: str) -> None:

@@ -1,6 +1,7 @@
 """The command line as a whole: help, examples, errors, and what it costs to ask."""
 
 import importlib
+import io
 import json
 import os
 import re
@@ -159,6 +160,13 @@ class Failing:
         (OSError("the disk is full"), 1, "aigc-tutorial: the disk is full\n"),
         (FloatingPointError("loss is nan"), 1, "aigc-tutorial: loss is nan\n"),
         (RuntimeError(), 1, "aigc-tutorial: RuntimeError, without a message; --debug shows wh"),
+        (MemoryError(), 1, "aigc-tutorial: there is not enough memory for this (MemoryError); end"),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried\nException raised"),
+            1,
+            "aigc-tutorial: there is not enough memory for this (DefaultCPUAllocator: can't "
+            "allocate memory: you tried); end other programs",
+        ),
         (KeyboardInterrupt(), 130, "aigc-tutorial: stopped\n"),
     ],
 )
@@ -168,6 +176,22 @@ def test_what_could_not_be_done_is_told_in_a_line(error, code, told, monkeypatch
     assert (found, printed) == (code, "")
     assert complained.startswith(told)
     assert "Traceback" not in complained
+
+
+@pytest.mark.parametrize("system", ["Windows", "Linux"])
+def test_on_windows_a_file_gets_every_letter(system, monkeypatch):
+    class Writes:
+        def run(self):
+            print("白日依山盡 ×")
+
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="cp1252"))
+    monkeypatch.setattr("platform.system", lambda: system)
+    monkeypatch.setattr(running, "parse", lambda words: Writes())
+    code = cli.main(["anything"])
+    sys.stdout.flush()
+    found = written.getvalue().decode()
+    assert (code, found.strip()) == ((0, "白日依山盡 ×") if system == "Windows" else (1, ""))
 
 
 def test_a_missing_parser_is_told_with_the_command_that_installs_it(monkeypatch, say):

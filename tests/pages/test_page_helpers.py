@@ -345,6 +345,18 @@ def test_shows_error_wants_the_stated_message():
         raise ValueError("something else")
 
 
+def test_shows_error_takes_one_of_several_messages(shown):
+    for message in ("size of 8 expected", "must be 8"):
+        with pages.shows_error(ValueError, ("size of 8", "be 8")):
+            raise ValueError(message)
+    assert len(shown) == 2
+    with (
+        pytest.raises(AssertionError, match="lacks 'size of 8' or 'be 8'"),
+        pages.shows_error(ValueError, ("size of 8", "be 8")),
+    ):
+        raise ValueError("8")
+
+
 def test_shows_error_lets_other_errors_through():
     with pytest.raises(KeyError), pages.shows_error(ValueError, "x"):
         raise KeyError("x")

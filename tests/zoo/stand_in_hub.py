@@ -27,6 +27,8 @@ class Hub:
         private: whether a repository is private, by its name.
         asked: requests, each as method and path.
         messages: of the commits.
+        fails: how a request goes wrong, by "METHOD path": a status in place of doing it, or "cut"
+            to send half of the answer and hang up.
     """
 
     address: str = ""
@@ -34,6 +36,7 @@ class Hub:
     private: dict[str, bool] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
+    fails: dict[str, int | str] = field(default_factory=dict)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -50,8 +53,14 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
-        if self.command != "HEAD":
+        if self._fault() == "cut":
+            self.wfile.write(body[: len(body) // 2])
+            self.close_connection = True
+        elif self.command != "HEAD":
             self.wfile.write(body)
+
+    def _fault(self) -> int | str | None:
+        return self.hub.fails.get(f"{self.command} {unquote(urlsplit(self.path).path)}")
 
     def _read(self) -> bytes:
         if self.headers.get("Transfer-Encoding") == "chunked":
@@ -66,6 +75,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         path, body = unquote(urlsplit(self.path).path), self._read()
         self.hub.asked.append(f"POST {path}")
+        if isinstance(status := self._fault(), int):
+            return self._answer(status, {"error": "the stand-in fails"})
         if path == "/api/validate-yaml":
             return self._answer(200, {"errors": [], "warnings": []})
         if self.headers.get("Authorization") != f"Bearer {TOKEN}":
@@ -106,6 +117,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = unquote(urlsplit(self.path).path)
         self.hub.asked.append(f"{self.command} {path}")
+        if isinstance(status := self._fault(), int):
+            return self._answer(status, {"error": "the stand-in fails"})
         if path.startswith("/api/models/"):
             name = "/".join(path.removeprefix("/api/models/").split("/")[:2])
             files = self.hub.files.get(name)

@@ -11,7 +11,7 @@ import torch
 
 from aigc_tutorial import zoo
 from aigc_tutorial.nn import count_parameters
-from tests.zoo.stand_in_hub import TOKEN, stand_in_hub
+from tests.zoo.stand_in_hub import TOKEN, Hub, stand_in_hub
 
 ROOT = Path(__file__).resolve().parents[2]
 # In a process of its own: the library reads the address when it is imported.
@@ -32,17 +32,60 @@ assert code == 1, code
 """
 
 
+FAIL = """
+from aigc_tutorial import cli
+from aigc_tutorial.gan import MLPGenerator
+for name in ("refused", "failing", "cut"):
+    code = cli.main(["zoo", "push", "mnist-mlp-gan", f"user/{name}"])
+    assert code == 1, (name, code)
+for name in ("cut", "half", "torn"):
+    try:
+        MLPGenerator.from_pretrained(f"user/{name}")
+    except (FileNotFoundError, ValueError) as error:
+        print(f"{name}: {type(error).__name__}:", " ".join(str(error).split()))
+"""
+
+
+def python(program: str, hub: Hub, folder: Path) -> "subprocess.CompletedProcess[str]":
+    own = {
+        "HF_ENDPOINT": hub.address, "HF_HOME": str(folder), "HF_TOKEN": TOKEN,
+        "HF_HUB_DISABLE_XET": "1", "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "0",
+        "AIGC_TUTORIAL_OFFLINE": "0",
+    }  # fmt: skip
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | own, capture_output=True, text=True, timeout=200, check=False,
+    )  # fmt: skip
+
+
+def test_a_hub_that_fails_is_told_in_a_sentence(tmp_path):
+    zoo.load("mnist-mlp-gan").save_pretrained(tmp_path / "model")
+    whole = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}
+    config, weights = whole["config.json"], whole["model.safetensors"]
+    with stand_in_hub() as hub:
+        hub.fails = {
+            "POST /api/models/user/failing/commit/main": 500,
+            "POST /api/models/user/cut/commit/main": "cut",
+            "POST /api/models/user/refused/preupload/main": 503,
+            "GET /user/cut/resolve/main/model.safetensors": "cut",
+        }
+        hub.files["user/half"] = {"config.json": config}  # an upload that ended in the middle
+        hub.files["user/torn"] = {"config.json": config, "model.safetensors": weights[:5_000]}
+        ended = python(FAIL, hub, tmp_path / "home")
+        assert ended.returncode == 0, ended.stderr
+        assert not hub.files["user/failing"]
+    assert "Traceback" not in ended.stderr
+    for name in ("refused", "failing", "cut"):
+        assert f"aigc-tutorial: user/{name} could not be pushed to the Hugging" in ended.stderr
+    cut, half, torn = ended.stdout.strip().splitlines()[-3:]
+    assert cut.startswith("cut: FileNotFoundError: there is no folder user/cut, and the repository")
+    assert half.startswith("half: FileNotFoundError:")
+    assert "model.safetensors is damaged or no safetensors file" in torn
+
+
 def test_what_is_pushed_is_loaded_by_its_name(tmp_path):
     with stand_in_hub() as hub:
-        own = {
-            "HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path), "HF_TOKEN": TOKEN,
-            "HF_HUB_DISABLE_XET": "1", "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "0",
-            "AIGC_TUTORIAL_OFFLINE": "0",
-        }  # fmt: skip
-        ended = subprocess.run(
-            [sys.executable, "-c", LOAD],
-            env=os.environ | own, capture_output=True, text=True, timeout=200, check=False,
-        )  # fmt: skip
+        ended = python(LOAD, hub, tmp_path)
         assert ended.returncode == 0, ended.stderr + "\n".join(hub.asked)
         assert f"{hub.address}/user/digits" in ended.stdout
         assert "Traceback" not in ended.stderr
