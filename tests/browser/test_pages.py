@@ -115,7 +115,8 @@ def test_no_word_in_a_table_is_broken_on_a_phone(phone_visit: chromium.Visit) ->
 def test_nothing_is_a_bright_slab_in_the_dark(visit: chromium.Visit) -> None:
     chromium.set_scheme(visit.page, "dark")
     grounds = visit.page.evaluate("""() => [...document.querySelectorAll(".bd-article *")]
-      .filter((e) => e.offsetWidth * e.offsetHeight > 5000 && !e.closest(".only-light"))
+      .filter((e) => e.offsetWidth * e.offsetHeight > 5000)
+      .filter((e) => !e.closest(".only-light, .explorer-choice, button, a"))  // what can be pressed
       .map((e) => [getComputedStyle(e).backgroundColor, e.outerHTML.slice(0, 80)])
       .filter(([colour]) => !/, 0\\)$/.test(colour))""")
     bright = [where for colour, where in grounds if luminance(colour) > 0.4]
