@@ -236,8 +236,8 @@ def test_on_windows_who_reads_the_old_file_is_waited_for(system, is_written, tmp
 
     waits: list[float] = []
     monkeypatch.setattr("platform.system", lambda: system)
-    monkeypatch.setattr(files.os, "replace", refuse_thrice)
-    monkeypatch.setattr(files.time, "sleep", waits.append)
+    monkeypatch.setattr("os.replace", refuse_thrice)
+    monkeypatch.setattr("time.sleep", waits.append)
     if is_written:
         write(tmp_path / "a.txt")
         assert waits == sorted(waits)

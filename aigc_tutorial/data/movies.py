@@ -198,7 +198,8 @@ def parse_movielens(content: bytes, source: Source) -> MovieRatings:
         source: where it came from.
     """
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        films, numbers = [], {}
+        films: list[Film] = []
+        numbers: dict[str, int] = {}
         for number, title, genres in _rows(archive, "movies.csv"):
             numbers[number] = len(films)
             films.append(_film(title, genres))

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from aigc_tutorial.data import DataUnavailableError, docstring_prose, docstrings
+from aigc_tutorial.data import DataUnavailableError, docstring_prose
 
 LONG = "This paragraph says at some length, and in words alone, what the function of module {} does"
 SOURCE = '''
@@ -39,9 +39,9 @@ def package(tmp_path, monkeypatch):
     (folder / "broken.py").write_text('"""' + LONG.format("broken"))
     (folder / "tests" / "u.py").write_text(SOURCE.format(long=LONG.format("u"), shared=SHARED))
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(docstrings.metadata, "version", lambda name: "1.2")
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "1.2")
     (tmp_path / "stdlib").mkdir()
-    monkeypatch.setattr(docstrings.sysconfig, "get_path", lambda name: str(tmp_path / "stdlib"))
+    monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path / "stdlib"))
     yield "explained"
     sys.modules.pop("explained", None)
 

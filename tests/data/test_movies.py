@@ -20,6 +20,7 @@ from aigc_tutorial.data import (
     movie_ratings,
     movie_sample,
     movies,
+    simulated_ratings,
 )
 
 DATA_FOLDER = os.environ.get("AIGC_TUTORIAL_DATA")  # before a fixture hides it
@@ -192,9 +193,9 @@ def test_a_seed_decides_everything_and_another_one_draws_other_people():
 def test_too_little_to_rate_is_refused():
     rng = torch.Generator().manual_seed(0)
     with pytest.raises(ValueError, match="2 years and 1 lists"):
-        movies.simulated_ratings([1990, 1991], [["Drama"]], rng=rng)
+        simulated_ratings([1990, 1991], [["Drama"]], rng=rng)
     with pytest.raises(ValueError, match="24 films or more"):
-        movies.simulated_ratings([2010] * 30, [["Drama"]] * 30, rng=rng)
+        simulated_ratings([2010] * 30, [["Drama"]] * 30, rng=rng)
 
 
 @pytest.mark.parametrize(

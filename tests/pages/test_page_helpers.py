@@ -305,10 +305,14 @@ def test_shows_error_shows_the_error(shown):
 
 def test_shows_error_leaves_out_where_temporary_files_lie(shown):
     path = Path(tempfile.gettempdir(), "tmp0x1", "run", "checkpoint.safetensors")
+
+    def fail(error: Exception) -> None:
+        raise error
+
     with pages.shows_error(ValueError, str(path)):  # the message itself has the path
-        raise ValueError(f"{path} belongs to another run")
+        fail(ValueError(f"{path} belongs to another run"))
     with pages.shows_error(RuntimeError, "wait"):
-        raise RuntimeError(f"another run writes into {path.parent}: wait for its end")
+        fail(RuntimeError(f"another run writes into {path.parent}: wait for its end"))
     assert [each.plain for each in shown] == [
         "✗ ValueError: …/checkpoint.safetensors belongs to another run",
         "✗ RuntimeError: another run writes into …/run: wait for its end",

@@ -73,11 +73,11 @@ def topic_trends(
         z = standardised(n[None], k[None], usual[None])
         rings = watch(detector, z, n[None], k[None], thresholds=[threshold])[0, 0]
         whole = len(n) // window * window
-        sums = [counts[:whole].view(-1, window).sum(1) for counts in (k, n)]
+        n_named, n_texts = (counts[:whole].view(-1, window).sum(1) for counts in (k, n))
         of_topic = rates.get(topic) if isinstance(rates, Mapping) else rates
         trends[topic] = TopicTrend(
             volume=n,
-            share=share_interval(*sums, of_topic, rng=rng),
+            share=share_interval(n_named, n_texts, of_topic, rng=rng),
             window=window,
             alarms=rings.nonzero()[:, 0].tolist(),
             usual=float(usual),

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import nbformat
 from docutils import nodes
@@ -56,12 +56,14 @@ def caption_figures(app: Sphinx, doctree: nodes.document) -> None:
     number = 0
     title = next(iter(doctree.findall(nodes.title)), None)
     page = _NUMBER.match(title.astext()) if title is not None else None
-    for cell in [node for node in doctree.findall() if is_cell(node) or _is_file(node)]:
-        if isinstance(cell, nodes.figure):
+    for cell in list(doctree.findall()):
+        if _is_file(cell):
             number += 1
             number_figure(
                 cell, f"Figure {page[0]}-{number}" if page else f"Figure {number}", number
             )
+            continue
+        if not is_cell(cell):
             continue
         output = part(cell, "cell_code_output")
         shown = [s for s in output.children if kind_of(s) in _SHOWN] if output else []
@@ -95,7 +97,7 @@ def make_figure(shown: nodes.Node, label: str, words: str, number: int) -> CellF
     return figure
 
 
-def _is_file(node: nodes.Node) -> bool:
+def _is_file(node: nodes.Node) -> TypeGuard[nodes.figure]:
     """Return whether a node is a figure that Markdown names as a file."""
     return type(node) is nodes.figure and any(isinstance(child, Forms) for child in node.children)
 

@@ -9,6 +9,7 @@ import torch
 from aigc_tutorial import data, zoo
 from aigc_tutorial.apps import support
 from aigc_tutorial.apps.support import desk as desks
+from aigc_tutorial.data.utterances import Language
 
 
 @pytest.fixture(scope="module")
@@ -18,8 +19,9 @@ def entries():
 
 @pytest.fixture(scope="module")
 def desk(entries):
-    lines = {}
-    for language in ("en", "zh"):
+    lines: dict[Language, support.Line] = {}
+    languages: tuple[Language, Language] = ("en", "zh")
+    for language in languages:
         base = support.knowledge_base(language)
         index = support.BM25Index([entry.text for entry in base])
         model = support.IntentsByIndex(index, base)
