@@ -468,11 +468,10 @@ def _glance(results: Results) -> list[str]:
     if "new_films" in results:
         cold = {row["method"]: f"{mean(row['auc']):.3f}" for row in results["new_films"]["rows"]}
     order = sorted(known, key=lambda name: -mean(known[name]))
+    rows = [[name, needs[name], f"{mean(known[name]):.3f}", cold.get(name, "–")] for name in order]
     head = ["method", "needs", "NDCG@10", "AUC among new films"]
-    return _table(
-        head,
-        [[name, needs[name], f"{mean(known[name]):.3f}", cold.get(name, "–")] for name in order],
-    )
+    n_columns = 4 if cold else 3
+    return _table(head[:n_columns], [row[:n_columns] for row in rows])
 
 
 def _protocols(result: Results) -> list[str]:

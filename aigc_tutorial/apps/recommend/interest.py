@@ -18,6 +18,7 @@ from aigc_tutorial.optim import JointOptimizer, warmup_flat_decay
 from aigc_tutorial.training import History
 
 _BATCH_SIZE = 256
+_PACE_OF_MEAN = 0.2
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,8 @@ class TextFeatures(nn.Module):
                 trained in the backbone. Its head is not used.
             tokens: of each film's text, as ``adaptation.encode_texts`` makes them.
             mask: True at real tokens.
-            stored: the same features before the training: by their mean and spread the features
-                are standardised for good, so that a head that was trained on them fits.
+            stored: the same features before the training. Their spread stays the unit, and their
+                mean is the first centre, so that a head that was trained on them fits.
         """
         super().__init__()
         self.reader = reader
@@ -119,11 +120,20 @@ class TextFeatures(nn.Module):
         self.width = stored.width
 
     def forward(self, films: Int64[Tensor, " n"]) -> Float[Tensor, "n D"]:
-        """The pooled features of each text, standardised."""
+        """The pooled features of each text, standardised.
+
+        In training they are centred by the mean of the films at hand, and the mean that serves in
+        evaluation mode follows it. A step moves all texts' features by nearly the same vector,
+        which is long beside the differences between texts: left in, it would drown them.
+        """
         mask = self.mask[films]
         longest = int(mask.sum(1).max())
         found = self.reader.features(self.tokens[films, :longest], mask[:, :longest])
-        return (found - self.mean) / self.spread
+        if not self.training:
+            return (found - self.mean) / self.spread
+        mean = found.mean(0)
+        self.mean.lerp_(mean.detach(), _PACE_OF_MEAN)
+        return (found - mean) / self.spread
 
 
 class InterestModel(nn.Module):

@@ -123,3 +123,13 @@ def test_a_seed_decides_the_training():
         recommend.train_interest(model, seen, config=config, rng=seeded(1))
         weights.append(model.head.weight.detach().clone())
     assert torch.equal(*weights)
+
+
+def test_a_shift_that_all_texts_share_changes_nothing_in_training(monkeypatch):
+    model, reader, _, _ = with_texts("all")
+    features, films = model.features.train(), torch.arange(20)
+    before, mean = features(films).detach(), features.mean.clone()
+    plain = reader.features
+    monkeypatch.setattr(reader, "features", lambda *arguments: plain(*arguments) + 5)
+    torch.testing.assert_close(features(films).detach(), before, atol=1e-3, rtol=1e-3)
+    assert (features.mean > mean + 0.5).all()  # and the centre for later follows
