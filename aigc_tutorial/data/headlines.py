@@ -41,6 +41,8 @@ _TOPICS_TEST = {
     2237: "markets",
 }  # fmt: skip
 
+_TOPICS = (_TOPICS_TRAIN, _TOPICS_TEST)
+
 _OWN = Path(__file__).with_name("news") / "headlines.tsv"
 _OWN_DESCRIPTION = (
     "260 headlines, made up, in English and Chinese, which aigc_tutorial brings along"
@@ -173,19 +175,16 @@ def financial_news(
             error,
         )
         return news_sample(split)
-    pool, test = (
-        parse_tweets(content, topics)
-        for content, topics in zip(contents, (_TOPICS_TRAIN, _TOPICS_TEST), strict=True)
-    )
+    files = dict(zip(("train", "test"), zip(contents, _TOPICS, strict=True), strict=True))
+    headlines = parse_tweets(*files["test" if split == "test" else "train"])
     if as_published:
-        return NewsDataset(tuple(test if split == "test" else pool), source, split)
-    seen = {story_key(headline.text) for headline in pool}
+        return NewsDataset(tuple(headlines), source, split)
+    kept, n_duplicates = _stories(headlines)
     if split == "test":
-        kept, n_duplicates = _stories(test)
-        fresh = [headline for headline in kept if story_key(headline.text) not in seen]
+        seen = {story_key(headline.text) for headline in parse_tweets(*files["train"])}
+        fresh = [headline for key, headline in kept.items() if key not in seen]
         return NewsDataset(tuple(fresh), source, split, n_duplicates, len(kept) - len(fresh))
-    kept, n_duplicates = _stories(pool)
-    part = [h for h in kept if _is_for_validation(h.text) == (split == "validation")]
+    part = [h for key, h in kept.items() if _is_for_validation(key) == (split == "validation")]
     return NewsDataset(tuple(part), source, split, n_duplicates)
 
 
@@ -243,8 +242,8 @@ def _without_links(text: str) -> str:
     return " ".join(_LINK.sub(" ", text).split())
 
 
-def _stories(headlines: Sequence[Headline]) -> tuple[list[Headline], int]:
-    """The first tweet of each story, without links, and how many others there were."""
+def _stories(headlines: Sequence[Headline]) -> tuple[dict[str, Headline], int]:
+    """The first tweet of each story, without links, by its key; and how many others there were."""
     first: dict[str, Headline] = {}
     n_empty = 0
     for headline in headlines:
@@ -252,11 +251,11 @@ def _stories(headlines: Sequence[Headline]) -> tuple[list[Headline], int]:
             first.setdefault(key, replace(headline, text=_without_links(headline.text)))
         else:
             n_empty += 1
-    return list(first.values()), len(headlines) - n_empty - len(first)
+    return first, len(headlines) - n_empty - len(first)
 
 
-def _is_for_validation(text: str) -> bool:
-    digest = hashlib.sha256(story_key(text).encode()).digest()
+def _is_for_validation(key: str) -> bool:
+    digest = hashlib.sha256(key.encode()).digest()
     return int.from_bytes(digest[:4], "big") % 100 < _VALIDATION_PERCENT
 
 

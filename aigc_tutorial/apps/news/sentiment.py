@@ -45,17 +45,25 @@ def word_list_sentiment(texts: Sequence[str]) -> Int64[Tensor, " N"]:
     >>> word_list_sentiment(["Oil slumps", "Gold climbs to a record", "Metals settlement prices"])
     tensor([0, 1, 2])
     """
-    rules = [as_rule(WORD_LISTS[name]) for name in ("bearish", "bullish")]
-    found = [[len(rule.findall(text.lower())) for rule in rules] for text in texts]
-    named = [_NEUTRAL if a == b else _BEARISH if a > b else _BULLISH for a, b in found]
+    named = [
+        _NEUTRAL if bad == good else _BEARISH if bad > good else _BULLISH
+        for bad, good in _words_found(texts)
+    ]
     return torch.tensor(named, dtype=torch.int64)
 
 
-def word_pairs(inverse_penalty: float = 10.0) -> Any:
+def _words_found(texts: Sequence[str]) -> list[list[int]]:
+    """How many words of each list are in each text."""
+    rules = [as_rule(WORD_LISTS[name]) for name in ("bearish", "bullish")]
+    return [[len(rule.findall(text.lower())) for rule in rules] for text in texts]
+
+
+def word_pairs(inverse_penalty: float = 10.0, *, with_lists: bool = False) -> Any:
     """Logistic regression on TF-IDF of words and pairs of words, all classes of equal weight.
 
     Args:
         inverse_penalty: C of scikit-learn; large values fit the training texts more closely.
+        with_lists: count the words of both lists besides, as two more numbers of each text.
 
     Returns:
         A pipeline of scikit-learn: ``fit(texts, labels)``, ``predict``, ``predict_proba``.
@@ -63,10 +71,12 @@ def word_pairs(inverse_penalty: float = 10.0) -> Any:
     require("sklearn", extra="apps")
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
+    from sklearn.pipeline import make_pipeline, make_union
+    from sklearn.preprocessing import FunctionTransformer
 
+    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
     return make_pipeline(
-        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True),
+        make_union(words, FunctionTransformer(_words_found)) if with_lists else words,
         LogisticRegression(C=inverse_penalty, max_iter=1_000, class_weight="balanced"),
     )
 

@@ -1,5 +1,6 @@
 """What a headline is about: by words that stand for it, or by clusters that nobody named."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from statistics import mean
@@ -77,6 +78,7 @@ def clusters(
     require("sklearn", extra="apps")
     from sklearn.cluster import KMeans
     from sklearn.decomposition import NMF
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     counter = TfidfVectorizer(stop_words="english", min_df=2, sublinear_tf=True)
@@ -86,8 +88,10 @@ def clusters(
         model = KMeans(n_clusters, n_init=1, random_state=seed)
         found, parts = model.fit_predict(counts), model.cluster_centers_
     else:
-        model = NMF(n_clusters, init="random", random_state=seed, max_iter=300, tol=1e-3)
-        found, parts = model.fit_transform(counts).argmax(1), model.components_
+        model = NMF(n_clusters, init="random", random_state=seed, max_iter=200, tol=1e-3)
+        with warnings.catch_warnings():  # where 200 rounds were not enough, they have to do
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            found, parts = model.fit_transform(counts).argmax(1), model.components_
     return found.tolist(), top_words(parts, counter.get_feature_names_out().tolist())
 
 
