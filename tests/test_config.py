@@ -41,7 +41,7 @@ def needed(config_class: Any) -> set[str]:
 
 # Their own tests try these: ranges and options of a search, recipes, and what is read from files.
 OTHERS = {
-    "Choice", "HyperbandPruning", "Integers", "LogUniform", "Uniform", "Recipe",
+    "Burst", "Choice", "HyperbandPruning", "Integers", "LogUniform", "Uniform", "Recipe",
     "GraphCard", "Manifest", "Port", "SearchOptions", "_Description",
 }  # fmt: skip
 DATACLASSES: list[Any] = [

@@ -38,13 +38,13 @@ def growing(n_frames, n_panels=2, **layout):
 
 
 def fields(n_frames):
-    """One figure with a picture that changes."""
+    """One figure with a picture that changes, and is never as dark as letters are."""
     with style():
         figure, ax = plt.subplots(figsize=(7, 4))
         shown = ax.imshow(np.zeros((4, 4)), cmap="gray", vmin=0, vmax=n_frames)
         ax.set_title("a field")
     for frame in range(n_frames):
-        shown.set_data(np.full((4, 4), frame))
+        shown.set_data(np.full((4, 4), frame + 1))
         yield figure
 
 
