@@ -39,21 +39,35 @@ WAYS = ("all weights", "LoRA, rank 8", "all weights, from random ones")
 RATES = {WAYS[0]: (1e-4, 3e-4), WAYS[1]: (1e-3, 3e-3), WAYS[2]: (3e-4, 1e-3)}
 
 Method = Callable[[MovieRatings, Tensor, Tensor], Tensor]
+
+
+def lately(share: float) -> Method:
+    """Popularity in that last share of the ratings."""
+    return lambda ratings, learned, seen: recommend.popular_lately(ratings, learned, share)
+
+
+def neighbours(k: int) -> Method:
+    """Item–kNN with so many neighbours."""
+    return lambda ratings, learned, seen: recommend.item_knn(seen, n_neighbours=k)
+
+
+def factors(rank: int) -> Method:
+    """PureSVD with so many factors."""
+    return lambda ratings, learned, seen: recommend.pure_svd(seen, rank=rank)
+
+
+def linear(penalty: float) -> Method:
+    """EASE with that penalty."""
+    return lambda ratings, learned, seen: recommend.ease(seen, penalty=penalty)
+
+
 BEHAVIOUR: dict[str, dict[Any, Method]] = {
     "by lot": {"–": lambda r, m, seen: recommend.random_scores(seen, rng=seeded(0))},
     "popular": {"–": lambda r, m, seen: recommend.popular(seen)},
-    "popular lately": {
-        share: lambda r, m, seen, share=share: recommend.popular_lately(r, m, share)
-        for share in (0.1, 0.2, 0.4)
-    },
-    "item–kNN": {
-        k: lambda r, m, seen, k=k: recommend.item_knn(seen, n_neighbours=k) for k in (50, 100, 200)
-    },
-    "PureSVD": {k: lambda r, m, seen, k=k: recommend.pure_svd(seen, rank=k) for k in (8, 16, 32)},
-    EASE: {
-        x: lambda r, m, seen, x=x: recommend.ease(seen, penalty=x)
-        for x in (100, 200, 300, 500, 1_000)
-    },
+    "popular lately": {share: lately(share) for share in (0.1, 0.2, 0.4)},
+    "item–kNN": {k: neighbours(k) for k in (50, 100, 200)},
+    "PureSVD": {rank: factors(rank) for rank in (8, 16, 32)},
+    EASE: {penalty: linear(penalty) for penalty in (100, 200, 300, 500, 1_000)},
 }
 FIXED = {
     "by lot": "–",

@@ -4,10 +4,12 @@ import dataclasses
 import hashlib
 import os
 from collections import Counter
+from typing import Any
 
 import pytest
 
 from aigc_tutorial.data import (
+    FINANCIAL_NEWS_TEST,
     SENTIMENTS,
     DataFallbackWarning,
     DataIntegrityError,
@@ -17,12 +19,13 @@ from aigc_tutorial.data import (
     news_sample,
     story_key,
 )
+from aigc_tutorial.data.headlines import NewsSplit
 
 DATA_FOLDER = os.environ.get("AIGC_TUTORIAL_DATA")  # before a fixture hides it
 needs_data = pytest.mark.skipif(
     not DATA_FOLDER, reason="set AIGC_TUTORIAL_DATA to a folder that holds financial_news"
 )
-SPLITS = ("train", "validation", "test")
+SPLITS: tuple[NewsSplit, ...] = ("train", "validation", "test")
 
 TRAIN = [
     ("Oil falls https://t.co/a", 0),
@@ -78,7 +81,7 @@ def test_as_published_nothing_is_left_out(folder):
 
 
 def test_a_damaged_file_is_not_replaced_by_the_fallback(folder):
-    (folder / headlines.FINANCIAL_NEWS_TEST.filename).write_bytes(b"text,label\r\nOil,0")
+    (folder / FINANCIAL_NEWS_TEST.filename).write_bytes(b"text,label\r\nOil,0")
     with pytest.raises(DataIntegrityError, match="financial tweets to test on"):
         financial_news("train", root=folder)
 
@@ -122,7 +125,8 @@ def test_a_story_is_known_by_its_words(text, key):
 
 
 def test_an_unknown_split_or_label_is_refused(folder):
-    for use in (lambda: news_sample("all"), lambda: financial_news("all", root=folder)):
+    other: Any = "all"
+    for use in (lambda: news_sample(other), lambda: financial_news(other, root=folder)):
         with pytest.raises(Exception, match="split"):  # the type checker of the tests may be first
             use()
     with pytest.raises(ValueError, match="0 for bearish"):

@@ -4,6 +4,7 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score, roc_curve
 
+from aigc_tutorial import gan
 from aigc_tutorial.apps.outlook import augmentation, lesions, screening
 
 
@@ -74,8 +75,8 @@ def test_a_split_by_patient_shares_none_and_one_by_image_does(photographs):
 
 
 def test_a_patient_counts_once():
-    network = screening.ConvDiscriminator(
-        screening.ConvDiscriminatorConfig((1, lesions.SIDE, lesions.SIDE), (2, 2, 2))
+    network = gan.ConvDiscriminator(
+        gan.ConvDiscriminatorConfig((1, lesions.SIDE, lesions.SIDE), (2, 2, 2))
     )
     images = lesions.draw_patients(2, 1, rng=seeded()).photograph(4, rng=seeded(1))
     scores, labels = screening.patient_scores(network, images)

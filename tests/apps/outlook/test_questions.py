@@ -96,12 +96,16 @@ def test_grades(text, problem):
      ("1,3,?,7,9", 0), ("20,17,14,11,?", 1), ("1,4,7,?,13", 1)],
 )  # fmt: skip
 def test_hard_is_what_needs_a_carry_or_a_wide_step(text, level):
-    assert questions.difficulty(questions.read_question(text)) == level
+    question = questions.read_question(text)
+    assert question is not None
+    assert questions.difficulty(question) == level
 
 
 def test_no_solution_has_no_difficulty():
+    question = questions.read_question("3-?=5")
+    assert question is not None
     with pytest.raises(ValueError, match="no solution"):
-        questions.difficulty(questions.read_question("3-?=5"))
+        questions.difficulty(question)
 
 
 def test_the_rule_is_never_wrong_and_writes_no_question_twice():

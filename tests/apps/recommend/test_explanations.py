@@ -24,9 +24,11 @@ FACTS = recommend.Facts(FILMS, {0: 5.0, 1: 4.5, 4: 3.0})
 )
 def test_true_claims_are_written_read_again_and_pass(film, because, genres, form):
     claims = recommend.claims_for(film, because, FACTS)
+    assert claims is not None
     assert claims.genres == genres
     sentence = recommend.write(claims, form)
     again = recommend.read(sentence)
+    assert again is not None
     assert (again.title, again.year, again.because) == (claims.title, claims.year, claims.because)
     assert again.genres == tuple(genre.lower() for genre in genres)
     assert recommend.faults(sentence, film, FACTS) == []

@@ -34,7 +34,7 @@ def test_the_loss_of_a_block_is_its_definition_pair_by_pair():
         if len(mine) < 2:
             continue
         for film in mine:
-            history = F.normalize(sum(e[j] for j in mine if j != film), dim=0)
+            history = F.normalize(torch.stack([e[j] for j in mine if j != film]).sum(0), dim=0)
             logits = 3.0 * e @ history + b - log_share
             rivals = [j for j in range(9) if not row[j] or j == film]
             losses.append(torch.logsumexp(logits[rivals], 0) - logits[film])
