@@ -58,10 +58,11 @@ def test_every_picture_of_a_cell_has_its_forms(notebook: Path) -> None:
     assert html.count('<picture class="form') >= n_with_alt(notebook)
 
 
-@pytest.mark.parametrize("form", ["phone.webp", "dark.webp"])
-def test_most_pages_have_figures_for_a_phone_and_for_the_dark(form: str) -> None:
+# In the dark a figure is turned as ink; those with pictures in them alone have a form of their own.
+@pytest.mark.parametrize(("form", "share"), [("phone.webp", 0.5), ("dark.webp", 0.3)])
+def test_many_pages_have_figures_for_a_phone_and_for_the_dark(form: str, share: float) -> None:
     pages = [(HTML / "book" / f"{n.stem}.html").read_text(encoding="utf-8") for n in NOTEBOOKS]
-    assert sum(f"-{form}" in html for html in pages) > len(pages) / 2
+    assert sum(f"-{form}" in html for html in pages) > share * len(pages)
 
 
 @pytest.mark.parametrize("page", PAGES)
