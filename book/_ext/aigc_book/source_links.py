@@ -5,6 +5,7 @@ module under its own name, the guess is a dead end.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from docutils import nodes
@@ -41,6 +42,15 @@ def mend_links(
     context["body"] = BACK.sub(link, context["body"])
 
 
+def forget_modules_without_listing(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Take out of the index what has no source to show: ``builtins``, of an alias of a tuple."""
+    modules = getattr(app.env, "_viewcode_modules", {})
+    for name in [name for name, listing in modules.items() if not listing]:
+        del modules[name]
+    return iter(())
+
+
 def setup(app: Sphinx) -> None:
-    """Connect to the writing of pages."""
+    """Connect to the writing of pages, and before viewcode to the listing of modules."""
+    app.connect("html-collect-pages", forget_modules_without_listing, priority=400)
     app.connect("html-page-context", mend_links)
