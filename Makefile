@@ -42,7 +42,7 @@ $(STAMP): pyproject.toml constraints.txt
 	  "$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); \
 	    echo "Could not make it. On Debian and Ubuntu: apt install python3-venv"; exit 1; }; }
 	@echo "Installing the packages of constraints.txt (about 3 minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[book,chinese,export,search,serve,test,track]'
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[apps,book,chinese,cli,export,search,serve,test,track]'
 	@touch $@
 
 book: $(STAMP) ## Execute the notebooks and render the book to _build/html (about 18 minutes on two cores; under 1 minute when nothing changed)

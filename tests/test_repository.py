@@ -126,6 +126,14 @@ def test_makefile_describes_every_target() -> None:
     assert set(phony[1].split()) == described
 
 
+def test_make_installs_every_extra_that_a_test_may_need() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    installed = re.search(r"--editable '\.\[([a-z,]+)\]'", makefile)
+    assert installed
+    # What `make mutants` needs it installs itself.
+    assert set(installed[1].split(",")) == set(PROJECT["optional-dependencies"]) - {"mutation"}
+
+
 def test_supported_pythons_agree() -> None:
     """What is claimed in one place is claimed in all, and each version is tested."""
     versions = [

@@ -93,11 +93,14 @@ class Reader:
         if name != self.shown:
             page.goto("about:blank")  # what the page before still waits for is not this one's
             self.visit.forget()
+        # The size first: the theme decides what is a tab stop when a page opens, and after a change
+        # of size only 300 ms later.
+        if page.viewport_size != size:
+            page.set_viewport_size(size)
+        if name != self.shown:
             page.goto(f"{self.root}/{name}")
             chromium.wait_until_drawn(page)
             self.shown = name
-        if page.viewport_size != size:
-            page.set_viewport_size(size)
         page.emulate_media(media="screen", reduced_motion="reduce")
         scheme = page.evaluate("""() => {
           document.activeElement.blur();
