@@ -39,8 +39,7 @@ class RunOptions(Config):
         device: "cpu", "cuda", "mps"; by default the GPU where there is one.
         precision: of the forward pass; bf16 is faster on GPUs and on processors with AMX.
         checkpoint_every: images or tokens from one checkpoint to the next; by default a twentieth
-            of the budget. Ctrl-C makes one in any case, but where several processes train: there
-            what came after the last one is lost.
+            of the budget. Ctrl-C makes one in any case.
         track: where the numbers go besides the screen: log.csv, TensorBoard's files, and an offline
             run of Weights & Biases, which leaves this machine only by `wandb sync`. By default csv,
             and tensorboard where it is installed.

@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as interruption:
         _tell(f"{interruption}" or "stopped")
         if str(interruption):
-            print(f"To go on: {shlex.join([PROGRAM, *words])}", file=sys.stderr)
+            print(f"To go on: {_same_command(words)}", file=sys.stderr)
         return _INTERRUPTED
     except UsageError as error:
         _tell(str(error))
@@ -85,6 +85,14 @@ def _run(words: Sequence[str]) -> int:
     except HelpShown:
         return 0
     return command.run() or 0
+
+
+def _same_command(words: Sequence[str]) -> str:
+    """What goes on with a run: what began it, and only its launcher knows the whole of that."""
+    n_processes = os.environ.get("WORLD_SIZE", "1")
+    if n_processes != "1":
+        return f"the command that started these {n_processes} processes, as it was"
+    return shlex.join([PROGRAM, *words])
 
 
 def _message(error: BaseException) -> str:

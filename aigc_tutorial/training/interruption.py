@@ -1,14 +1,18 @@
 """Ctrl-C as a request: the step is ended and the checkpoint written before the run stops.
 
-A second Ctrl-C does not wait.
+A second Ctrl-C does not wait. One that comes within a second is the first again: a launcher such as
+``torchrun`` hears the terminal too, and passes on to its processes what they have heard.
 """
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
+
+_SAME_SECONDS = 1.0
 
 
 class TrainingInterrupted(KeyboardInterrupt):
@@ -24,11 +28,14 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.is_made = False
+        self._made_at = 0.0
 
     def _take(self, number: int, frame: FrameType | None) -> None:
-        if self.is_made:
+        now = time.monotonic()
+        if not self.is_made:
+            self.is_made, self._made_at = True, now
+        elif now - self._made_at > _SAME_SECONDS:
             raise KeyboardInterrupt
-        self.is_made = True
 
 
 @contextmanager

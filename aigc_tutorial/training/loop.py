@@ -128,9 +128,9 @@ def run(
     Among several processes each takes its own batches; the main one alone writes, and a checkpoint
     holds what each of them needs to go on.
 
-    With a checkpoint folder and in a single process, Ctrl-C (the interrupt button of a notebook)
-    ends the step and saves before the run stops; a second one stops it at once, with the last
-    checkpoint whole.
+    With a checkpoint folder, Ctrl-C (the interrupt button of a notebook) ends the step and saves
+    before the run stops; among several processes it is enough that one of them hears it. A second
+    one, more than a second later, stops at once, with the last checkpoint whole.
 
     Args:
         task: takes the steps.
@@ -220,11 +220,10 @@ def run(
         settings={**settings, "package version": __version__},
         engine=engine,
     )
-    can_be_asked = checkpoint_folder is not None and engine.n_processes == 1
     with (
         checkpoints.in_use(),
         randomness.seeded(own_seed),
-        stop_requests(is_heard=can_be_asked) as stop,
+        stop_requests(is_heard=checkpoint_folder is not None) as stop,
     ):
         n_seen, n_called, seconds = checkpoints.restore()
         if tracker is not None:
@@ -254,7 +253,7 @@ def run(
                     if function not in now[:i]:  # a second measure would be the first again
                         with randomness.seeded(own_seed):
                             function(n_seen)
-                n_called, is_stopped = n_seen, stop.is_made
+                n_called, is_stopped = n_seen, engine.total(int(stop.is_made)) > 0
                 n_unsaved = n_seen - n_saved
                 is_due = is_at_end or is_stopped or n_unsaved >= checkpoint_every
                 if is_last_call or (n_unsaved and is_due):

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from aigc_tutorial import cli, gan, tokenizers
-from aigc_tutorial.cli import train_ar, train_gan
-from aigc_tutorial.training import CsvTracker, load_checkpoint
+from aigc_tutorial.cli import running, train_ar, train_gan
+from aigc_tutorial.training import CsvTracker, interruption, load_checkpoint
 from aigc_tutorial.zoo.card import Card
 
 SMALL_GAN = (
@@ -147,10 +147,22 @@ def test_a_second_ctrl_c_does_not_wait_and_leaves_the_last_checkpoint(
 ):
     with monkeypatch.context() as patch:
         interrupt_at(patch, 160, times=2)
+        patch.setattr(interruption, "_SAME_SECONDS", -1.0)  # as if some seconds lay between
         code, _, complained = say(f"{SMALL_GAN} --checkpoint-every 64 --folder {tmp_path}")
     assert (code, complained) == (130, "aigc-tutorial: stopped\n")
     assert load_checkpoint(tmp_path)["n_seen"] == 128
     assert say(f"{SMALL_GAN} --checkpoint-every 64 --folder {tmp_path}")[0] == 0
+
+
+def test_processes_go_on_by_what_started_them(say, monkeypatch):
+    def interrupted(words):
+        raise KeyboardInterrupt("stopped after 96 of 320 images")
+
+    monkeypatch.setattr(running, "_run", interrupted)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    code, _, complained = say(SMALL_GAN)
+    assert code == 130
+    assert "To go on: the command that started these 2 processes, as it was" in complained
 
 
 def test_a_conditional_gan_is_told_the_labels(digits, tmp_path, say):

@@ -2,10 +2,11 @@
 
 import signal
 import threading
+from unittest.mock import Mock, patch
 
 import pytest
 
-from aigc_tutorial.training import TrainingInterrupted, load_checkpoint, run
+from aigc_tutorial.training import TrainingInterrupted, interruption, load_checkpoint, run
 from aigc_tutorial.training.interruption import stop_requests
 from tests.training.test_loop import CountingTask, batches
 
@@ -20,16 +21,17 @@ def interruptible():
 
 
 class InterruptedTask(CountingTask):
-    """Presses Ctrl-C in the middle of a step, once or more."""
+    """Presses Ctrl-C in the middle of a step, and again after some seconds."""
 
-    def __init__(self, at, times=1):
+    def __init__(self, at, again_after=()):
         super().__init__()
-        self.at, self.times = at, times
+        self.at, self.again_after = at, again_after
 
     def step(self, batch, progress):
         if len(self.progress) == self.at:
-            for _ in range(self.times):
-                signal.raise_signal(signal.SIGINT)
+            for seconds in (0.0, *self.again_after):
+                with patch.object(interruption, "time", Mock(monotonic=lambda s=seconds: 50 + s)):
+                    signal.raise_signal(signal.SIGINT)
         return super().step(batch, progress)
 
 
@@ -63,9 +65,14 @@ def test_at_the_end_there_is_nothing_to_stop(tmp_path):
 
 def test_twice_is_at_once_and_the_last_checkpoint_is_whole(tmp_path):
     with pytest.raises(KeyboardInterrupt) as caught:
-        go(InterruptedTask(at=8, times=2), tmp_path, checkpoint_every=30)
+        go(InterruptedTask(at=8, again_after=[1.5]), tmp_path, checkpoint_every=30)
     assert not isinstance(caught.value, TrainingInterrupted)
     assert load_checkpoint(tmp_path)["n_seen"] == 60
+
+
+def test_a_launcher_that_passes_it_on_has_asked_once(tmp_path):
+    with pytest.raises(TrainingInterrupted, match="stopped after 40 of 100"):
+        go(InterruptedTask(at=4, again_after=[0.01, 0.9]), tmp_path)
 
 
 def test_without_a_folder_ctrl_c_is_what_it_was():

@@ -78,6 +78,13 @@ def test_a_resumed_run_ends_with_the_same_bits_in_both_processes(results):
             assert torch.equal(tensor, result["parts"][name]), name
 
 
+def test_a_run_that_one_process_is_asked_to_stop_is_saved_by_both_and_goes_on(results):
+    for result in results:
+        assert result["asked"].pop("stopped_after") == 48  # 8 a step; the last saved before was 32
+        for name, tensor in result["whole"].items():
+            assert torch.equal(tensor, result["asked"][name]), name
+
+
 def test_both_have_the_same_weights_and_count_the_images_of_both(results):
     first, second = (result["whole"] for result in results)
     for name, tensor in first.items():

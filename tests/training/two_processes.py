@@ -3,6 +3,8 @@
 The same functions, called in a single process, do the same work on the whole batch.
 """
 
+import re
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from aigc_tutorial import ar, gan
 from aigc_tutorial.ar.trainer import ARTrainer, ARTrainingConfig
 from aigc_tutorial.data.batches.tokens import pad_sequences
 from aigc_tutorial.gan import losses
-from aigc_tutorial.training import CsvTracker, Engine
+from aigc_tutorial.training import CsvTracker, Engine, TrainingInterrupted
 
 SHAPE = (1, 4, 4)
 N = 8  # the whole batch
@@ -146,6 +148,21 @@ def ar_step(engine: Engine, targets: str) -> dict[str, Tensor]:
     }
 
 
+class Asked(Engine):
+    """Has process 1 hear Ctrl-C after as many steps of optimizers, in the middle of a step."""
+
+    def __init__(self, n_updates: int) -> None:
+        super().__init__(device="cpu")
+        self.n_left = n_updates
+
+    def minimise(self, loss: Tensor, *optimizers: torch.optim.Optimizer) -> None:
+        """Take a step, and hear Ctrl-C before if none is left."""
+        if self.n_left == 0 and self.rank == 1:
+            signal.raise_signal(signal.SIGINT)
+        self.n_left -= 1
+        super().minimise(loss, *optimizers)
+
+
 class Interrupted(Engine):
     """Interrupts all processes after as many steps of optimizers."""
 
@@ -184,6 +201,17 @@ def whole_run(folder: Path, name: str, engine: Engine, **options: Any) -> dict[s
     return {**parts, "n_images": torch.tensor(result.history["n_images"])}
 
 
+def asked_run(folder: Path, engine: Engine) -> dict[str, Tensor]:
+    """The same, which process 1 alone is asked to stop, and which then goes on."""
+    try:
+        whole_run(folder, "asked", Asked(13))
+    except TrainingInterrupted as interruption:
+        result = whole_run(folder, "asked", engine)
+        stopped_after = int(re.findall(r"after (\d+) of 96", str(interruption))[0])
+        return {**result, "stopped_after": torch.tensor(stopped_after)}
+    raise AssertionError("the run was not stopped")
+
+
 def main(folder: Path) -> None:
     """Everything, in this process; the results go into a file with its number."""
     engine = Engine(device="cpu")
@@ -199,6 +227,7 @@ def main(folder: Path) -> None:
         whole_run(folder, "parts", Interrupted(13))
     except KeyboardInterrupt:
         results["parts"] = whole_run(folder, "parts", engine)
+    results["asked"] = asked_run(folder, engine)
     torch.save(results, folder / f"results {engine.rank}.pt")
 
 
