@@ -17,6 +17,7 @@
 - ``printed_warnings``: a data set's substitute told in a sentence, any other warning an error;
 - ``exercise_note``: where exercises can be run;
 - ``predict``: questions that answer in the page;
+- ``report_links``: what an issue about an equation, a figure or a cell is filled in with;
 - ``docstrings``: what Napoleon would take apart in the reference pages;
 - ``mermaid``, ``budget``, ``reading_paths``, ``errata``, ``equations``: what an author writes.
 
@@ -51,6 +52,7 @@ from . import (
     printed_warnings,
     reading_paths,
     rebuilds,
+    report_links,
     search,
     sounds,
     source_links,
@@ -62,7 +64,7 @@ PARTS = (
     execution_cache, rebuilds, javascript, formulas, page_scripts, page_head, markup, search,
     citations, explorers, docstrings, source_links, mermaid, budget, reading_paths, errata,
     equations, pictures, sounds, page_assets, theme_files, style_sheets,
-    folds, page_order, figures, printed_warnings, predict, exercise_note,
+    folds, page_order, figures, printed_warnings, predict, exercise_note, report_links,
 )  # fmt: skip
 
 

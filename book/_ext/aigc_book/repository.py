@@ -3,6 +3,7 @@
 import tomllib
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[3]
 BOOK = ROOT / "book"
@@ -11,10 +12,20 @@ BRANCH = "main"
 
 
 @cache
+def project() -> dict[str, Any]:
+    """Return the ``[project]`` table of ``pyproject.toml``."""
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return dict(table)
+
+
 def repository_url() -> str:
     """Return the repository's address, which stands in ``pyproject.toml`` and nowhere else."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return str(project["urls"]["Repository"])
+    return str(project()["urls"]["Repository"])
+
+
+def version() -> str:
+    """Return the package's version, which is the book's too."""
+    return str(project()["version"])
 
 
 def source_url(path: Path) -> str:
