@@ -10,6 +10,8 @@ HTML    := _build/html/index.html
 PORT    ?= 8000
 # Passed to pytest: make unit PYTEST_ARGS="-k frechet"
 PYTEST_ARGS ?=
+# What is read for misspelt words; the words that are meant stand in pyproject.toml.
+SPELT   := aigc_tutorial benchmarks book tests tools README.md CONTRIBUTING.md
 # What `make mutants` changes: a subpackage, and of its changes those whose number ends so.
 PART    ?= gan
 DIGITS  ?= 0-9
@@ -51,9 +53,10 @@ book: $(STAMP) ## Execute the notebooks and render the book to _build/html (abou
 test: $(STAMP) ## Lint, types, floors, unit tests, notebooks, one with widgets also as on Colab, book, browser (about 50 minutes; the summary comes last)
 	@$(BIN)/python tools/run_stages.py widgets+lint unit notebooks book built
 
-lint: $(STAMP) ## Check format, lint, types and the floors between subpackages (1 minute)
+lint: $(STAMP) ## Check format, lint, spelling, types and the floors between subpackages (1 minute)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
+	@$(BIN)/codespell $(SPELT)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("aigc_tutorial", "benchmarks", "book", "tests", "tools")
 # Used without an import in our code: the file that uses it, and the words that do.
 STARTED = {
+    "codespell": ("Makefile", "$(BIN)/codespell"),
     "import-linter": ("Makefile", "$(BIN)/lint-imports"),
     "ipykernel": ("tools/clean_notebooks.py", "Python 3 (ipykernel)"),
     "jupyter-book": ("tools/build_book.py", '"jupyter-book"'),

@@ -241,7 +241,7 @@ def test_another_programs_files_are_loaded(tmp_path):
 @pytest.mark.parametrize(
     ("config", "reason"),
     [
-        ({"sizes": [2, 3], "witdh": 4}, "no setting witdh"),
+        ({"sizes": [2, 3], "witdh": 4}, "no setting witdh"),  # codespell:ignore witdh
         ({"sizes": [4, 3]}, r"model\.safetensors do not fit Tiny.*layer\.weight"),
         ([], "expected a JSON object"),
     ],

@@ -43,7 +43,7 @@ def go(task, folder, **options):
 def test_the_step_is_ended_and_saved_and_the_run_goes_on(tmp_path):
     whole = go(CountingTask(), tmp_path / "whole")
     # One step is taken and taken back at the beginning, to know the run again.
-    with pytest.raises(TrainingInterrupted, match=r"stopped after 40 of 100 images; the checkpoin"):
+    with pytest.raises(TrainingInterrupted, match=r"after 40 of 100 images; the checkpoint"):
         go(InterruptedTask(at=4), tmp_path / "parts")
     assert load_checkpoint(tmp_path / "parts")["n_seen"] == 40
     resumed = go(CountingTask(), tmp_path / "parts")
