@@ -55,6 +55,7 @@ def test_an_erratum_is_a_place_of_its_own() -> None:
     ("docname", "kind"),
     [
         ("book/index", search.FRONT),
+        ("book/our_errata", search.FRONT),
         ("book/03_1_overview", search.CHAPTER),
         ("book/api/gan", search.REFERENCE),
         ("book/api/index", search.REFERENCE),

@@ -19,7 +19,8 @@
 - ``predict``: questions that answer in the page;
 - ``report_links``: what an issue about an equation, a figure or a cell is filled in with;
 - ``docstrings``: what Napoleon would take apart in the reference pages;
-- ``mermaid``, ``budget``, ``reading_paths``, ``errata``, ``equations``: what an author writes.
+- ``mermaid``, ``budget``, ``reading_paths``, ``errata``, ``our_errata``, ``figure_index``,
+  ``equations``: what an author writes.
 
 ``CONTRIBUTING.md``, "Writing a page", shows how to use each.
 """
@@ -37,12 +38,14 @@ from . import (
     execution_cache,
     exercise_note,
     explorers,
+    figure_index,
     figures,
     folds,
     formulas,
     javascript,
     markup,
     mermaid,
+    our_errata,
     page_assets,
     page_head,
     page_order,
@@ -63,7 +66,7 @@ from . import (
 PARTS = (
     execution_cache, rebuilds, javascript, formulas, page_scripts, page_head, markup, search,
     citations, explorers, docstrings, source_links, mermaid, budget, reading_paths, errata,
-    equations, pictures, sounds, page_assets, theme_files, style_sheets,
+    our_errata, figure_index, equations, pictures, sounds, page_assets, theme_files, style_sheets,
     folds, page_order, figures, printed_warnings, predict, exercise_note, report_links,
 )  # fmt: skip
 

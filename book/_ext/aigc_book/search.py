@@ -24,6 +24,7 @@ SECTIONS = "search-sections.js"
 PAGE_SCRIPT = "search-marks.js"
 # Kinds in the order in which a reader wants them.
 CHAPTER, FRONT, REFERENCE, BIBLIOGRAPHY = range(4)
+ABOUT_THE_BOOK = {"figure_index", "in_numbers", "our_errata"}
 # What is no text of a section: formulas as TeX, what is never shown.
 LEFT_OUT = (nodes.raw, nodes.math, nodes.math_block, nodes.Invisible, nodes.image)
 BLOCKS = (
@@ -41,9 +42,9 @@ BLOCKS = (
 
 def kind_of(docname: str, root: str) -> int:
     """Return which kind of page this is."""
-    if docname == root:
-        return FRONT
     folder, _, name = docname.rpartition("/")
+    if docname == root or name in ABOUT_THE_BOOK:
+        return FRONT
     if name == "references":
         return BIBLIOGRAPHY
     return REFERENCE if folder.endswith("api") else CHAPTER
