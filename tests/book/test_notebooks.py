@@ -224,7 +224,8 @@ def test_pages_cite_all_that_the_list_of_references_holds_and_nothing_else() -> 
     references = (ROOT / "book/references.bib").read_text(encoding="utf-8")
     held = re.findall(r"^@\w+\{(.+),$", references, re.MULTILINE)
     texts = "\n".join(text_of(path) for path in PAGES)
-    texts += (ROOT / "book/errata.yml").read_text(encoding="utf-8")
+    for name in ("errata.yml", "resources.yml"):
+        texts += (ROOT / "book" / name).read_text(encoding="utf-8")
     cited = {
         key.strip()
         for keys in re.findall(r"\{cite(?::\w+)?\}`([^`]+)`", texts)

@@ -19,8 +19,9 @@
 - ``predict``: questions that answer in the page;
 - ``report_links``: what an issue about an equation, a figure or a cell is filled in with;
 - ``docstrings``: what Napoleon would take apart in the reference pages;
+- ``places``: headings and cells that a link may lead to;
 - ``mermaid``, ``budget``, ``reading_paths``, ``errata``, ``our_errata``, ``figure_index``,
-  ``equations``: what an author writes.
+  ``equations``, ``resources``: what an author writes.
 
 ``CONTRIBUTING.md``, "Writing a page", shows how to use each.
 """
@@ -51,11 +52,13 @@ from . import (
     page_order,
     page_scripts,
     pictures,
+    places,
     predict,
     printed_warnings,
     reading_paths,
     rebuilds,
     report_links,
+    resources,
     search,
     sounds,
     source_links,
@@ -66,8 +69,9 @@ from . import (
 PARTS = (
     execution_cache, rebuilds, javascript, formulas, page_scripts, page_head, markup, search,
     citations, explorers, docstrings, source_links, mermaid, budget, reading_paths, errata,
-    our_errata, figure_index, equations, pictures, sounds, page_assets, theme_files, style_sheets,
-    folds, page_order, figures, printed_warnings, predict, exercise_note, report_links,
+    our_errata, figure_index, equations, resources, places, pictures, sounds, page_assets,
+    theme_files, style_sheets, folds, page_order, figures, printed_warnings, predict,
+    exercise_note, report_links,
 )  # fmt: skip
 
 
