@@ -58,8 +58,9 @@ def read_resources(path: Path = RESOURCES) -> dict[str, dict[str, Any]]:
                 )
         if entry["kind"] not in KINDS or entry["verdict"] not in VERDICTS["en"]:
             raise ValueError(
-                f"{path.name}: {name} is a {entry['kind']!r} with the verdict {entry['verdict']!r}, "
-                f"expected one of {', '.join(KINDS)} and one of {', '.join(VERDICTS['en'])}"
+                f"{path.name}: {name} is a {entry['kind']!r} with the verdict "
+                f"{entry['verdict']!r}, expected one of {', '.join(KINDS)} and one of "
+                f"{', '.join(VERDICTS['en'])}"
             )
         if name in found:
             raise ValueError(f"{path.name}: {name} occurs twice")
@@ -77,7 +78,9 @@ class ResourcesDirective(SphinxDirective):
         self.env.note_dependency(str(RESOURCES))
         try:
             kind = self.arguments[0]
-            chosen = [entry for entry in read_resources(RESOURCES).values() if entry["kind"] == kind]
+            chosen = [
+                entry for entry in read_resources(RESOURCES).values() if entry["kind"] == kind
+            ]
             if not chosen:
                 raise ValueError(f"no entry of {RESOURCES.name} is a {kind!r}; kinds are {KINDS}")
             return [self.table(chosen)]
