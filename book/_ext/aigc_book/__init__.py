@@ -21,7 +21,7 @@
 - ``docstrings``: what Napoleon would take apart in the reference pages;
 - ``places``: headings and cells that a link may lead to;
 - ``mermaid``, ``budget``, ``reading_paths``, ``errata``, ``our_errata``, ``figure_index``,
-  ``equations``, ``resources``: what an author writes.
+  ``book_numbers``, ``equations``, ``resources``: what an author writes.
 
 ``CONTRIBUTING.md``, "Writing a page", shows how to use each.
 """
@@ -31,6 +31,7 @@ from typing import Any
 from sphinx.application import Sphinx
 
 from . import (
+    book_numbers,
     budget,
     citations,
     docstrings,
@@ -69,9 +70,9 @@ from . import (
 PARTS = (
     execution_cache, rebuilds, javascript, formulas, page_scripts, page_head, markup, search,
     citations, explorers, docstrings, source_links, mermaid, budget, reading_paths, errata,
-    our_errata, figure_index, equations, resources, places, pictures, sounds, page_assets,
-    theme_files, style_sheets, folds, page_order, figures, printed_warnings, predict,
-    exercise_note, report_links,
+    our_errata, figure_index, book_numbers, equations, resources, places, pictures, sounds,
+    page_assets, theme_files, style_sheets, folds, page_order, figures, printed_warnings,
+    predict, exercise_note, report_links,
 )  # fmt: skip
 
 

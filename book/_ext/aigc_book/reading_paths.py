@@ -5,6 +5,7 @@ measured times; ``*`` stands for all of them.
 """
 
 import re
+from collections.abc import Iterable
 from typing import ClassVar
 
 import nbformat
@@ -24,7 +25,11 @@ NOT_READ = re.compile(r"```.*?```|\$\$.*?\$\$|\$[^$]*\$|`[^`]*`|\]\([^)]*\)", re
 def n_words(page: str) -> int:
     """Return how many words a page's text has."""
     notebook = nbformat.read(BOOK / f"{page}.ipynb", as_version=4)
-    texts = (cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    return words_in(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+def words_in(texts: Iterable[str]) -> int:
+    """Return how many words some texts have, without code and formulas."""
     return sum(len(WORD.findall(NOT_READ.sub(" ", text))) for text in texts)
 
 
