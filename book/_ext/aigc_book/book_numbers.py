@@ -17,10 +17,9 @@ from sphinx.util.nodes import nested_parse_with_titles
 
 from .budget import CONDITIONS, read_budgets
 from .equations import equation_tests
-from .reading_paths import words_in
+from .reading_paths import EXERCISE, words_in
 from .repository import ROOT
 
-_EXERCISE = re.compile(r"exercises\.check\(\s*[\"']([\w-]+)")
 _ERRATA = re.compile(r"^`{3,}\{errata\}((?:\s+E\d+)+)", re.MULTILINE)
 _TEST = re.compile(r"^ *(?:async )?def test_", re.MULTILINE)
 MEBIBYTE = 2**20
@@ -37,7 +36,7 @@ def count(root: Path = ROOT) -> dict[str, str]:
     texts, codes = sources(pages, "markdown"), sources(pages, "code")
     budgets = read_budgets(book / "budgets.json").values()
     weights = root / "aigc_tutorial" / "zoo" / "weights"
-    exercises = {name for code in codes for name in _EXERCISE.findall(code)}
+    exercises = {name for code in codes for name in EXERCISE.findall(code)}
     errata = {
         number for text in texts for group in _ERRATA.findall(text) for number in group.split()
     }

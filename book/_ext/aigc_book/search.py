@@ -24,7 +24,7 @@ SECTIONS = "search-sections.js"
 PAGE_SCRIPT = "search-marks.js"
 # Kinds in the order in which a reader wants them.
 CHAPTER, FRONT, REFERENCE, BIBLIOGRAPHY = range(4)
-ABOUT_THE_BOOK = {"figure_index", "in_numbers", "our_errata"}
+ABOUT_THE_BOOK = {"course", "figure_index", "in_numbers", "our_errata"}
 # What is no text of a section: formulas as TeX, what is never shown.
 LEFT_OUT = (nodes.raw, nodes.math, nodes.math_block, nodes.Invisible, nodes.image)
 BLOCKS = (
