@@ -22,7 +22,8 @@ def build(folder: Path) -> list[tuple[str, str]]:
     )  # fmt: skip
     app.build()
     soup = BeautifulSoup((folder / "out" / "index.html").read_text("utf-8"), "html.parser")
-    return [(str(entry.a["href"]), entry.text) for entry in soup.select(".figure-index li")]
+    entries = soup.select(".figure-index li")
+    return [(str(entry.select("a")[0]["href"]), entry.text) for entry in entries]
 
 
 def test_figures_are_listed_in_the_order_of_the_contents_and_listed_anew(tmp_path: Path) -> None:

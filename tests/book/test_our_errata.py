@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
-from aigc_book import our_errata
+from aigc_book import our_errata, repository
 from bs4 import BeautifulSoup
 from sphinx.application import Sphinx
 
-PAGE = our_errata.BOOK / "our_errata.md"
+PAGE = repository.BOOK / "our_errata.md"
 ENTRY = "- {date: 2026-11-29, page: 04_1_models, said: s, right: r, commit: c}\n"
 
 

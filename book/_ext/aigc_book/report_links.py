@@ -61,7 +61,9 @@ def form(page: str, labels: list[str]) -> nodes.raw:
     return nodes.raw("", html, format="html")
 
 
-def things(doctree: nodes.document, domain: MathDomain, source: Path) -> Iterator[tuple[str, str]]:
+def things(
+    doctree: nodes.document, domain: MathDomain, source: Path
+) -> Iterator[tuple[nodes.Element, str]]:
     """Yield each thing that has a name: it, and its label.
 
     Equations come as the paragraph that holds the link to their test.
@@ -80,9 +82,9 @@ def things(doctree: nodes.document, domain: MathDomain, source: Path) -> Iterato
             if isinstance(note, nodes.paragraph) and "equation-test" in note["classes"]:
                 yield note, f"equation ({number}) {label}"
         elif isinstance(node, nodes.caption) and node.children:
-            number = node.children[0]
-            if isinstance(number, nodes.inline) and "figure-number" in number["classes"]:
-                yield node, number.astext().replace("Figure", "figure", 1)
+            figure = node.children[0]
+            if isinstance(figure, nodes.inline) and "figure-number" in figure["classes"]:
+                yield node, figure.astext().replace("Figure", "figure", 1)
         elif is_cell(node):
             yield node, f"cell {ids[node['cell_index']]}"
 
