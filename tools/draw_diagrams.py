@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from chromium import HOW_TO_GET, ROOT, find_chromium, open_browser
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
+from aigc_book import package_map
 from aigc_book.javascript import MERMAID, ensured
 from aigc_book.mermaid import FOLDER, drawing_of, read_fence
 
@@ -99,7 +100,7 @@ DRAW = """async ([code, spacing, size]) => {
 
 
 def diagrams() -> Iterator[str]:
-    """Yield the source of every diagram: of the pages, and of the maps in the package."""
+    """Yield the source of every diagram: of pages, of the package's maps, and of the package."""
     for page in sorted((ROOT / "book").glob("*.ipynb")):
         for cell in json.loads(page.read_text(encoding="utf-8"))["cells"]:
             if cell["cell_type"] == "markdown":
@@ -109,6 +110,7 @@ def diagrams() -> Iterator[str]:
     for thing in vars(concepts).values():
         if isinstance(thing, concepts.ConceptMap):
             yield thing.mermaid()
+    yield package_map.mermaid()
 
 
 def turned(code: str, direction: str) -> str:

@@ -20,6 +20,8 @@
 - ``report_links``: what an issue about an equation, a figure or a cell is filled in with;
 - ``docstrings``: what Napoleon would take apart in the reference pages;
 - ``places``: headings and cells that a link may lead to;
+- ``uses``: what the pages use of the package, there and in the reference;
+- ``package_map``: the subpackages and their imports, drawn;
 - ``mermaid``, ``budget``, ``reading_paths``, ``errata``, ``our_errata``, ``figure_index``,
   ``book_numbers``, ``equations``, ``resources``: what an author writes.
 
@@ -48,6 +50,7 @@ from . import (
     markup,
     mermaid,
     our_errata,
+    package_map,
     page_assets,
     page_head,
     page_order,
@@ -65,13 +68,15 @@ from . import (
     source_links,
     style_sheets,
     theme_files,
+    uses,
 )
 
 PARTS = (
     execution_cache, rebuilds, javascript, formulas, page_scripts, page_head, markup, search,
     citations, explorers, docstrings, source_links, mermaid, budget, reading_paths, errata,
     our_errata, figure_index, book_numbers, equations, resources, places, pictures, sounds,
-    page_assets, theme_files, style_sheets, folds, page_order, figures, printed_warnings,
+    page_assets, theme_files, style_sheets, uses, package_map, folds, page_order, figures,
+    printed_warnings,
     predict, exercise_note, report_links,
 )  # fmt: skip
 
