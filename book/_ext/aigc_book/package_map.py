@@ -35,7 +35,8 @@ def floors(contract: Path = CONTRACT) -> list[list[str]]:
 
 def imports(package: Path = PACKAGE) -> Imports:
     """Return what each subpackage or module of a package imports from the others."""
-    rooms = {path.stem for path in package.iterdir() if path.stem.isidentifier()}
+    modules = [*package.glob("*.py"), *(path.parent for path in package.glob("*/__init__.py"))]
+    rooms = {path.stem for path in modules}
     found: dict[str, set[str]] = {room: set() for room in sorted(rooms - {"__init__"})}
     for path in package.rglob("*.py"):
         module = path.relative_to(package.parent).with_suffix("").parts
@@ -93,17 +94,15 @@ def mermaid() -> str:
     """Return the map in Mermaid's language."""
     shown, arrows = drawn()
     ground = floors()[-1]
-    lines = ["flowchart TB"]
-    for number, floor in enumerate(shown):
-        lines.append(f'  subgraph floor{len(shown) - number}[" "]')
-        lines += [f'    {room}["{room}"]' for room in floor]
-        lines.append("  end")
+    lines = ["flowchart TB", *(f'  {room}["{room}"]' for floor in shown for room in floor)]
     lines.append(f'  ground["{", ".join(ground)}"]')
-    for floor in shown:
-        for room in floor:
-            lines += [f"  {room} --> {other}" for other in sorted(arrows[room])]
-    lines += [f"  {room} ~~~ ground" for room in shown[-1]]
-    return "\n".join(lines)
+    for room in (room for floor in shown for room in floor):
+        lines += [f"  {room} --> {other}" for other in sorted(arrows[room])]
+    lines += [f"  {room} ~~~ ground" for room in shown[-1]]  # no arrow, but below
+    half = len(shown) // 2  # its floor stands in both parts
+    parts = [shown[: half + 1], [*shown[half:], ["ground"]]]
+    names = (" ".join(room for floor in part for room in floor) for part in parts)
+    return "\n".join([*lines, f"  %% phone: {' | '.join(names)}"])
 
 
 def description() -> str:

@@ -166,7 +166,9 @@ def note_links(app: Sphinx, env: BuildEnvironment) -> list[str]:
     before: dict[str, list[Link]] = getattr(env, "aigc_uses", {})
     after = all_links(env)
     env.aigc_uses = after  # type: ignore[attr-defined]
-    changed = {docname for docname in {*before, *after} if before.get(docname) != after.get(docname)}
+    changed = {
+        docname for docname in {*before, *after} if before.get(docname) != after.get(docname)
+    }
     return sorted(changed & env.found_docs)
 
 
