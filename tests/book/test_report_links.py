@@ -12,6 +12,7 @@ from aigc_book import report_links, repository
 from bs4 import BeautifulSoup, Tag
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from sphinx.application import Sphinx
+from sphinx.util.docutils import docutils_namespace
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / ".github" / "ISSUE_TEMPLATE" / report_links.TEMPLATE
@@ -29,18 +30,19 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> BeautifulSoup:
     drawn.outputs = [new_output("display_data", {"image/svg+xml": "<svg></svg>"})]
     cells = [new_markdown_cell(TEXT, id="text"), hidden, drawn]
     nbformat.write(new_notebook(cells=cells), source / "index.ipynb")
-    app = Sphinx(
-        source, None, source / "out", source / "trees", "html",
-        confoverrides={
-            "extensions": [f"aigc_book.{part}" for part in ("equations", "figures", "folds")]
-            + ["myst_nb", "aigc_book.report_links"],
-            "language": "en",
-            "myst_enable_extensions": ["dollarmath"],
-            "nb_execution_mode": "off",
-        },
-        status=None,
-    )  # fmt: skip
-    app.build()
+    with docutils_namespace():
+        app = Sphinx(
+            source, None, source / "out", source / "trees", "html",
+            confoverrides={
+                "extensions": [f"aigc_book.{part}" for part in ("equations", "figures", "folds")]
+                + ["myst_nb", "aigc_book.report_links"],
+                "language": "en",
+                "myst_enable_extensions": ["dollarmath"],
+                "nb_execution_mode": "off",
+            },
+            status=None,
+        )  # fmt: skip
+        app.build()
     return BeautifulSoup((source / "out" / "index.html").read_text("utf-8"), "html.parser")
 
 

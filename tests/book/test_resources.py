@@ -11,6 +11,7 @@ import nbformat
 import pytest
 import yaml
 from aigc_book import places, resources
+from aigc_book.repository import BOOK
 from sphinx.application import Sphinx
 
 from aigc_tutorial import cli
@@ -28,12 +29,12 @@ CHECKS = {"expect", "expect_band", "shows_error"}
 
 
 def text_of(page: str) -> str:
-    cells = nbformat.read(places.BOOK / f"{page}.ipynb", as_version=4).cells
+    cells = nbformat.read(BOOK / f"{page}.ipynb", as_version=4).cells
     return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
 
 
 def code_of(page: str, cell_id: str) -> str:
-    cells = nbformat.read(places.BOOK / f"{page}.ipynb", as_version=4).cells
+    cells = nbformat.read(BOOK / f"{page}.ipynb", as_version=4).cells
     return str(next(cell.source for cell in cells if cell.id == cell_id))
 
 

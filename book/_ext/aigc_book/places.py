@@ -117,7 +117,9 @@ def name_cells(app: Sphinx, doctree: nodes.document) -> None:
     standard = app.env.get_domain("std")
     assert isinstance(standard, StandardDomain)
     page = app.env.docname
-    for cell in doctree.findall(is_cell):
+    for cell in doctree.findall(nodes.container):
+        if not is_cell(cell):
+            continue
         anchor = f"cell-{cell['cell_index']:03d}"
         cell["ids"].append(anchor)
         label = f"{page.rpartition('/')[2]}:{anchor}"
