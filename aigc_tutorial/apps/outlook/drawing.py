@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from aigc_tutorial.apps.outlook.levels import DOOR, FLOOR, GOAL, KEY, START, WALL, Cell
+from aigc_tutorial.apps.outlook.levels import DOOR, FLOOR, GOAL, KEY, START, WALL, Cell, as_level
+from aigc_tutorial.integers import as_count
 from aigc_tutorial.viz.style import BLUE, GREEN, INK, PURPLE, VERMILLION, new_axes, style
 
 _LETTERS = {START: ("S", BLUE), KEY: ("K", VERMILLION), DOOR: ("D", PURPLE), GOAL: ("G", GREEN)}
@@ -29,11 +30,18 @@ def draw_level(
         n_tiles: draw only so many tiles, row by row: those that are written so far.
         title: text above it.
         ax: axes to draw into; by default those of a new figure.
+
+    Raises:
+        ValueError: if the level is no grid of tiles, or the path leaves it.
     """
-    height, width = level.shape
+    grid = as_level(level)
+    height, width = grid.shape
+    if not all(0 <= i < height and 0 <= j < width for i, j in path):
+        raise ValueError(f"the path leaves the level of {height} by {width} tiles")
+    n_drawn = grid.numel() if n_tiles is None else as_count(n_tiles, "n_tiles", at_least=0)
     with style():
         ax = new_axes(0.3 * width + 0.2, 0.3 * height + 0.4) if ax is None else ax
-        for number, tile in enumerate(level.flatten().tolist()[:n_tiles]):
+        for number, tile in enumerate(grid.flatten().tolist()[:n_drawn]):
             i, j = divmod(number, width)
             if tile == WALL:
                 ax.add_patch(Rectangle((j, i), 1, 1, facecolor=INK, edgecolor="white", lw=0.4))

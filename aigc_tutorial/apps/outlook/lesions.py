@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
-from aigc_tutorial.data.checks import require_rng
+from aigc_tutorial.data.checks import require_finite, require_rng
 from aigc_tutorial.integers import as_count
 
 SIDE = 16
@@ -35,12 +35,30 @@ class Photographs:
     labels: Int64[Tensor, " N"]
     patients: Int64[Tensor, " N"]
 
+    def __post_init__(self) -> None:
+        """Check that each photograph has a class and a patient.
+
+        Raises:
+            ValueError: if a number of rows differs, a class is not 0 or 1, or a pixel is NaN.
+        """
+        shapes = [tuple(part.shape) for part in (self.images, self.labels, self.patients)]
+        if self.images.ndim != 4 or not shapes[1] == shapes[2] == shapes[0][:1]:
+            raise ValueError(
+                "expected images (N, 1, H, W) with a class and a patient for each, both of shape "
+                f"(N,), got {shapes[0]}, {shapes[1]} and {shapes[2]}"
+            )
+        if not bool(((self.labels == 0) | (self.labels == 1)).all()):
+            raise ValueError("labels must be 1 for the rare class and 0 for the other")
+        require_finite(self.images, "images")
+
     def __len__(self) -> int:
         return len(self.images)
 
     def take(self, rows: Tensor | Sequence[int]) -> "Photographs":
         """The photographs of the given rows, or of those at which a mask is True."""
         index = torch.as_tensor(rows, device=self.images.device)
+        if index.numel() == 0:
+            index = index.long()  # an empty list has no type of its own
         return Photographs(self.images[index], self.labels[index], self.patients[index])
 
 
@@ -119,13 +137,13 @@ def draw_patients(n_negative: int, n_positive: int, *, rng: torch.Generator) -> 
     )
     n = len(labels)
     raggedness = _log_normal(_RAGGEDNESS, labels, rng)
-    shares = torch.rand(n, len(_HARMONICS), generator=rng, device="cpu") + 0.2
+    shares = _uniform((n, len(_HARMONICS)), rng) + 0.2
     strengths = raggedness[:, None] * shares / shares.square().mean(dim=1, keepdim=True).sqrt()
-    phases = 2 * math.pi * torch.rand(strengths.shape, generator=rng, device="cpu")
+    phases = 2 * math.pi * _uniform(strengths.shape, rng)
     return Patients(
         labels=labels,
         skin=0.45 + 0.15 * _normal(n, rng),
-        waves=_waves(torch.full((n,), 0.07, device="cpu"), rng),
+        waves=_waves(torch.full((n,), 0.07, device="cpu", dtype=torch.float32), rng),
         centre=1.0 * _normal((n, 2), rng),
         radius=4.2 + 0.6 * _normal(n, rng).clamp(-2, 2),
         darkness=0.75 + 0.12 * _normal(n, rng),
@@ -139,6 +157,10 @@ def _normal(shape: int | Sequence[int], rng: torch.Generator) -> Float32[Tensor,
     return torch.randn(size, generator=rng, device="cpu", dtype=torch.float32)
 
 
+def _uniform(shape: Sequence[int], rng: torch.Generator) -> Float32[Tensor, "..."]:
+    return torch.rand(tuple(shape), generator=rng, device="cpu", dtype=torch.float32)
+
+
 def _log_normal(
     of_class: Sequence[tuple[float, float]], labels: Int64[Tensor, " P"], rng: torch.Generator
 ) -> Float32[Tensor, " P"]:
@@ -148,8 +170,8 @@ def _log_normal(
 
 def _waves(strength: Float32[Tensor, " P"], rng: torch.Generator) -> Float32[Tensor, "P K 4"]:
     """Plane waves of random direction, 5 to 12 pixels long."""
-    turn = 2 * math.pi * torch.rand(len(strength), _N_WAVES, 2, generator=rng, device="cpu")
-    length = 5 + 7 * torch.rand(len(strength), _N_WAVES, generator=rng, device="cpu")
+    turn = 2 * math.pi * _uniform((len(strength), _N_WAVES, 2), rng)
+    length = 5 + 7 * _uniform((len(strength), _N_WAVES), rng)
     frequency = 2 * math.pi / length
     direction, phase = turn.unbind(dim=2)
     parts = [

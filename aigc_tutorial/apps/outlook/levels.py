@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from aigc_tutorial.data.checks import require_rng
+from aigc_tutorial.data.checks import require_finite, require_rng
 from aigc_tutorial.integers import IntegersLike, as_count, as_int64
 
 TILES = "#.SKDG"
@@ -72,7 +72,7 @@ def judge_level(level: Int64[Tensor, "H W"] | IntegersLike) -> Verdict:
     Raises:
         ValueError: if the level is no grid of tiles.
     """
-    rows = _as_level(level).tolist()
+    rows = as_level(level).tolist()
     where: dict[int, list[Cell]] = {tile: [] for tile in range(len(TILES))}
     for i, row in enumerate(rows):
         for j, tile in enumerate(row):
@@ -80,14 +80,14 @@ def judge_level(level: Int64[Tensor, "H W"] | IntegersLike) -> Verdict:
     for tile, name in ((START, "start"), (KEY, "key"), (DOOR, "door"), (GOAL, "goal")):
         if len(where[tile]) != 1:
             return Verdict((), f"{len(where[tile]) or 'no'} {name}{'s' * (len(where[tile]) > 1)}")
-    path = search(rows, where[START][0])
+    path = _search(rows, where[START][0])
     if not path:
         return Verdict((), "the goal is out of reach")
     closed = [[WALL if tile == DOOR else tile for tile in row] for row in rows]
-    return Verdict(path, "the key is not needed" if search(closed, where[START][0]) else "")
+    return Verdict(path, "the key is not needed" if _search(closed, where[START][0]) else "")
 
 
-def search(rows: Sequence[Sequence[int]], start: Cell) -> tuple[Cell, ...]:
+def _search(rows: Sequence[Sequence[int]], start: Cell) -> tuple[Cell, ...]:
     """Cells of a shortest way from the start to a goal, breadth first; () if there is none."""
     first = (start, False)
     before: dict[tuple[Cell, bool], tuple[Cell, bool] | None] = {first: None}
@@ -123,7 +123,7 @@ def _way_back(
 
 def difficulty_of(n_steps: int) -> int:
     """Which of ``DIFFICULTIES`` a solution of so many steps is."""
-    return int(n_steps > _SHORT)
+    return int(as_count(n_steps, "n_steps", at_least=0) > _SHORT)
 
 
 def make_levels(
@@ -172,16 +172,36 @@ def _draw(rng: torch.Generator) -> Int64[Tensor, "H W"]:
     return level
 
 
-def _as_level(level: Int64[Tensor, "H W"] | IntegersLike) -> Int64[Tensor, "H W"]:
+def as_level(level: Int64[Tensor, "H W"] | IntegersLike) -> Int64[Tensor, "H W"]:
+    """A grid of tiles on the CPU.
+
+    Raises:
+        ValueError: if it is none.
+    """
     grid = as_int64(level, "level", "read_level takes one from text")
     if grid.ndim != 2 or grid.numel() == 0:
         raise ValueError(
             f"expected one level of shape (H, W), got {tuple(grid.shape)}; judge a batch level by "
             "level"
         )
-    if not 0 <= int(grid.min()) <= int(grid.max()) < len(TILES):
-        raise ValueError(f"a tile is not in 0 … {len(TILES) - 1}, the places in {TILES!r}")
+    _require_tiles(grid)
     return grid.cpu()
+
+
+def _as_levels(levels: Int64[Tensor, "N H W"], name: str) -> Int64[Tensor, "N H W"]:
+    grids = as_int64(levels, name)
+    if grids.ndim != 3:
+        raise ValueError(
+            f"expected {name} of shape (N, H, W), got {tuple(grids.shape)}; level[None] makes one "
+            "level a batch"
+        )
+    _require_tiles(grids)
+    return grids
+
+
+def _require_tiles(grid: Int64[Tensor, "..."]) -> None:
+    if grid.numel() and not 0 <= int(grid.min()) <= int(grid.max()) < len(TILES):
+        raise ValueError(f"a tile is not in 0 … {len(TILES) - 1}, the places in {TILES!r}")
 
 
 def read_level(text: str) -> Int64[Tensor, "H W"]:
@@ -200,23 +220,54 @@ def read_level(text: str) -> Int64[Tensor, "H W"]:
 
 def write_level(level: Int64[Tensor, "H W"] | IntegersLike) -> str:
     """A level as lines of characters, as :func:`read_level` takes them."""
-    return "\n".join("".join(TILES[tile] for tile in row) for row in _as_level(level).tolist())
+    return "\n".join("".join(TILES[tile] for tile in row) for row in as_level(level).tolist())
 
 
 def one_hot(levels: Int64[Tensor, "N H W"]) -> Float[Tensor, "N C H W"]:
-    """Levels as images for a GAN: a channel for each tile, 1 where it stands and −1 elsewhere."""
-    planes = torch.nn.functional.one_hot(levels, len(TILES)).movedim(-1, 1)
+    """Levels as images for a GAN: a channel for each tile, 1 where it stands and −1 elsewhere.
+
+    Raises:
+        ValueError: if they are not a batch of levels.
+    """
+    grids = _as_levels(levels, "levels")
+    planes = torch.nn.functional.one_hot(grids, len(TILES)).movedim(-1, 1)
     return 2 * planes.float() - 1
 
 
 def from_images(images: Float[Tensor, "N C H W"]) -> Int64[Tensor, "N H W"]:
-    """The tile with the largest value in each cell: what a GAN's images stand for."""
+    """The tile with the largest value in each cell: what a GAN's images stand for.
+
+    Raises:
+        ValueError: if there is not one channel for each tile, or a value is NaN or infinite.
+    """
+    if images.ndim != 4 or images.shape[1] != len(TILES):
+        raise ValueError(
+            f"expected images (N, {len(TILES)}, H, W), a channel for each tile, got "
+            f"{tuple(images.shape)}"
+        )
+    require_finite(images, "images")
     return images.argmax(dim=1)
 
 
 def differing_tiles(
     a: Int64[Tensor, " N H W"], b: Int64[Tensor, " M H W"]
 ) -> Int64[Tensor, " N M"]:
-    """In how many tiles each level of ``a`` differs from each of ``b``."""
-    x, y = (torch.nn.functional.one_hot(levels.flatten(1), len(TILES)).float() for levels in (a, b))
-    return a[0].numel() - (x.flatten(1) @ y.flatten(1).T).round().long()
+    """In how many tiles each level of ``a`` differs from each of ``b``.
+
+    Raises:
+        ValueError: if they are not batches of levels of one size.
+    """
+    first, second = _as_levels(a, "a"), _as_levels(b, "b")
+    if first.shape[1:] != second.shape[1:]:
+        raise ValueError(
+            f"levels of {tuple(first.shape[1:])} and {tuple(second.shape[1:])} tiles cannot be "
+            "compared tile by tile"
+        )
+    n_tiles = first.shape[1] * first.shape[2]
+    x, y = (
+        torch.nn.functional.one_hot(grids, len(TILES)).to(torch.float32).reshape(len(grids), -1)
+        if len(grids)
+        else torch.zeros(0, n_tiles * len(TILES), device=grids.device, dtype=torch.float32)
+        for grids in (first, second)
+    )
+    return n_tiles - (x @ y.T).round().long()

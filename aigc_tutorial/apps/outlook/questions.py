@@ -24,6 +24,7 @@ LARGEST = 20
 
 Kind = Literal["sum", "difference", "row"]
 
+_N_NUMBERS: dict[str, int] = {"sum": 3, "difference": 3, "row": 5}
 _NUMBER = r"(\?|0|[1-9][0-9]{0,2})"
 _SUM = re.compile(rf"{_NUMBER}([+-]){_NUMBER}={_NUMBER}")
 _ROW = re.compile(",".join([_NUMBER] * 5))
@@ -42,6 +43,24 @@ class Question:
     kind: Kind
     numbers: tuple[int | None, ...]
 
+    def __post_init__(self) -> None:
+        """Check the form.
+
+        Raises:
+            ValueError: if the kind is none, or its numbers are not so many whole ones of 0 or more
+                with one gap.
+        """
+        if self.kind not in _N_NUMBERS:
+            raise ValueError(f"there is no kind {self.kind!r}; expected one of {list(_N_NUMBERS)}")
+        known = [number for number in self.numbers if number is not None]
+        whole = all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in known)
+        n = _N_NUMBERS[self.kind]
+        if not whole or len(self.numbers) != n or len(known) != n - 1:
+            raise ValueError(
+                f"a {self.kind} has {n} whole numbers of 0 or more, one of them None for the gap, "
+                f"got {self.numbers}"
+            )
+
     def __str__(self) -> str:
         """The question as it is written, the gap as a question mark."""
         parts = ["?" if number is None else str(number) for number in self.numbers]
@@ -55,7 +74,11 @@ def read_question(text: str) -> Question | None:
 
     The text is taken apart by two patterns. It is never run: ``eval`` would run whatever a model,
     or whoever prompted it, has written.
+
+    Raises:
+        TypeError: if it is no text.
     """
+    _require_text(text)
     if match := _SUM.fullmatch(text):
         a, sign, b, c = match.groups()
         kind: Kind = "sum" if sign == "+" else "difference"
@@ -112,7 +135,8 @@ def difficulty(question: Question) -> int:
         return int(abs(b - a) >= 3)
     if question.kind == "difference":
         a = others[0]
-    return int(any(a // unit % 10 + b // unit % 10 > 9 for unit in (1, 10, 100)))
+    units = (10**k for k in range(len(str(max(a, b)))))
+    return int(any(a // unit % 10 + b // unit % 10 > 9 for unit in units))
 
 
 @dataclass(frozen=True)
@@ -141,7 +165,12 @@ class Grade:
 
 
 def grade_question(text: str) -> Grade:
-    """Check a question with its answer, such as ``"17+?=42;25"``."""
+    """Check a question with its answer, such as ``"17+?=42;25"``.
+
+    Raises:
+        TypeError: if it is no text.
+    """
+    _require_text(text)
     written, separator, answer = text.partition(";")
     question = read_question(written)
     if question is None or not separator:
@@ -152,6 +181,11 @@ def grade_question(text: str) -> Grade:
     if answer != str(solution):
         return Grade(question, solution, "wrong answer")
     return Grade(question, solution, "")
+
+
+def _require_text(text: object) -> None:
+    if not isinstance(text, str):
+        raise TypeError(f"a question is read from text, got a {type(text).__name__}")
 
 
 def all_questions() -> list[str]:

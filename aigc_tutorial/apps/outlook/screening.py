@@ -1,7 +1,6 @@
 """Telling a rare class of photographs, and measuring how well it was told."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -9,16 +8,14 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64, Shaped
 from torch import Tensor
 
+from aigc_tutorial.apps.outlook.balancing import Change, require_both
 from aigc_tutorial.apps.outlook.lesions import Photographs
 from aigc_tutorial.config import Config
 from aigc_tutorial.data import ShuffledTuples
-from aigc_tutorial.data.checks import require_rng
+from aigc_tutorial.data.checks import as_floats, require_rng
 from aigc_tutorial.gan import ConvDiscriminator, ConvDiscriminatorConfig
-from aigc_tutorial.integers import as_count
+from aigc_tutorial.integers import as_count, as_int64
 from aigc_tutorial.nn import evaluation_mode, gradients_on, seeded_weights
-
-Change = Callable[[Float[Tensor, "B C H W"], torch.Generator], Float[Tensor, "B C H W"]]
-"""What is done to the images of a batch before they are learned from."""
 
 
 @dataclass(frozen=True)
@@ -61,18 +58,25 @@ def train_screening(
     Args:
         photographs: what it learns from, on the device where it will be trained.
         positive_weight: weight in the loss of an image of the rare class.
-        change: what is done to each batch of images first; see :func:`turn_and_flip`.
+        change: what is done to each batch of images first; see ``balancing.turn_and_flip``.
         config: sizes and budget.
         seed: of the weights, the order of the images and the changes.
 
     Returns:
         The classifier, in evaluation mode.
+
+    Raises:
+        ValueError: if a class is missing, the weight is not above 0, or ``change`` makes images of
+            another shape.
     """
+    require_both(photographs)
+    if not 0 < positive_weight < math.inf:
+        raise ValueError(f"positive_weight must be a number above 0, got {positive_weight}")
     images, labels = photographs.images, photographs.labels
     batch_size = min(config.batch_size, len(images))
     with seeded_weights(as_count(seed, "seed", at_least=0)):
         sizes = ConvDiscriminatorConfig(tuple(images.shape[1:]), config.channels)
-        classifier = ConvDiscriminator(sizes).to(images.device)
+        classifier = ConvDiscriminator(sizes).to(images)
     optimizer = torch.optim.AdamW(
         classifier.parameters(), config.learning_rate, weight_decay=config.weight_decay
     )
@@ -82,7 +86,7 @@ def train_screening(
     for step in range(n_steps):
         x, y = next(batches)
         if change is not None:
-            x = change(x, rng)
+            x = _changed(x, change, rng)
         weight = torch.where(y == 1, positive_weight, 1.0)
         loss = F.binary_cross_entropy_with_logits(classifier(x), y.float(), weight=weight)
         optimizer.param_groups[0]["lr"] = (
@@ -94,45 +98,16 @@ def train_screening(
     return classifier.eval()
 
 
-def turn_and_flip(
-    images: Float[Tensor, "B C H W"], rng: torch.Generator
+def _changed(
+    images: Float[Tensor, "B C H W"], change: Change, rng: torch.Generator
 ) -> Float[Tensor, "B C H W"]:
-    """Each square image in one of its eight positions, by chance: turned, and seen in a mirror."""
-    position = torch.randint(8, (len(images),), generator=require_rng(rng), device=rng.device)
-    changed = torch.empty_like(images)
-    for k in range(8):
-        rows = (position == k).nonzero()[:, 0].to(images.device)
-        part = torch.rot90(images[rows], k % 4, (2, 3))
-        changed[rows] = part.flip(3) if k >= 4 else part
+    changed = change(images, rng)
+    if changed.shape != images.shape:
+        raise ValueError(
+            f"change must keep the shape {tuple(images.shape)} of a batch, got "
+            f"{tuple(changed.shape)}"
+        )
     return changed
-
-
-def add_noise(images: Float[Tensor, "B C H W"], rng: torch.Generator) -> Float[Tensor, "B C H W"]:
-    """Each image with noise of standard deviation 0.1 on every pixel."""
-    noise = torch.randn(images.shape, generator=require_rng(rng), device=rng.device)
-    return (images + 0.1 * noise.to(images)).clamp(-1, 1)
-
-
-def oversample(photographs: Photographs) -> Photographs:
-    """Repeat the rare class, as often as leaves it nearest to the size of the other."""
-    counts = torch.bincount(photographs.labels, minlength=2).tolist()
-    if not all(counts):
-        raise ValueError(f"both classes need photographs, got {counts[0]} and {counts[1]}")
-    positive = (photographs.labels == 1).nonzero()[:, 0]
-    negative = (photographs.labels == 0).nonzero()[:, 0]
-    return photographs.take(
-        torch.cat([negative, positive.repeat(max(1, round(counts[0] / counts[1])))])
-    )
-
-
-def with_generated(photographs: Photographs, images: Float[Tensor, "N 1 H W"]) -> Photographs:
-    """Join generated photographs of the rare class, of a patient −1 who is nobody."""
-    ones = torch.ones_like(photographs.labels[:1]).expand(len(images))
-    return Photographs(
-        torch.cat([photographs.images, images.to(photographs.images)]),
-        torch.cat([photographs.labels, ones]),
-        torch.cat([photographs.patients, -ones]),
-    )
 
 
 @torch.no_grad()
@@ -143,15 +118,20 @@ def patient_scores(
 
     A patient counts once, however many photographs there are: photographs of one patient are not
     independent.
+
+    Raises:
+        ValueError: if there is no photograph, or a patient has photographs of both classes.
     """
+    if not len(photographs):
+        raise ValueError("there is no photograph, so no patient to score")
     with evaluation_mode(classifier):
         logits = classifier(photographs.images)
     patients, index = photographs.patients.unique(return_inverse=True)
-    count = torch.zeros(len(patients), device=logits.device).index_add_(
-        0, index, torch.ones_like(logits)
-    )
+    count = logits.new_zeros(len(patients)).index_add_(0, index, torch.ones_like(logits))
     total = torch.zeros_like(count).index_add_(0, index, logits)
     labels = torch.zeros_like(patients).index_copy_(0, index, photographs.labels)
+    if not torch.equal(labels[index], photographs.labels):
+        raise ValueError("a patient has photographs of both classes; each patient needs one class")
     return total / count, labels
 
 
@@ -165,11 +145,13 @@ def auroc(scores: Float[Tensor, " N"], labels: Shaped[Tensor, " N"]) -> float:
     guessing.
 
     Raises:
-        ValueError: if a class is missing.
+        ValueError: if a class is missing, a score is NaN or infinite, or the labels are not one of
+            0 and 1 for each score.
     """
     positive, negative = _by_class(scores, labels)
-    above = (positive[:, None] > negative).double() + 0.5 * (positive[:, None] == negative).double()
-    return float(above.mean())
+    ordered = negative.sort().values
+    below, up_to = (torch.searchsorted(ordered, positive, right=right) for right in (False, True))
+    return float((below + up_to).double().mean()) / (2 * len(negative))
 
 
 def sensitivity(
@@ -181,12 +163,12 @@ def sensitivity(
     not above it.
 
     Raises:
-        ValueError: if a class is missing, or the specificity is not a share of 0 to 1.
+        ValueError: as :func:`auroc`, and if the specificity is not a share of 0 to 1.
     """
     if not 0 < specificity <= 1:
         raise ValueError(f"specificity must be above 0 and at most 1, got {specificity}")
     positive, negative = _by_class(scores, labels)
-    place = math.ceil(specificity * len(negative) - 1e-9)
+    place = max(1, math.ceil(specificity * len(negative) - 1e-9))
     threshold = negative.sort().values[place - 1]
     return float((positive > threshold).double().mean())
 
@@ -194,8 +176,17 @@ def sensitivity(
 def _by_class(
     scores: Float[Tensor, " N"], labels: Shaped[Tensor, " N"]
 ) -> tuple[Float[Tensor, " n_positive"], Float[Tensor, " n_negative"]]:
-    is_positive: Bool[Tensor, " N"] = labels == 1
-    if not 0 < int(is_positive.sum()) < len(labels):
+    scores = as_floats(scores, "scores", "Counts become scores by .float().")
+    classes = as_int64(labels, "labels", "1 for the rare class, 0 for the other", truth_values=True)
+    if scores.ndim != 1 or classes.shape != scores.shape:
+        raise ValueError(
+            f"expected scores and labels of one shape (N,), got {tuple(scores.shape)} and "
+            f"{tuple(classes.shape)}"
+        )
+    is_positive: Bool[Tensor, " N"] = classes.to(scores.device) == 1
+    if not bool((is_positive.to(classes.device) | (classes == 0)).all()):
+        raise ValueError("labels must be 1 for the rare class and 0 for the other")
+    if not 0 < int(is_positive.sum()) < len(classes):
         raise ValueError("both classes need at least one score; all labels are the same")
     return scores[is_positive], scores[~is_positive]
 
@@ -206,9 +197,16 @@ def split_by_image(
     """Deal photographs to a training and a test set at random: the same patient may be in both.
 
     That is the mistake: what is measured is whether a patient is recognised.
+
+    Raises:
+        ValueError: if no photograph is left to learn from.
     """
+    if as_count(n_test, "n_test") >= len(photographs):
+        raise ValueError(
+            f"n_test of {n_test} leaves none of {len(photographs)} photographs to learn from"
+        )
     order = torch.randperm(len(photographs), generator=require_rng(rng), device=rng.device)
-    return photographs.take(order[as_count(n_test, "n_test") :]), photographs.take(order[:n_test])
+    return photographs.take(order[n_test:]), photographs.take(order[:n_test])
 
 
 def split_by_patient(
@@ -217,11 +215,19 @@ def split_by_patient(
     """Deal patients to a training and a test set at random, with all their photographs.
 
     Patients go to the test until it has ``n_test`` photographs or more.
+
+    Raises:
+        ValueError: if no patient is left to learn from.
     """
     as_count(n_test, "n_test")
     patients = photographs.patients.unique()
     order = patients[torch.randperm(len(patients), generator=require_rng(rng), device=rng.device)]
     counts = torch.stack([(photographs.patients == patient).sum() for patient in order])
     chosen = order[: int((counts.cumsum(0) < n_test).sum()) + 1]
+    if len(chosen) == len(patients):
+        raise ValueError(
+            f"n_test of {n_test} leaves none of {len(patients)} patients, with "
+            f"{len(photographs)} photographs, to learn from"
+        )
     in_test = torch.isin(photographs.patients, chosen)
     return photographs.take(~in_test), photographs.take(in_test)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from aigc_tutorial.data.checks import require_rng
 from aigc_tutorial.data.synthetic.melodies import MelodyStyle, Note
-from aigc_tutorial.integers import as_count
+from aigc_tutorial.integers import as_count, as_int64
 
 THEME_NOTES = 4
 """Length of a theme in notes."""
@@ -61,8 +61,13 @@ def takes_up_theme(song: Int64[Tensor, " T"], style: MelodyStyle) -> tuple[bool,
         style: the key.
 
     Raises:
-        ValueError: if the song is shorter than three lines.
+        ValueError: if it is not the tokens of one song, or is shorter than three lines.
     """
+    song = as_int64(song, "song", "style.encode makes the tokens of notes")
+    if song.ndim != 1:
+        raise ValueError(
+            f"expected one song of shape (T,), got {tuple(song.shape)}; judge several song by song"
+        )
     tokens = song.tolist()[1:]
     if len(tokens) < 3 * THEME_NOTES:
         raise ValueError(f"the song has {len(tokens)} notes; expected {3 * THEME_NOTES} or more")
@@ -92,6 +97,9 @@ def longest_copied_run(song: Sequence[Note], runs: Set[Steps]) -> int:
     Args:
         song: the notes.
         runs: what :func:`runs_of` found in the corpus.
+
+    Raises:
+        TypeError: if something else than notes is given.
     """
     steps = _steps(song)
     for length in range(len(steps), 0, -1):
@@ -101,4 +109,6 @@ def longest_copied_run(song: Sequence[Note], runs: Set[Steps]) -> int:
 
 
 def _steps(song: Sequence[Note]) -> Steps:
+    if not all(isinstance(note, Note) for note in song):
+        raise TypeError("a song must be given as its notes; style.decode makes them of tokens")
     return tuple((b.pitch - a.pitch, a.duration, b.duration) for a, b in pairwise(song))

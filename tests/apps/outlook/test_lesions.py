@@ -5,7 +5,7 @@ import torch
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from aigc_tutorial import gan
-from aigc_tutorial.apps.outlook import augmentation, lesions, screening
+from aigc_tutorial.apps.outlook import augmentation, balancing, lesions, screening
 
 
 def seeded(seed=0):
@@ -88,20 +88,20 @@ def test_a_patient_counts_once():
 
 def test_positions_are_those_of_a_square_and_all_eight_occur():
     image = torch.arange(16.0).view(1, 1, 4, 4)
-    changed = screening.turn_and_flip(image.expand(400, -1, -1, -1), seeded())
+    changed = balancing.turn_and_flip(image.expand(400, -1, -1, -1), seeded())
     kinds = {tuple(x.flatten().tolist()) for x in changed}
     assert len(kinds) == 8
     assert all(sorted(kind) == list(range(16)) for kind in kinds)
 
 
 def test_the_rare_class_is_repeated_until_the_classes_are_equal(photographs):
-    repeated = screening.oversample(photographs)
+    repeated = balancing.oversample(photographs)
     assert torch.bincount(repeated.labels).tolist() == [60, 60]
-    joined = screening.with_generated(photographs, torch.zeros(45, 1, 16, 16))
+    joined = balancing.with_generated(photographs, torch.zeros(45, 1, 16, 16))
     assert torch.bincount(joined.labels).tolist() == [60, 60]
     assert joined.patients[-45:].unique().tolist() == [-1]
     with pytest.raises(ValueError, match="both classes"):
-        screening.oversample(photographs.take(photographs.labels == 0))
+        balancing.oversample(photographs.take(photographs.labels == 0))
 
 
 def test_training_learns_and_is_the_same_for_a_seed():
@@ -109,7 +109,7 @@ def test_training_learns_and_is_the_same_for_a_seed():
     new = lesions.draw_patients(60, 60, rng=seeded(2)).photograph(1, rng=seeded(3))
     config = screening.ScreeningConfig(n_images=4_800)
     first, second = (
-        screening.train_screening(many, change=screening.turn_and_flip, config=config)
+        screening.train_screening(many, change=balancing.turn_and_flip, config=config)
         for _ in range(2)
     )
     assert augmentation.measure(first, new).auroc > 0.6
