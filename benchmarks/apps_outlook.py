@@ -1,12 +1,15 @@
-"""Do generated photographs help a classifier? The comparison of page 6.4, for many seeds.
+"""Do generated photographs help, and who writes levels? The comparisons of page 6.4, by seeds.
 
     python benchmarks/apps_outlook.py --seeds 0 1 2 3 4
 
 Each seed draws its own patients, trains its own GANs on the rare class, and the same classifier in
 every way. Part ``lesions`` compares the ways, and measures how well a stranger tells by a GAN's
 samples who was in its training. Part ``settings`` asks whether another learning rate of the
-classifier, or a longer or shorter training of the GAN, would turn the result round. Each seed is
-kept as it ends, and a part goes on where it was interrupted.
+classifier, or a longer or shorter training of the GAN, would turn the result round; it takes the
+first three seeds. Part ``levels`` gives the GAN and the Transformer that write levels the same four
+settings each: a third of the learning rate, the page's, three times it, and four times the budget;
+it takes the first two seeds. Each seed is kept as it ends, and a part goes on where it was
+interrupted.
 
 Results: ``benchmarks/results/apps_outlook.json``, and as tables ``apps_outlook.md``.
 """
@@ -20,7 +23,7 @@ from pathlib import Path
 import torch
 from recording import Results, protocol, run_parts
 
-from aigc_tutorial.apps.outlook import augmentation, screening
+from aigc_tutorial.apps.outlook import augmentation, level_writers, levels, screening
 from aigc_tutorial.cpu import tune_cpu
 from aigc_tutorial.evaluation import nearest_neighbours
 from aigc_tutorial.files import replace_file
@@ -31,6 +34,13 @@ SEEDS_SO_FAR = RESULTS.with_suffix(".partial.json")
 RULE = "repeated, turned and flipped"
 LEARNING_RATES = (5e-4, 2e-3, 8e-3)
 GAN_BUDGETS = (3_200, 9_600, 28_800)
+N_LEVELS = 400
+LEVEL_SETTINGS = {
+    "a third of the learning rate": (1 / 3, 1),
+    "as on the page": (1, 1),
+    "three times the learning rate": (3, 1),
+    "four times the budget": (1, 4),
+}
 
 
 def compared(seed: int) -> Results:
@@ -80,6 +90,47 @@ def with_other_settings(seed: int) -> Results:
     return found
 
 
+def levels_written(seed: int) -> Results:
+    """Share of levels in order, by the GAN and by the Transformer, with four settings each."""
+    rng = torch.Generator().manual_seed(seed)
+    rooms, lengths = levels.make_levels(3_000, rng=rng)
+    wanted = torch.arange(N_LEVELS) % 2
+    found: Results = {}
+    for name, (rate, budget) in LEVEL_SETTINGS.items():
+        training = level_writers.AUTHOR_TRAINING
+        config = dataclasses.replace(
+            training,
+            n_tokens=budget * training.n_tokens,
+            learning_rate_matrices=rate * training.learning_rate_matrices,
+            learning_rate_others=rate * training.learning_rate_others,
+        )
+        author = level_writers.train_author(rooms, lengths, config=config, seed=seed)
+        game = level_writers.BUILDER.training
+        recipe = dataclasses.replace(
+            level_writers.BUILDER,
+            training=dataclasses.replace(
+                game,
+                n_images=budget * game.n_images,
+                learning_rate_generator=rate * game.learning_rate_generator,
+                learning_rate_discriminator=rate * game.learning_rate_discriminator,
+                learning_rate_kernels=rate * game.learning_rate_kernels,
+            ),
+        )
+        builder = level_writers.train_builder(rooms, lengths, recipe=recipe, seed=seed)
+        written = {
+            "Transformer": level_writers.write_with(author, wanted, rng=rng),
+            "GAN": level_writers.build_with(builder, wanted, rng=rng)[0],
+        }
+        found[name] = {
+            writer: {
+                "one of each": float(levels.has_one_of_each(grids).double().mean()),
+                "in order": sum(levels.judge_level(grid).in_order for grid in grids) / N_LEVELS,
+            }
+            for writer, grids in written.items()
+        }
+    return found
+
+
 def by_seed(part: str, measure: Callable[[int], Results], seeds: list[int]) -> Results:
     """Every seed's results, kept as they end."""
     tune_cpu()
@@ -91,13 +142,16 @@ def by_seed(part: str, measure: Callable[[int], Results], seeds: list[int]) -> R
             with replace_file(SEEDS_SO_FAR) as temporary:
                 temporary.write_text(json.dumps(kept))
             print(f"seed {seed} done", flush=True)
+    if part == "levels":
+        unit = f"{N_LEVELS} levels of each; mean over seeds ± its standard error"
+        return {"seeds": seeds, "unit": unit, "by_seed": {str(k): done[str(k)] for k in seeds}}
     config = augmentation.StudyConfig()
     unit = (
         f"{config.n_test} patients of each class in the test, two photographs each; trained on "
         f"{config.n_positive} patients of the rare class and {config.n_negative} of the other, "
         f"{config.n_each} photographs each; mean over seeds ± its standard error"
     )
-    return {"unit": unit, "by_seed": {str(seed): done[str(seed)] for seed in seeds}}
+    return {"seeds": seeds, "unit": unit, "by_seed": {str(k): done[str(k)] for k in seeds}}
 
 
 def mean_and_error(values: list[float], digits: int = 2) -> str:
@@ -109,14 +163,18 @@ def mean_and_error(values: list[float], digits: int = 2) -> str:
 
 
 def as_tables(results: Results) -> str:
-    """Both parts as tables; differences to the best simple way are taken within each seed."""
-    tables = []
-    if part := results.get("lesions"):
-        tables += [_table_of_ways(part), _table_of_membership(part)]
-        tables.append(f"Measured: {protocol(part)}")
-    if part := results.get("settings"):
-        tables += [_table_of_settings(part), f"Measured: {protocol(part)}"]
-    return "\n\n".join(tables) + "\n"
+    """A section for each part; differences to the best simple way are taken within each seed."""
+    sections = {
+        "lesions": ("Ways", [_table_of_ways, _table_of_membership]),
+        "settings": ("Settings", [_table_of_settings]),
+        "levels": ("Levels", [_table_of_levels]),
+    }
+    blocks = ["# The outlook's comparisons"]
+    for name, (title, tables) in sections.items():
+        blocks.append(f"## {title}")
+        if part := results.get(name):
+            blocks += [table(part) for table in tables] + [f"Measured: {protocol(part)}"]
+    return "\n\n".join(blocks) + "\n"
 
 
 def _table_of_ways(part: Results) -> str:
@@ -167,13 +225,27 @@ def _table_of_settings(part: Results) -> str:
     return "\n".join(lines)
 
 
+def _table_of_levels(part: Results) -> str:
+    runs = list(part["by_seed"].values())
+    columns = [(w, key) for w in ("GAN", "Transformer") for key in ("one of each", "in order")]
+    lines = [
+        "| setting | " + " | ".join(f"{w}: {key}" for w, key in columns) + " |",
+        "|:--|" + "--:|" * len(columns),
+    ]
+    for name in runs[0]:
+        cells = [mean_and_error([run[name][w][key] for run in runs]) for w, key in columns]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 if __name__ == "__main__":
     run_parts(
         RESULTS,
         {
             "lesions": lambda seeds: by_seed("lesions", compared, seeds),
-            "settings": lambda seeds: by_seed("settings", with_other_settings, seeds),
+            "settings": lambda seeds: by_seed("settings", with_other_settings, seeds[:3]),
+            "levels": lambda seeds: by_seed("levels", levels_written, seeds[:2]),
         },
         as_tables,
-        "Generated photographs beside simple rules",
+        "Generated photographs and levels beside simple rules",
     )

@@ -2,17 +2,27 @@
 
 ``lesions``, ``balancing``, ``screening`` and ``augmentation`` ask whether generated photographs
 help a classifier, ``questions`` lets a checker grade what a model writes, ``themes`` looks for what
-was copied, and ``levels`` proves that a level can be played.
+was copied, ``levels`` proves that a level can be played, and ``level_writers`` write some.
 """
 
 from aigc_tutorial.apps.outlook import (
     augmentation,
     balancing,
     lesions,
+    level_writers,
     levels,
     questions,
     screening,
     themes,
 )
 
-__all__ = ["augmentation", "balancing", "lesions", "levels", "questions", "screening", "themes"]
+__all__ = [
+    "augmentation",
+    "balancing",
+    "lesions",
+    "level_writers",
+    "levels",
+    "questions",
+    "screening",
+    "themes",
+]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from aigc_tutorial.data.checks import require_finite, require_rng
@@ -188,7 +188,12 @@ def as_level(level: Int64[Tensor, "H W"] | IntegersLike) -> Int64[Tensor, "H W"]
     return grid.cpu()
 
 
-def _as_levels(levels: Int64[Tensor, "N H W"], name: str) -> Int64[Tensor, "N H W"]:
+def as_levels(levels: Int64[Tensor, "N H W"], name: str) -> Int64[Tensor, "N H W"]:
+    """A batch of grids of tiles, on the device where they are.
+
+    Raises:
+        ValueError: if they are none.
+    """
     grids = as_int64(levels, name)
     if grids.ndim != 3:
         raise ValueError(
@@ -229,7 +234,7 @@ def one_hot(levels: Int64[Tensor, "N H W"]) -> Float[Tensor, "N C H W"]:
     Raises:
         ValueError: if they are not a batch of levels.
     """
-    grids = _as_levels(levels, "levels")
+    grids = as_levels(levels, "levels")
     planes = torch.nn.functional.one_hot(grids, len(TILES)).movedim(-1, 1)
     return 2 * planes.float() - 1
 
@@ -249,6 +254,17 @@ def from_images(images: Float[Tensor, "N C H W"]) -> Int64[Tensor, "N H W"]:
     return images.argmax(dim=1)
 
 
+def has_one_of_each(levels: Int64[Tensor, "N H W"]) -> Bool[Tensor, " N"]:
+    """Whether a level has exactly one start, key, door and goal, wherever they are.
+
+    Raises:
+        ValueError: if they are not a batch of levels.
+    """
+    flat = as_levels(levels, "levels").flatten(1)
+    counts = torch.stack([(flat == tile).sum(dim=1) for tile in (START, KEY, DOOR, GOAL)])
+    return (counts == 1).all(dim=0)
+
+
 def differing_tiles(
     a: Int64[Tensor, " N H W"], b: Int64[Tensor, " M H W"]
 ) -> Int64[Tensor, " N M"]:
@@ -257,7 +273,7 @@ def differing_tiles(
     Raises:
         ValueError: if they are not batches of levels of one size.
     """
-    first, second = _as_levels(a, "a"), _as_levels(b, "b")
+    first, second = as_levels(a, "a"), as_levels(b, "b")
     if first.shape[1:] != second.shape[1:]:
         raise ValueError(
             f"levels of {tuple(first.shape[1:])} and {tuple(second.shape[1:])} tiles cannot be "

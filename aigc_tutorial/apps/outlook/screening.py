@@ -12,9 +12,9 @@ from aigc_tutorial.apps.outlook.balancing import Change, require_both
 from aigc_tutorial.apps.outlook.lesions import Photographs
 from aigc_tutorial.config import Config
 from aigc_tutorial.data import ShuffledTuples
-from aigc_tutorial.data.checks import as_floats, require_rng
+from aigc_tutorial.data.checks import as_floats, as_tensor, require_rng
 from aigc_tutorial.gan import ConvDiscriminator, ConvDiscriminatorConfig
-from aigc_tutorial.integers import as_count, as_int64
+from aigc_tutorial.integers import as_count
 from aigc_tutorial.nn import evaluation_mode, gradients_on, seeded_weights
 
 
@@ -177,14 +177,14 @@ def _by_class(
     scores: Float[Tensor, " N"], labels: Shaped[Tensor, " N"]
 ) -> tuple[Float[Tensor, " n_positive"], Float[Tensor, " n_negative"]]:
     scores = as_floats(scores, "scores", "Counts become scores by .float().")
-    classes = as_int64(labels, "labels", "1 for the rare class, 0 for the other", truth_values=True)
+    classes = as_tensor(labels, "labels").to(scores.device)
     if scores.ndim != 1 or classes.shape != scores.shape:
         raise ValueError(
             f"expected scores and labels of one shape (N,), got {tuple(scores.shape)} and "
             f"{tuple(classes.shape)}"
         )
-    is_positive: Bool[Tensor, " N"] = classes.to(scores.device) == 1
-    if not bool((is_positive.to(classes.device) | (classes == 0)).all()):
+    is_positive: Bool[Tensor, " N"] = classes == 1
+    if not bool((is_positive | (classes == 0)).all()):
         raise ValueError("labels must be 1 for the rare class and 0 for the other")
     if not 0 < int(is_positive.sum()) < len(classes):
         raise ValueError("both classes need at least one score; all labels are the same")

@@ -1,6 +1,8 @@
 """Levels: the solver beside a naive one, what it refuses, and what the rule makes."""
 
+import inspect
 import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -8,6 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aigc_tutorial.apps.outlook import levels
+from aigc_tutorial.apps.outlook.drawing import draw_level
+
+unchecked: Any = inspect.unwrap  # as where no types are checked
 
 IN_ORDER = """
 SK#.
@@ -119,6 +124,17 @@ def test_one_hot_images_and_levels_are_inverse_and_text_is_too():
     assert torch.equal(levels.read_level(levels.write_level(made[0])), made[0])
 
 
+def test_one_of_each_is_what_the_solver_asks_first():
+    grids = torch.stack([levels.read_level(IN_ORDER), levels.read_level("SK#.\n..D.\nG.#G")])
+    assert levels.has_one_of_each(grids).tolist() == [True, False]
+
+
+def test_no_level_differs_from_none():
+    made, _ = levels.make_levels(2, rng=seeded())
+    assert levels.differing_tiles(made[:0], made).shape == (0, 2)
+    assert levels.differing_tiles(made, made[:0]).shape == (2, 0)
+
+
 def test_differing_tiles_counts_them():
     made, _ = levels.make_levels(6, rng=seeded())
     expected = [[int((a != b).sum()) for b in made] for a in made[:2]]
@@ -134,6 +150,20 @@ def test_differing_tiles_counts_them():
         (lambda: levels.read_level("S.\n..."), "equally long"),
         (lambda: levels.judge_level(levels.read_level("S#G")).n_steps, "no solution"),
         (lambda: levels.make_levels(0, rng=seeded()), "n"),
+        (lambda: levels.difficulty_of(-1), "n_steps"),
+        (lambda: levels.one_hot(torch.full((1, 4, 12), 7)), "not in 0"),
+        (lambda: unchecked(levels.one_hot)(torch.zeros(4, 12).long()), "shape"),
+        (lambda: levels.from_images(torch.zeros(1, 8, 4, 12)), "channel for each tile"),
+        (lambda: levels.from_images(torch.full((1, 6, 4, 12), torch.nan)), "NaN"),
+        (
+            lambda: unchecked(levels.differing_tiles)(
+                torch.zeros(1, 2, 24).long(), torch.zeros(1, 4, 12).long()
+            ),
+            "cannot be compared",
+        ),
+        (lambda: draw_level(torch.full((4, 12), 7)), "not in 0"),
+        (lambda: draw_level(torch.zeros(4, 12).long(), path=[(4, 0)]), "leaves the level"),
+        (lambda: draw_level(torch.zeros(4, 12).long(), n_tiles=-1), "n_tiles"),
     ],
 )
 def test_what_is_no_level_is_refused(call, match):

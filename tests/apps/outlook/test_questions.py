@@ -1,6 +1,9 @@
 """Questions: the checker beside brute force, what it refuses, and what the rule writes."""
 
+import inspect
 from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -118,6 +121,36 @@ def test_the_rule_is_never_wrong_and_writes_no_question_twice():
     assert {level for _, level in drawn} == {0, 1}
     assert drawn == questions.write_questions(200, rng=seeded())
     assert drawn != questions.write_questions(200, rng=seeded(1))
+
+
+@pytest.mark.parametrize(
+    ("kind", "numbers"),
+    [
+        ("product", (1, None, 3)),
+        ("sum", (1, 2, 3)),
+        ("sum", (None, None, 3)),
+        ("sum", (1, None)),
+        ("sum", (-1, None, 3)),
+        ("row", (1, None, 3)),
+    ],
+)
+def test_what_has_not_the_form_of_a_question_is_none(kind, numbers):
+    # As where no types are checked.
+    check: Any = inspect.unwrap(questions.Question.__post_init__)
+    with pytest.raises(ValueError, match=r"no kind|whole numbers of 0 or more"):
+        check(SimpleNamespace(kind=kind, numbers=numbers))
+
+
+def test_a_carry_is_found_in_any_place():
+    assert questions.difficulty(questions.Question("sum", (9_000, None, 10_000))) == 1
+    assert questions.difficulty(questions.Question("sum", (8_000, None, 9_000))) == 0
+
+
+def test_what_is_no_text_is_refused_as_that():
+    for read in (questions.read_question, questions.grade_question):
+        unchecked: Any = inspect.unwrap(read)
+        with pytest.raises(TypeError, match="from text"):
+            unchecked(None)
 
 
 def test_more_questions_than_there_are_is_refused():

@@ -1,5 +1,8 @@
 """Songs that take up a theme, and runs that were copied."""
 
+import inspect
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given
@@ -73,6 +76,16 @@ def test_a_copy_in_another_key_is_found_and_other_rhythms_are_not():
     assert themes.longest_copied_run(song, themes.runs_of([higher])) == 4
     slower = [Note(note.pitch, 3) for note in song]
     assert themes.longest_copied_run(song, themes.runs_of([slower])) == 1
+
+
+def test_several_songs_at_once_and_tokens_in_place_of_notes_are_refused():
+    songs = themes.sample_songs(MAJOR, 2, rng=seeded())
+    takes_up: Any = inspect.unwrap(themes.takes_up_theme)  # as where no types are checked
+    with pytest.raises(ValueError, match="one song"):
+        takes_up(songs, MAJOR)
+    steps: Any = inspect.unwrap(themes._steps)
+    with pytest.raises(TypeError, match=r"style\.decode"):
+        steps(songs[0].tolist())
 
 
 def test_a_song_without_three_lines_is_refused():
