@@ -156,7 +156,8 @@ def test_ways_that_would_not_be_comparable_are_refused():
 
 
 def test_a_generator_draws_as_many_as_are_missing_and_may_learn_from_all_positions(monkeypatch):
-    study = augmentation.draw_study(seed=0, config=SMALL_STUDY)
+    config = augmentation.StudyConfig(n_negative=3, n_positive=2, n_each=8, n_test=5, n_more=2)
+    study = augmentation.draw_study(seed=0, config=config)  # 16 photographs, a batch of the GAN
     seen = []
     train = augmentation.gan.recipes.Recipe.train
 

@@ -152,7 +152,7 @@ def test_differing_tiles_counts_them():
         (lambda: levels.make_levels(0, rng=seeded()), "n"),
         (lambda: levels.difficulty_of(-1), "n_steps"),
         (lambda: levels.one_hot(torch.full((1, 4, 12), 7)), "not in 0"),
-        (lambda: unchecked(levels.one_hot)(torch.zeros(4, 12).long()), "shape"),
+        (lambda: unchecked(levels.as_levels)(torch.zeros(4, 12).long(), "levels"), "shape"),
         (lambda: levels.from_images(torch.zeros(1, 8, 4, 12)), "channel for each tile"),
         (lambda: levels.from_images(torch.full((1, 6, 4, 12), torch.nan)), "NaN"),
         (
