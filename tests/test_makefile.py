@@ -58,7 +58,7 @@ def test_everything_is_installed_once_into_a_path_with_a_space(clone: Path) -> N
     python = f"PYTHON={interpreter(clone)}"
     first = make(clone, "install", python)
     assert first.returncode == 0, first.stdout
-    assert "argument: .[book,chinese,export,search,serve,test,track]" in first.stdout
+    assert "argument: .[apps,book,chinese,cli,export,search,serve,test,track]" in first.stdout
     assert (clone / ".venv/.installed").exists()
     assert "nothing to be done" in make(clone, "install", python).stdout.lower()
 
