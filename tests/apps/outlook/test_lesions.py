@@ -159,13 +159,13 @@ def test_a_generator_draws_as_many_as_are_missing_and_may_learn_from_all_positio
     config = augmentation.StudyConfig(n_negative=3, n_positive=2, n_each=8, n_test=5, n_more=2)
     study = augmentation.draw_study(seed=0, config=config)  # 16 photographs, a batch of the GAN
     seen = []
-    train = augmentation.gan.recipes.Recipe.train
+    train = gan.recipes.Recipe.train
 
     def record(recipe, rows, **options):
         seen.append(rows)
         return train(recipe, rows, **options)
 
-    monkeypatch.setattr(augmentation.gan.recipes.Recipe, "train", record)
+    monkeypatch.setattr(gan.recipes.Recipe, "train", record)
     plain = augmentation.draw_generated(study, n_images=16)
     turned = augmentation.draw_generated(study, turned=True, n_images=16)
     assert plain.shape == turned.shape == (8, 1, lesions.SIDE, lesions.SIDE)
