@@ -32,12 +32,11 @@ from aigc_tutorial.apps.recommend.explanations import (
     read,
     write,
 )
+from aigc_tutorial.apps.recommend.features import StoredFeatures, TextFeatures
 from aigc_tutorial.apps.recommend.feedback import Loop, entropy, equal_appeal, gini, run_loop
 from aigc_tutorial.apps.recommend.interest import (
     InterestConfig,
     InterestModel,
-    StoredFeatures,
-    TextFeatures,
     block_loss,
     train_interest,
 )

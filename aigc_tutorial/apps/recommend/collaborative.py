@@ -4,7 +4,14 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from aigc_tutorial.apps.recommend.doors import (
+    require_part,
+    require_penalty,
+    require_seen,
+    require_share,
+)
 from aigc_tutorial.data import MovieRatings
+from aigc_tutorial.data.checks import require_rng
 from aigc_tutorial.integers import as_count
 
 _BLOCK = 1_000  # films whose neighbours are computed at once
@@ -17,7 +24,7 @@ def random_scores(seen: Float[Tensor, "U I"], *, rng: torch.Generator) -> Float[
         seen: 1 where a person has seen a film.
         rng: draws them.
     """
-    return torch.rand(seen.shape, generator=rng)
+    return torch.rand(seen.shape, generator=require_rng(rng))
 
 
 def popular(seen: Float[Tensor, "U I"]) -> Float[Tensor, "U I"]:
@@ -37,10 +44,17 @@ def popular_lately(
     Args:
         ratings: all of them.
         learned: which of them may be known.
-        share: of the ratings that counts.
+        share: of the ratings that counts, above 0 and at most 1.
+
+    Raises:
+        ValueError: if nothing may be known, or the share is none.
     """
-    seconds = ratings.seconds.double()
-    late = learned & (seconds >= torch.quantile(seconds[learned], 1 - share))
+    require_share(share, "share")
+    if not require_part(ratings, learned, "learned").any():
+        raise ValueError("learned holds no rating, and nothing can be popular")
+    known = ratings.seconds[learned].sort().values
+    since = known[min(len(known) - 1, int((1 - share) * len(known)))]
+    late = learned & (ratings.seconds >= since)
     counts = torch.bincount(ratings.items[late], minlength=ratings.n_items)
     return counts.float().expand(ratings.n_users, -1)
 
@@ -54,7 +68,7 @@ def item_knn(seen: Float[Tensor, "U I"], *, n_neighbours: int) -> Float[Tensor, 
         seen: 1 where a person has seen a film.
         n_neighbours: of each film; the others count 0.
     """
-    n_items = seen.shape[1]
+    n_items = require_seen(seen).shape[1]
     k = min(as_count(n_neighbours, "n_neighbours"), n_items)
     unit = seen / seen.norm(dim=0).clamp(min=1e-12)
     scores = torch.empty_like(seen)
@@ -72,11 +86,19 @@ def pure_svd(seen: Float[Tensor, "U I"], *, rank: int) -> Float[Tensor, "U I"]:
 
     Args:
         seen: 1 where a person has seen a film.
-        rank: of the approximation.
+        rank: of the approximation, below the number of people and of films.
+
+    Raises:
+        ValueError: for a higher rank, which would give the matrix back: 0 for all that is not seen.
 
     Source: Cremonesi, Koren and Turrin (2010).
     """
-    rank = as_count(rank, "rank")
+    rank, highest = as_count(rank, "rank"), min(require_seen(seen).shape) - 1
+    if rank > highest:
+        raise ValueError(
+            f"rank is {rank}; of {seen.shape[0]} people and {seen.shape[1]} films nothing is left "
+            f"out from {highest + 1} on, and every film that was not seen has the score 0"
+        )
     # The eigenvectors of the smaller Gram matrix are the left singular vectors.
     _, vectors = torch.linalg.eigh((seen @ seen.T).double())
     left = vectors[:, -rank:]
@@ -97,7 +119,8 @@ def ease_weights(seen: Float[Tensor, "U I"], *, penalty: float) -> Float[Tensor,
 
     Source: Steck (2019).
     """
-    x = seen.double()
+    penalty = require_penalty(penalty)
+    x = require_seen(seen).double()
     inverse = torch.linalg.inv(x.T @ x + penalty * torch.eye(x.shape[1], device=x.device).double())
     weights = -inverse / inverse.diagonal()
     weights.fill_diagonal_(0)
@@ -119,7 +142,8 @@ def ease(seen: Float[Tensor, "U I"], *, penalty: float) -> Float[Tensor, "U I"]:
 
     Source: Steck (2019); the other order of inversion is Woodbury's identity.
     """
-    x = seen.double()
+    penalty = require_penalty(penalty)
+    x = require_seen(seen).double()
     solved = torch.linalg.solve(x @ x.T + penalty * torch.eye(len(x), device=x.device).double(), x)
     diagonal = (1 - (x * solved).sum(0)) / penalty
     return (x - solved / diagonal).float()
@@ -135,7 +159,10 @@ def ease_reasons(seen: Float[Tensor, "U I"], film: int, *, penalty: float) -> Fl
         film: whose score is to be explained.
         penalty: as in :func:`ease`.
     """
-    x = seen.double()
+    penalty = require_penalty(penalty)
+    x = require_seen(seen).double()
+    if not 0 <= film < x.shape[1]:
+        raise ValueError(f"film must be a number from 0 to {x.shape[1] - 1}, got {film}")
     gram = x @ x.T + penalty * torch.eye(len(x), device=x.device).double()
     solved = torch.linalg.solve(gram, x[:, film])
     weights = x.T @ solved / (1 - x[:, film] @ solved)

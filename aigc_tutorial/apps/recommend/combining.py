@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from aigc_tutorial.apps.recommend.measures import ndcg, ranked
+from aigc_tutorial.apps.recommend.measures import ndcg, ranked, require_testable
 from aigc_tutorial.apps.recommend.splits import Task
 
 WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
@@ -25,7 +25,7 @@ def standardised(
         scores: of each film for each person.
         candidates: films that may be recommended to whom.
     """
-    n = candidates.sum(1, keepdim=True)
+    n = candidates.sum(1, keepdim=True).clamp(min=1)
     kept = scores.where(candidates, 0)
     mean = kept.sum(1, keepdim=True) / n
     spread = ((kept - mean).where(candidates, 0).square().sum(1, keepdim=True) / n).sqrt()
@@ -43,7 +43,12 @@ def combined(
         scores: of several methods.
         weights: of each.
         candidates: films that may be recommended to whom.
+
+    Raises:
+        ValueError: if there are not as many weights as scores, or none.
     """
+    if not len(scores) == len(weights) > 0:
+        raise ValueError(f"every score needs a weight; got {len(scores)} and {len(weights)}")
     parts = zip(scores, weights, strict=True)
     return torch.stack([weight * standardised(each, candidates) for each, weight in parts]).sum(0)
 
@@ -67,7 +72,15 @@ def choose_weights(
 
     Returns:
         The weights by name, and their NDCG.
+
+    Raises:
+        ValueError: if there is nothing to choose from, nobody can be tested, or a score is no
+            finite number.
     """
+    if not scores or (len(scores) > 1 and not tried):
+        raise ValueError("there is nothing to choose from: no scores, or no weights to try")
+    for each in scores.values():
+        require_testable(each, task, k)
     who, names = task.tested, list(scores)
     candidates, relevant = task.candidates[who], (task.relevant & task.candidates)[who]
     parts = [standardised(scores[name][who], candidates) for name in names]

@@ -65,9 +65,17 @@ def claims_for(film: int, because: Sequence[int], facts: Facts) -> Claims | None
         facts: from which all is taken.
 
     Returns:
-        None where the film shares no genre with the films of the history that are to be named.
+        None where the film shares no genre with the films of the history that are to be named, or
+        a title cannot be quoted.
+
+    Raises:
+        ValueError: if a film that is to be named is not in the history.
     """
-    named = list(because)[:2]
+    named = list(dict.fromkeys(because))[:2]
+    if unknown := [i for i in named if i not in facts.stars]:
+        raise ValueError(f"film {unknown[0]} is not in the history and cannot be a reason")
+    if "”" in "".join(facts.films[i].title for i in (film, *named)):
+        return None
     shared = set(facts.films[film].genres)
     for i in named:
         shared &= set(facts.films[i].genres)
@@ -90,7 +98,16 @@ def write(claims: Claims, form: int = 0) -> str:
     Args:
         claims: what is to be said.
         form: 0 or 1.
+
+    Raises:
+        ValueError: for another form, or a title that holds a closing quotation mark “”: nobody
+            could read where it ends.
     """
+    if form not in (0, 1):
+        raise ValueError(f"form must be 0 or 1, got {form!r}")
+    for title in (claims.title, *(name for name, _ in claims.because)):
+        if "”" in title:
+            raise ValueError(f"the title {title!r} holds a ”, with which titles end in a line")
     film = f"“{claims.title}”" + (f" ({claims.year})" if claims.year is not None else "")
     genres = _listed([genre.lower() for genre in claims.genres])
     if form == 0:
@@ -149,7 +166,8 @@ def faults(sentence: str, film: int, facts: Facts) -> list[str]:
     if claims.title != real.title:
         found.append(f"“{claims.title}” is not the film that is recommended")
     if claims.year is not None and claims.year != real.year:
-        found.append(f"it came out in {real.year}, not in {claims.year}")
+        known = f"in {real.year}" if real.year is not None else "in a year that is not known"
+        found.append(f"it came out {known}, not in {claims.year}")
     histories = []
     for title, stars in claims.because:
         seen = [i for i in facts.named(title) if i in facts.stars]
@@ -178,10 +196,17 @@ def corrupt(
         facts: what is known, so that the change makes it false.
         form: of the sentence.
         rng: draws the change.
+
+    Raises:
+        ValueError: for another kind, or where the facts hold nothing that would make it false.
     """
     require_rng(rng)
+    if kind not in CORRUPTIONS:
+        raise ValueError(f"kind must be one of {', '.join(CORRUPTIONS)}, got {kind!r}")
 
     def draw(options: Sequence[str]) -> str:
+        if not options:
+            raise ValueError(f"no other {kind} is known, so this claim cannot be made false")
         return options[int(torch.randint(len(options), (), generator=rng))]
 
     first, *others = claims.because
@@ -199,11 +224,12 @@ def corrupt(
         changed = replace(claims, because=((first[0], float(wrong_stars)), *others))
     elif kind == "history":
         seen = {facts.films[i].title for i in facts.stars}
-        title = draw([film.title for film in facts.films if film.title not in seen])
+        unseen = [film.title for film in facts.films if film.title not in seen]
+        title = draw([title for title in unseen if "”" not in title])
         changed = replace(claims, because=((title, first[1]), *others))
     elif kind == "film":
-        options = [film.title for film in facts.films if film.title != claims.title]
-        changed = replace(claims, title=draw(options))
+        others_titles = [film.title for film in facts.films if film.title != claims.title]
+        changed = replace(claims, title=draw([t for t in others_titles if "”" not in t]))
     else:
         return f"{write(claims, form)} {draw(_ADDITIONS)}"
     return write(changed, form)

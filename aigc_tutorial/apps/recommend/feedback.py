@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float, Int64
@@ -11,6 +12,7 @@ from torch import Tensor
 from aigc_tutorial.data.checks import require_rng
 from aigc_tutorial.integers import as_count
 
+Teacher = Literal["own", "lot"]
 Policy = Callable[[Float[Tensor, "U I"]], Float[Tensor, "U I"]]
 """From the clicks so far (counts) to scores; the films with the highest ones are shown."""
 
@@ -43,17 +45,25 @@ def gini(counts: Float[Tensor, " I"] | Int64[Tensor, " I"]) -> float:
     Returns:
         From 0, all alike, to 1 − 1/I, one film has everything.
     """
-    n = counts.double().sort().values
-    if not n.sum() > 0:
-        raise ValueError("all counts are 0, and nothing can be said of how they are shared out")
+    n = _require_counts(counts).sort().values
     places = torch.arange(1, len(n) + 1, dtype=torch.float64)
     return float(((2 * places - len(n) - 1) * n).sum() / (len(n) * n.sum()))
 
 
 def entropy(counts: Float[Tensor, " I"] | Int64[Tensor, " I"]) -> float:
-    """Entropy in bits of the shares of counts."""
-    shares = counts.double() / counts.sum()
+    """Entropy in bits of the shares of counts, which are not all 0."""
+    n = _require_counts(counts)
+    shares = n / n.sum()
     return float(-torch.xlogy(shares, shares).sum() / math.log(2))
+
+
+def _require_counts(counts: Float[Tensor, " I"] | Int64[Tensor, " I"]) -> Float[Tensor, " I"]:
+    n = counts.double()
+    if not (n >= 0).all():
+        raise ValueError("counts must be numbers from 0 on, got one below 0 or one that is NaN")
+    if not n.sum() > 0:
+        raise ValueError("all counts are 0, and nothing can be said of how they are shared out")
+    return n
 
 
 def equal_appeal(n_users: int, n_items: int, *, rng: torch.Generator) -> Float[Tensor, "U I"]:
@@ -81,6 +91,7 @@ def run_loop(
     *,
     n_rounds: int,
     n_shown: int = 5,
+    learns_from: Teacher = "own",
     rng: torch.Generator,
 ) -> Loop:
     """Show, click, learn, and show again.
@@ -92,20 +103,43 @@ def run_loop(
         appeal: probability that a person clicks on a film that is shown.
         policy: makes scores of all clicks so far.
         n_rounds: how often.
-        n_shown: films shown to each person in a round.
+        n_shown: films shown to each person in a round, at most as many as there are.
+        learns_from: "own" for the clicks on what was shown, a loop. "lot" for those on as many
+            films that are shown by lot besides: the same method on as much data, without a loop.
         rng: draws lots and clicks.
+
+    Raises:
+        ValueError: for another teacher, an appeal that is no probability, more films to show than
+            there are, or a policy that makes anything but a number for each person and film.
     """
     require_rng(rng)
+    if learns_from not in get_args(Teacher):
+        raise ValueError(f'learns_from must be "own" or "lot", got {learns_from!r}')
+    if appeal.ndim != 2 or not ((appeal >= 0) & (appeal <= 1)).all():
+        raise ValueError("appeal must hold probabilities, from 0 to 1, a row for each person")
+    if as_count(n_shown, "n_shown") > appeal.shape[1]:
+        raise ValueError(f"n_shown is {n_shown}, and there are only {appeal.shape[1]} films")
     clicks = torch.zeros_like(appeal)
     found = Loop([], [], [], torch.zeros(appeal.shape[1], dtype=torch.int64))
     for number in range(as_count(n_rounds, "n_rounds") + 1):
         lot = torch.rand(appeal.shape, generator=rng)
         scores = policy(clicks) if number else torch.zeros_like(appeal)
+        if scores.shape != appeal.shape or scores.isnan().any():
+            raise ValueError(
+                f"the policy must make a number for each of {appeal.shape[0]} people and "
+                f"{appeal.shape[1]} films; got the shape {tuple(scores.shape)}"
+                + (" with NaN in it" if scores.isnan().any() else "")
+            )
         by_lot = lot.argsort(1)
         order = scores.gather(1, by_lot).sort(dim=1, descending=True, stable=True).indices
         shown = by_lot.gather(1, order[:, :n_shown])
         is_clicked = torch.rand(shown.shape, generator=rng) < appeal.gather(1, shown)
-        clicks.scatter_add_(1, shown, is_clicked.float())
+        if learns_from == "own":
+            clicks.scatter_add_(1, shown, is_clicked.float())
+        else:
+            apart = torch.rand(appeal.shape, generator=rng).argsort(1)[:, :n_shown]
+            heard = torch.rand(apart.shape, generator=rng) < appeal.gather(1, apart)
+            clicks.scatter_add_(1, apart, heard.float())
         if number:
             counts = torch.bincount(shown.flatten(), minlength=appeal.shape[1])
             found.gini.append(gini(counts))

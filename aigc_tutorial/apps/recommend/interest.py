@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from aigc_tutorial.adaptation import Classifier
+from aigc_tutorial.apps.recommend.doors import require_seen
 from aigc_tutorial.config import Config
 from aigc_tutorial.data.checks import require_rng
 from aigc_tutorial.integers import as_count
@@ -18,7 +18,6 @@ from aigc_tutorial.optim import JointOptimizer, warmup_flat_decay
 from aigc_tutorial.training import History
 
 _BATCH_SIZE = 256
-_PACE_OF_MEAN = 0.2
 
 
 @dataclass(frozen=True)
@@ -52,90 +51,6 @@ class InterestConfig(Config):
         self.require("weight_decay", "fame", at_least=0)
 
 
-class StoredFeatures(nn.Module):
-    """Features that were computed before: those of TF-IDF, or of a frozen model.
-
-    Attributes:
-        width: D, how many there are.
-    """
-
-    matrix: Tensor
-    mean: Tensor
-    spread: Tensor
-
-    def __init__(self, matrix: Float[Tensor, "I D"]) -> None:
-        """Keep them.
-
-        Args:
-            matrix: features of each film; each column is brought to mean 0 and variance 1.
-        """
-        super().__init__()
-        self.register_buffer("mean", matrix.mean(0))
-        self.register_buffer("spread", matrix.std(0, correction=0).clamp(min=1e-6))
-        self.register_buffer("matrix", matrix)
-        self.width = matrix.shape[1]
-
-    def forward(self, films: Int64[Tensor, " n"]) -> Float[Tensor, "n D"]:
-        """Rows of the matrix, standardised."""
-        return (self.matrix[films] - self.mean) / self.spread
-
-
-class TextFeatures(nn.Module):
-    """Features that a language model makes of the films' texts, and learns to make.
-
-    Attributes:
-        width: D, how many there are.
-    """
-
-    tokens: Tensor
-    mask: Tensor
-    mean: Tensor
-    spread: Tensor
-
-    def __init__(
-        self,
-        reader: Classifier,
-        tokens: Int64[Tensor, "I T"],
-        mask: Bool[Tensor, "I T"],
-        stored: StoredFeatures,
-    ) -> None:
-        """Take the texts.
-
-        Args:
-            reader: a backbone with a way to pool its features; what is trained is what can be
-                trained in the backbone. Its head is not used.
-            tokens: of each film's text, as ``adaptation.encode_texts`` makes them.
-            mask: True at real tokens.
-            stored: the same features before the training. Their spread stays the unit, and their
-                mean is the first centre, so that a head that was trained on them fits.
-        """
-        super().__init__()
-        self.reader = reader
-        reader.head.requires_grad_(False)
-        tokens, mask = reader.check_texts(tokens, mask)
-        self.register_buffer("tokens", tokens.to(reader.device), persistent=False)
-        self.register_buffer("mask", mask.to(reader.device), persistent=False)
-        self.register_buffer("mean", stored.mean.to(reader.device))
-        self.register_buffer("spread", stored.spread.to(reader.device))
-        self.width = stored.width
-
-    def forward(self, films: Int64[Tensor, " n"]) -> Float[Tensor, "n D"]:
-        """The pooled features of each text, standardised.
-
-        In training they are centred by the mean of the films at hand, and the mean that serves in
-        evaluation mode follows it. A step moves all texts' features by nearly the same vector,
-        which is long beside the differences between texts: left in, it would drown them.
-        """
-        mask = self.mask[films]
-        longest = int(mask.sum(1).max())
-        found = self.reader.features(self.tokens[films, :longest], mask[:, :longest])
-        if not self.training:
-            return (found - self.mean) / self.spread
-        mean = found.mean(0)
-        self.mean.lerp_(mean.detach(), _PACE_OF_MEAN)
-        return (found - mean) / self.spread
-
-
 class InterestModel(nn.Module):
     r"""Says from texts how well a film matches what a person has seen.
 
@@ -157,7 +72,7 @@ class InterestModel(nn.Module):
         """Put a head on features.
 
         Args:
-            features: has a ``width`` D, and makes features (n, D) of films (n,).
+            features: has a ``width`` D and ``n_films`` I, and makes features (n, D) of films (n,).
             size: of the embedding.
             rng: draws the head.
         """
@@ -186,10 +101,10 @@ class InterestModel(nn.Module):
         return F.normalize(raw[:, :-1], dim=1), raw[:, -1]
 
     @torch.no_grad()
-    def all_films(self, n_items: int) -> tuple[Float[Tensor, "I E"], Float[Tensor, " I"]]:
+    def all_films(self) -> tuple[Float[Tensor, "I E"], Float[Tensor, " I"]]:
         """Embeddings and offsets of all films, in evaluation mode."""
         with evaluation_mode(self):
-            films = torch.arange(n_items, device=self.device).split(_BATCH_SIZE)
+            films = torch.arange(self.features.n_films, device=self.device).split(_BATCH_SIZE)
             parts = [self(each) for each in films]
         embeddings, offsets = zip(*parts, strict=True)
         return torch.cat(embeddings), torch.cat(offsets)
@@ -201,7 +116,8 @@ class InterestModel(nn.Module):
         Args:
             seen: 1 where a person has seen a film.
         """
-        embeddings, offsets = self.all_films(seen.shape[1])
+        require_seen(seen, self.features.n_films)
+        embeddings, offsets = self.all_films()
         people = F.normalize(seen.to(embeddings) @ embeddings, dim=1)
         return (self.log_scale.exp() * people @ embeddings.T + offsets).float().cpu()
 
@@ -226,8 +142,13 @@ def block_loss(
         scale: of the cosine.
         seen: 1 where a person has seen a film of the block.
         log_share: log of how often each film is drawn.
+
+    Raises:
+        ValueError: if nobody has seen two films of the block, so that there is nothing to find.
     """
     people, films = (seen * (seen.sum(1, keepdim=True) > 1)).nonzero(as_tuple=True)
+    if len(people) == 0:
+        raise ValueError("nobody has seen two films of this block; take a larger one")
     others = (seen @ embeddings)[people] - embeddings[films]
     logits = scale * F.normalize(others, dim=1) @ embeddings.T + offsets - log_share
     is_rival = (seen[people] == 0).scatter(
@@ -254,17 +175,18 @@ def train_interest(
         after_step: is told the films read so far.
 
     Returns:
-        The loss in nats over the films read.
+        The loss in nats over the films read. A block of which nobody has seen two films is counted
+        and teaches nothing.
 
     Raises:
-        ValueError: if fewer than two films were seen by anybody.
+        ValueError: if nobody has seen two films, or nobody two films of any block.
     """
     require_rng(rng)
-    seen = seen.to(model.device)
+    seen = require_seen(seen, model.features.n_films).to(model.device, torch.float32)
     drawn_with = seen.sum(0).double().cpu() ** config.fame * (seen.sum(0) > 0).cpu()
     n = min(config.block_size, int((drawn_with > 0).sum()))
-    if n < 2:
-        raise ValueError("somebody must have seen two films or more; expected a matrix with ones")
+    if not (seen.sum(1) > 1).any():
+        raise ValueError("somebody must have seen two films or more; nobody has")
     log_share = (drawn_with / drawn_with.sum()).clamp(min=1e-12).log().float().to(model.device)
     groups = {
         True: [p for name, p in model.named_parameters() if "reader.backbone" in name],
@@ -285,6 +207,8 @@ def train_interest(
         progress = min(1.0, n_read / config.n_films)
         optimizer.scale_learning_rates(warmup_flat_decay(progress, warmup=0.1, flat_until=0.4))
         films = torch.multinomial(drawn_with, n, generator=rng).to(model.device)
+        if not (seen[:, films].sum(1) > 1).any():
+            continue
         embeddings, offsets = model(films)
         scale = model.log_scale.exp()
         loss = block_loss(embeddings, offsets, scale, seen[:, films], log_share[films])
@@ -294,4 +218,8 @@ def train_interest(
         history.append({"n_films": n_read, "loss": float(loss.detach())})
         if after_step is not None:
             after_step(n_read)
+    if not len(history):
+        raise ValueError(
+            f"in no block of {n} films had anybody seen two; take a larger block_size or n_films"
+        )
     return history

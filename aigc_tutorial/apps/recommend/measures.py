@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from aigc_tutorial.apps.recommend.splits import Task
-from aigc_tutorial.data.checks import require_rng
+from aigc_tutorial.data.checks import require_finite, require_rng
 from aigc_tutorial.integers import as_count
 
 _SEED_OF_TIES = 0
@@ -99,6 +99,9 @@ def auc(
         scores: of each film for each person.
         candidates: films that are compared.
         relevant: those that should score high.
+
+    Returns:
+        In [0, 1]; NaN for a person for whom all candidates are relevant, or none is.
     """
     found = []
     for of_user, may_be, good in zip(scores, candidates, relevant, strict=True):
@@ -118,17 +121,12 @@ def evaluate(scores: Float[Tensor, "U I"], task: Task, *, k: int = 10) -> Measur
         k: length of the list.
 
     Raises:
-        ValueError: if nobody can be tested, or a score is not a number.
+        ValueError: if nobody can be tested, a score is no finite number, or somebody has fewer
+            than k films that may be recommended.
     """
     k = as_count(k, "k")
-    if scores.isnan().any():
-        raise ValueError("a score is not a number (NaN); the method that made it has a fault")
+    require_testable(scores, task, k)
     who = task.tested
-    if not who.any():
-        raise ValueError(
-            "nobody can be tested: nobody has both a film that was seen and one to be found; "
-            "take a split with a larger test part"
-        )
     scores, candidates, relevant = (x[who] for x in (scores, task.candidates, task.relevant))
     relevant = relevant & candidates
     top = ranked(scores, candidates, k)
@@ -143,6 +141,39 @@ def evaluate(scores: Float[Tensor, "U I"], task: Task, *, k: int = 10) -> Measur
         float(-seen_by.log2()[top].mean()),
         top,
     )
+
+
+def require_testable(scores: Float[Tensor, "U I"], task: Task, k: int) -> None:
+    """Refuse what cannot be measured on a task.
+
+    Args:
+        scores: of each film for each person.
+        task: what is to be found.
+        k: length of the list.
+
+    Raises:
+        ValueError: as :func:`evaluate` does.
+    """
+    if scores.shape != task.seen.shape:
+        raise ValueError(
+            f"scores must have the shape of seen, {(*task.seen.shape,)}, got {(*scores.shape,)}"
+        )
+    if not scores.isfinite().all():
+        raise ValueError(
+            "a score is not a number or infinite; the method that made it has a fault. A film that "
+            "must not be recommended is left out by the task"
+        )
+    who = task.tested
+    if not who.any():
+        raise ValueError(
+            "nobody can be tested: nobody has both a film that was seen and one to be found; "
+            "take a split with a larger test part"
+        )
+    if (fewest := int(task.candidates[who].sum(1).min())) < k:
+        raise ValueError(
+            f"the list has {k} places, and for somebody only {fewest} films are left that may be "
+            "recommended; take a smaller k"
+        )
 
 
 def bootstrap_difference(
@@ -163,7 +194,7 @@ def bootstrap_difference(
         second: that of the other method for the same people.
         rng: draws people.
         n_draws: how often.
-        level: of the interval, by percentiles.
+        level: of the interval, by percentiles, between 0 and 1.
 
     Returns:
         The mean of first − second, and the ends of its interval.
@@ -171,10 +202,15 @@ def bootstrap_difference(
     Source: Efron and Tibshirani (1993).
     """
     require_rng(rng)
-    if first.shape != second.shape:
+    if first.shape != second.shape or first.ndim != 1 or len(first) < 2:
         raise ValueError(
-            f"both methods must be measured on the same people, got {len(first)} and {len(second)}"
+            "both methods must be measured on the same people, two or more; got "
+            f"{(*first.shape,)} and {(*second.shape,)}"
         )
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1, got {level}")
+    require_finite(first, "first")
+    require_finite(second, "second")
     difference = (first - second).double()
     n = len(difference)
     means = torch.stack(
@@ -201,6 +237,9 @@ def standing_by_fame(
         By the group's name: the mean share of a person's candidates that score lower (a tie counts
         half), over all pairs of a person and a relevant film, and how many pairs there are.
     """
+    require_testable(scores, task, 1)
+    if sorted(set(edges)) != list(edges) or not edges:
+        raise ValueError(f"edges must rise, got {list(edges)}")
     counts = task.seen.sum(0).long()
     shares, fame = [], []
     relevant = task.relevant & task.candidates

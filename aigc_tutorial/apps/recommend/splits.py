@@ -6,8 +6,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from aigc_tutorial.apps.recommend.doors import require_part, require_share
 from aigc_tutorial.data import MovieRatings
 from aigc_tutorial.data.checks import require_rng
+from aigc_tutorial.integers import as_count
 
 LIKED_FROM = 4.0
 """Stars from which on a film counts as liked."""
@@ -75,6 +77,8 @@ def task(
         tested: the part whose liked films are to be found.
         allowed: films that may be recommended; None for all.
     """
+    require_part(ratings, learned, "learned")
+    require_part(ratings, tested, "tested")
     shape = ratings.n_users, ratings.n_items
     seen, relevant = torch.zeros(shape), torch.zeros(shape, dtype=torch.bool)
     seen[ratings.users[learned], ratings.items[learned]] = 1
@@ -82,6 +86,11 @@ def task(
     relevant[ratings.users[liked], ratings.items[liked]] = True
     if allowed is None:
         allowed = torch.ones(ratings.n_items, dtype=torch.bool)
+    elif allowed.shape != (ratings.n_items,) or not allowed.any():
+        raise ValueError(
+            f"allowed must hold a truth value for each of the {ratings.n_items} films, True for "
+            f"one or more; got {int(allowed.sum())} of {(*allowed.shape,)}"
+        )
     return Task(seen, relevant & (seen == 0), allowed)
 
 
@@ -95,11 +104,16 @@ def by_each_persons_time(
 
     Args:
         ratings: all of them.
-        share: of a person's ratings that goes to each of the two parts, rounded down.
-        n_last: so many of each person instead of a share.
+        share: of a person's ratings that goes to each of the two parts, rounded down; at most
+            one half.
+        n_last: so many of each person instead of a share; who has no more is not learned from.
         rng: for the lot.
+
+    Raises:
+        ValueError: for another share, or less than one rating.
     """
     require_rng(rng)
+    require_share(share, "share", up_to=0.5)
     lot = torch.randperm(len(ratings), generator=rng)
     order = lot[ratings.seconds[lot].argsort(stable=True)]
     order = order[ratings.users[order].argsort(stable=True)]
@@ -108,7 +122,9 @@ def by_each_persons_time(
     users = ratings.users[order]
     to_come = torch.empty_like(order)  # how many ratings of the same person come behind
     to_come[order] = (firsts + counts)[users] - 1 - torch.arange(len(order))
-    n_each = (share * counts).long() if n_last is None else torch.full_like(counts, n_last)
+    n_each = (share * counts).long()
+    if n_last is not None:
+        n_each.fill_(as_count(n_last, "n_last"))
     n_each = n_each[ratings.users]
     test = to_come < n_each
     validation = ~test & (to_come < 2 * n_each)
@@ -120,10 +136,12 @@ def by_one_moment(ratings: MovieRatings, share: float = 0.1) -> Split:
 
     Args:
         ratings: all of them.
-        share: of all ratings that goes to each of the two parts.
+        share: of all ratings that goes to each of the two parts, at most one half.
     """
-    seconds = ratings.seconds.double()
-    late, later = (torch.quantile(seconds, 1 - n * share) for n in (2, 1))
+    require_share(share, "share", up_to=0.5)
+    seconds, n_each = ratings.seconds, int(share * len(ratings))
+    ordered = seconds.sort().values
+    late, later = (ordered[max(len(ratings) - n * n_each - 1, 0)] for n in (2, 1))
     test, validation = seconds > later, (seconds > late) & (seconds <= later)
     return Split("one moment for all", seconds <= late, validation, test)
 
@@ -133,10 +151,11 @@ def by_lot(ratings: MovieRatings, share: float = 0.2, *, rng: torch.Generator) -
 
     Args:
         ratings: all of them.
-        share: of all ratings that goes to each of the two parts.
+        share: of all ratings that goes to each of the two parts, at most one half.
         rng: for the lot.
     """
     require_rng(rng)
+    require_share(share, "share", up_to=0.5)
     place = torch.empty(len(ratings), dtype=torch.int64)
     place[torch.randperm(len(ratings), generator=rng)] = torch.arange(len(ratings))
     n_each = int(share * len(ratings))
@@ -152,15 +171,18 @@ def new_films(
     Args:
         ratings: all of them.
         split: what is learned from and tested on.
-        share: of the films that become new, by lot.
+        share: of the films that become new, by lot; one film or more, and not all.
         rng: for the lot.
 
     Returns:
         The split without the new films' ratings in train and validation, and which films are new.
     """
     require_rng(rng)
+    n_new = int(require_share(share, "share") * ratings.n_items)
+    if not 0 < n_new < ratings.n_items:
+        raise ValueError(f"{share} of {ratings.n_items} films would make {n_new} new; take another")
     is_new = torch.zeros(ratings.n_items, dtype=torch.bool)
-    is_new[torch.randperm(ratings.n_items, generator=rng)[: int(share * ratings.n_items)]] = True
+    is_new[torch.randperm(ratings.n_items, generator=rng)[:n_new]] = True
     kept = ~is_new[ratings.items]
     parts = Split(
         f"{split.name}, new films", split.train & kept, split.validation & kept, split.test

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from aigc_tutorial.apps.recommend.doors import require_part, require_seen, require_texts
 from aigc_tutorial.data import MovieRatings
 from aigc_tutorial.environment import require
 from aigc_tutorial.integers import as_count
@@ -27,10 +28,12 @@ feast to three families on one night.
         learned: the ratings that may be known. A tag is left out unless its writer's rating of the
             film is among them: whoever tags a film has seen it, and that is what the test asks.
             None leaves out all tags.
-        n_tags: at most so many different tags, in the order of time.
+        n_tags: at most so many different tags, in the order of time; 0 for none.
     """
+    n_tags = as_count(n_tags, "n_tags", at_least=0)
     known: set[tuple[int, int]] = set()
     if learned is not None:
+        require_part(ratings, learned, "learned")
         pairs = zip(ratings.users[learned].tolist(), ratings.items[learned].tolist(), strict=True)
         known = set(pairs)
     tags: dict[int, dict[str, None]] = {}
@@ -61,7 +64,7 @@ def tfidf_scores(seen: Float[Tensor, "U I"], texts: Sequence[str]) -> Float[Tens
     Raises:
         MissingDependencyError: scikit-learn is not installed.
     """
-    words = _counted(texts)
+    words = _counted(require_texts(texts, require_seen(seen)))
     people = torch.from_numpy(words.T.dot(seen.double().numpy().T).T)
     people = torch.nn.functional.normalize(people, dim=1)
     return torch.from_numpy(words.dot(people.numpy().T).T).float()
@@ -74,8 +77,13 @@ def genre_features(ratings: MovieRatings) -> Float[Tensor, "I G"]:
 
     Args:
         ratings: for their films.
+
+    Raises:
+        ValueError: if no film has a genre.
     """
     names = sorted({genre for film in ratings.films for genre in film.genres})
+    if not names:
+        raise ValueError("no film has a genre, so genres describe nothing")
     return torch.tensor([[float(name in film.genres) for name in names] for film in ratings.films])
 
 
@@ -87,10 +95,16 @@ def tfidf_features(texts: Sequence[str], n_features: int) -> Float[Tensor, "I D"
         n_features: how many directions, at most.
 
     Raises:
+        ValueError: if there are fewer than two films or two different words.
         MissingDependencyError: scikit-learn is not installed.
     """
-    words = _counted(texts)
+    words = _counted(require_texts(texts))
     n = min(as_count(n_features, "n_features"), min(words.shape) - 1)
+    if n < 1:
+        raise ValueError(
+            f"{words.shape[0]} texts with {words.shape[1]} words have no directions; "
+            "two or more of both are needed"
+        )
     decomposition = require("sklearn.decomposition", extra="apps")
     reduced = decomposition.TruncatedSVD(n, random_state=0).fit_transform(words)
     return torch.from_numpy(reduced).float()
