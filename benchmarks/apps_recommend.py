@@ -619,22 +619,30 @@ def _setting(setting: Any) -> str:
     return ", ".join(_setting(x) for x in setting)
 
 
+AT_A_GLANCE = {
+    "TF-IDF, profile": "TF-IDF, nothing trained",
+    TFIDF: "TF-IDF, head",
+    "head alone": "language model, head alone",
+    WAYS[0]: "language model, all weights",
+}
+
+
 def _glance(results: Results) -> list[str]:
-    """The methods in the order of their NDCG, with what they need and what they can."""
+    """Some of the methods in the order of their NDCG, with what they need and what they can."""
     known = {row["method"]: [row["ndcg"]] for row in results["behaviour"]["rows"]}
     needs = dict.fromkeys(known, "behaviour")
     cold = {}
-    if "texts" in results:
-        for row in results["texts"]["rows"]:
-            if row["method"] == NOTHING:
-                known[f"{EASE} and fame"], needs[f"{EASE} and fame"] = row["with_ease"], "behaviour"
-                continue
-            known[row["method"]] = row["ndcg"]
-            known[f"{EASE}, fame and {row['method']}"] = row["with_ease"]
-            needs[row["method"]] = "texts"
-            needs[f"{EASE}, fame and {row['method']}"] = "both"
+    for row in results["texts"]["rows"] if "texts" in results else []:
+        if row["method"] == NOTHING:
+            known[f"{EASE} and fame"], needs[f"{EASE} and fame"] = row["with_ease"], "behaviour"
+        elif name := AT_A_GLANCE.get(row["method"]):
+            known[name], needs[name] = row["ndcg"], "texts"
+            if row["method"] in (TFIDF, WAYS[0]):
+                known[f"{EASE}, fame and {name}"] = row["with_ease"]
+                needs[f"{EASE}, fame and {name}"] = "both"
     if "new_films" in results:
-        cold = {row["method"]: f"{mean(row['auc']):.3f}" for row in results["new_films"]["rows"]}
+        for row in results["new_films"]["rows"]:
+            cold[AT_A_GLANCE.get(row["method"], row["method"])] = f"{mean(row['auc']):.3f}"
     order = sorted(known, key=lambda name: -mean(known[name]))
     rows = [[name, needs[name], f"{mean(known[name]):.3f}", cold.get(name, "–")] for name in order]
     head = ["method", "needs", "NDCG@10", "AUC among new films"]
@@ -685,7 +693,7 @@ def _behaviour(result: Results) -> list[str]:
 def _texts(result: Results) -> list[str]:
     head = [
         "way",
-        "rate",
+        "rates, films read",
         "NDCG@10, each seed",
         "− EASE, first seed",
         "AUC",
@@ -714,12 +722,20 @@ def _texts(result: Results) -> list[str]:
 
 
 def _new_films(result: Results) -> list[str]:
-    head = ["way", "NDCG@10, each lot", "AUC, each lot", "− TF-IDF head, first lot", "people"]
+    head = [
+        "way",
+        "rates, films read",
+        "NDCG@10, each lot",
+        "AUC, each lot",
+        "− TF-IDF head, first lot",
+    ]
+    head += ["− TF-IDF head, first lot", "people"]
     return _table(
         head,
         [
             [
                 r["method"],
+                _setting(r["setting"]),
                 ", ".join(f"{x:.4f}" for x in r["ndcg"]),
                 ", ".join(f"{x:.3f}" for x in r["auc"]),
                 _interval(r["against_tfidf"][0]),

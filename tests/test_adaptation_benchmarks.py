@@ -12,7 +12,7 @@ from tests.ar.small_models import make
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 
-@pytest.fixture(params=["adaptation", "apps_news", "search_methods"])
+@pytest.fixture(params=["adaptation", "apps_news", "apps_recommend", "search_methods"])
 def script(request, monkeypatch):
     monkeypatch.syspath_prepend(BENCHMARKS)
     # By its path: the package has a room of the same name.
@@ -59,3 +59,14 @@ def test_the_parts_drawn_from_a_set_do_not_overlap(benchmark):
     assert len(first[0]) == 8
     assert sorted(first[0] + rest[0], key=int) == texts[0]
     assert [int(text) for text in first[0]] == first[1].tolist()
+
+
+@pytest.mark.parametrize("at", [0, 1, 4, 9])
+def test_a_row_of_settings_is_made_longer_until_the_best_is_no_end_of_it(at, monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    tuned = importlib.import_module("apps_recommend").tuned
+    options = range(10)
+    best, tried = tuned(lambda option: -abs(option - at), options, (4, 5))
+    assert best == at
+    assert {at - 1, at, at + 1} & set(options) <= set(tried)
+    assert len(tried) < 10 or at == 9  # and no more than it takes

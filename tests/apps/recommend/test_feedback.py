@@ -59,3 +59,37 @@ def test_nobody_is_shown_a_film_twice_in_a_round():
     for before, after in pairwise(shown):
         assert (after - before).max() == 1
         assert ((after - before).sum(1) == 4).all()
+
+
+def kept_by_popularity(teacher, seed):
+    """How many of the five films of the third round are among those of the last."""
+    leading = []
+
+    def popular(clicks):
+        leading.append(set(clicks.sum(0).topk(5).indices.tolist()))
+        return clicks.sum(0).expand_as(clicks)
+
+    appeal = recommend.equal_appeal(100, 150, rng=seeded(seed))
+    recommend.run_loop(appeal, popular, n_rounds=15, learns_from=teacher, rng=seeded(seed + 1))
+    return len(leading[2] & leading[-1])
+
+
+def test_a_loop_keeps_the_films_that_were_popular_first_and_without_one_they_change():
+    assert min(kept_by_popularity("own", seed) for seed in range(4)) >= 4
+    assert sum(kept_by_popularity("lot", seed) for seed in range(4)) <= 10
+
+
+def test_ease_is_more_unequal_and_less_clicked_in_its_loop_than_without():
+    for seed in range(3):
+        own, lot = (
+            recommend.run_loop(
+                recommend.equal_appeal(100, 150, rng=seeded(seed)),
+                lambda clicks: recommend.ease((clicks > 0).float(), penalty=20),
+                n_rounds=12,
+                learns_from=teacher,
+                rng=seeded(seed + 1),
+            )
+            for teacher in ("own", "lot")
+        )
+        assert own.gini[-1] > lot.gini[-1] + 0.05
+        assert sum(own.clicked[-5:]) < sum(lot.clicked[-5:]) - 5 * 0.02
