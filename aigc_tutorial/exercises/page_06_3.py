@@ -91,8 +91,8 @@ def _by_time(seconds: Tensor, lot: Tensor) -> list[int]:
     level="core",
     cases=_time_cases,
     hint="sort by the pair of second and lot.",
-    remark="Without a lot a stable sort keeps the order of the file, here that of the films' "
-    "numbers, and these go with age.",
+    remark="Without a lot a stable sort keeps the order of the file: in MovieLens that of the "
+    "films' numbers, and these go with age.",
     mistakes=[
         Mistake(
             lambda seconds, lot: _last(lot.argsort().tolist(), len(lot) // 5),
@@ -143,7 +143,7 @@ def _without_diagonal(weights: Tensor) -> Tensor:
     level="core",
     cases=_ease_cases,
     hint="each column is divided by the diagonal's number in that column.",
-    remark="Four lines, one setting, and on these data no network is better.",
+    remark="Four lines, one setting, and on MovieLens no network of this page is better.",
     mistakes=[
         Mistake(
             lambda seen, penalty: _inverse(seen, penalty) @ (seen.T @ seen),

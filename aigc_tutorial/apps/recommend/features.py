@@ -103,8 +103,8 @@ class TextFeatures(nn.Module):
         """The pooled features of each text, standardised.
 
         In training they are centred by the mean of the films at hand, and the mean that serves in
-        evaluation mode follows it. A step moves all texts' features by nearly the same vector,
-        which is long beside the differences between texts: left in, it would drown them.
+        evaluation mode follows it: a move that all texts share says nothing about which film is
+        meant, and the head was trained on centred features.
         """
         mask = self.mask[films]
         longest = int(mask.sum(1).max())
