@@ -728,8 +728,8 @@ def _new_films(result: Results) -> list[str]:
         "NDCG@10, each lot",
         "AUC, each lot",
         "− TF-IDF head, first lot",
+        "people",
     ]
-    head += ["− TF-IDF head, first lot", "people"]
     return _table(
         head,
         [

@@ -88,16 +88,16 @@ def test_the_interval_is_that_of_the_normal_distribution_for_many_people():
 
 def test_films_stand_apart_by_how_many_have_seen_them():
     seen = torch.zeros(8, 6)
-    seen[:6, 0] = seen[:2, 1] = 1
+    seen[:6, 0] = seen[:2, 1] = seen[7, 5] = 1
     relevant = torch.zeros(8, 6, dtype=torch.bool)
     relevant[7, :3] = True
     task = recommend.Task(seen, relevant, torch.ones(6, dtype=torch.bool))
     found = recommend.standing_by_fame(recommend.popular(seen), task, edges=(0, 1, 5))
     assert list(found) == ["0", "1–4", "5 or more"]
     shares = {name: share for name, (share, n) in found.items() if n == 1}
-    assert shares["5 or more"] == pytest.approx(5.5 / 6)
-    assert shares["1–4"] == pytest.approx(4.5 / 6)
-    assert shares["0"] == pytest.approx(2 / 6)  # in the middle of four that are equal
+    assert shares["5 or more"] == pytest.approx(4.5 / 5)
+    assert shares["1–4"] == pytest.approx(3.5 / 5)
+    assert shares["0"] == pytest.approx(1.5 / 5)  # in the middle of three that are equal
 
 
 def test_scores_that_are_none_and_people_that_are_none_are_refused():
