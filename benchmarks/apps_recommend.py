@@ -21,7 +21,7 @@ from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from statistics import mean
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from recording import Results, protocol, recorded, run_parts
@@ -322,13 +322,11 @@ def choose(
     head = HEADS_OF.get(name, name)
     found: dict[int, tuple[Any, dict[Any, float]]] = {}
     for budget in budgets:
-        found[budget] = tuned(
-            lambda rate, n=budget: value(
-                train_head(head, (rate, n), seen, texts_of, seed)[0].scores(seen)
-            ),
-            RATES,
-            HEAD_RATES,
-        )
+
+        def value_at(rate: Any, n: int = budget) -> float:
+            return value(train_head(head, (rate, n), seen, texts_of, seed)[0].scores(seen))
+
+        found[budget] = tuned(value_at, RATES, HEAD_RATES)
     budget = max(found, key=lambda n: found[n][1][found[n][0]])
     setting = found[budget][0], budget
     tried = {f"{rate:g}, {n}": v for n, (_, of) in found.items() for rate, v in of.items()}
@@ -437,7 +435,8 @@ def for_new_choice(split: Split, is_new: Tensor) -> Task:
 
 def new_films(seeds: list[int]) -> Results:
     """A fifth of the films without any rating in what is learned: who finds the right ones?"""
-    ratings, settings = data(), {}
+    ratings = data()
+    settings: dict[str, tuple[Any, dict[str, float]]] = {}
     rows_of_texts = recorded(RESULTS)["texts"]["rows"]
     of_backbone = {row["method"]: row["setting"][1] for row in rows_of_texts if "setting" in row}
     found: dict[str, list[dict[str, Any]]] = {}
@@ -460,7 +459,7 @@ def new_films(seeds: list[int]) -> Results:
                 settings[name] = choose(
                     name,
                     N_FILMS_NEW,
-                    lambda scores, choice=choice: mean_auc(scores, choice),
+                    partial(mean_auc, task=choice),
                     choice.seen,
                     "none",
                     seed,
@@ -563,7 +562,8 @@ def loop(seeds: list[int]) -> Results:
     }
     rows = []
     for name, policy in policies.items():
-        for teacher in ("own", "lot")[: 1 if name in ("by lot", list(policies)[-1]) else 2]:
+        teachers: tuple[Literal["own", "lot"], ...] = ("own", "lot")
+        for teacher in teachers[: 1 if name in ("by lot", list(policies)[-1]) else 2]:
             runs = [
                 recommend.run_loop(
                     recommend.equal_appeal(200, 300, rng=seeded(seed)),
@@ -574,7 +574,7 @@ def loop(seeds: list[int]) -> Results:
                 )
                 for seed in seeds
             ]
-            row = {"policy": name, "learns_from": teacher}
+            row: dict[str, Any] = {"policy": name, "learns_from": teacher}
             for key in ("gini", "clicked"):
                 rows.append(row | {"what": key, "runs": [getattr(run, key) for run in runs]})
             never = [int((run.shown == 0).sum()) for run in runs]

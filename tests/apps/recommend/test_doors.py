@@ -243,7 +243,9 @@ def test_who_likes_every_candidate_has_no_auc():
 def test_titles_in_any_script_are_read_again_and_a_year_that_is_not_known_is_said():
     films = (Film("你好，世界", None, ("Sci-Fi",)), Film("L'été (1)", 2001, ("Sci-Fi",)))
     facts = recommend.Facts(films, {1: 4.5})
-    line = recommend.write(recommend.claims_for(0, [1, 1], facts))
+    claims = recommend.claims_for(0, [1, 1], facts)
+    assert claims is not None
+    line = recommend.write(claims)
     assert line == "You gave “L'été (1)” 4.5 stars. “你好，世界” is sci-fi too."
     assert recommend.faults(line, 0, facts) == []
     (fault,) = recommend.faults(line.replace("世界”", "世界” (1999)"), 0, facts)
