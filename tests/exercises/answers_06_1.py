@@ -45,9 +45,12 @@ def by_loop_over_words(answer, source):
     return sorted(numbers(answer) - numbers(source))
 
 
+def numbers_of(text):
+    return re.findall(r"\d+(?:\.\d+)?", text)
+
+
 def not_sorted_out(answer, source):
-    held = re.findall(r"\d+(?:\.\d+)?", source)
-    return [n for n in re.findall(r"\d+(?:\.\d+)?", answer) if n in held]
+    return [n for n in numbers_of(answer) if n in numbers_of(source)]
 
 
 ANSWERS = {
@@ -86,8 +89,13 @@ ANSWERS = {
         ],
     ),
     "invented-numbers": Answers(
-        right=[by_loop_over_words, lambda a, s: tuple(by_loop_over_words(a, s))],
+        right=[
+            by_loop_over_words,
+            lambda a, s: tuple(by_loop_over_words(a, s)),
+            lambda a, s: sorted({n[0] for n in re.finditer(r"[\d.]*\d", a)} - set(numbers_of(s))),
+        ],
         wrong=[
+            lambda answer, source: sorted(set(numbers_of(answer)) | set(numbers_of(source))),
             not_sorted_out,
             lambda answer, source: len(by_loop_over_words(answer, source)),
             lambda answer, source: by_loop_over_words(source, answer),
