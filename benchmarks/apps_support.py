@@ -5,16 +5,18 @@
 
 Written into ``results/apps_support.json`` and ``apps_support.md``. Bitext's 8,100 utterances in the
 folder that ``AIGC_TUTORIAL_DATA`` names, and the 405 that come with the package, which other hands
-wrote. Counted: few labels, all labels, and wordings held out of training, by counted words. Tuned:
-the same by the zoo's model of English, fine-tuned in four ways, with calibration and a promise of
-accuracy. Unknown: a third of the intents left out in turn. Retrieval and writing: the entries of
-the knowledge base. Every way chooses its setting at the first seed with ten labels an intent, by
-135 validation messages; temperature and threshold are fitted on the other 675. Test messages choose
-nothing. A message counts as answered rightly if its intent was named.
+wrote. Counted: few labels, all labels, wordings held out of training, and what the other hands'
+messages add, by counted words. Tuned: ten labels, by the zoo's model of English, fine-tuned in four
+ways, with calibration and a promise of accuracy. Unknown: a third of the intents left out in turn.
+Retrieval and writing: the entries of the knowledge base. Every way chooses its setting at the first
+seed with ten labels an intent, by 135 validation messages; temperature and threshold are fitted on
+the other 675. Test messages choose nothing. A message counts as answered rightly if its intent was
+named.
 """
 
 import statistics
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,21 +24,23 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from recording import Results, protocol, run_parts
+from sklearn.feature_extraction.text import TfidfVectorizer
 from torch import Tensor
 
 from aigc_tutorial import data, zoo
 from aigc_tutorial.apps import support
-from aigc_tutorial.apps.support.intents import Analyzer
 from aigc_tutorial.cpu import tune_cpu
 
 RESULTS = Path(__file__).parent / "results" / "apps_support.json"
 MODEL = "english-subwords"
 N_LABELS, N_LABELS_CHOSEN_BY = (1, 2, 5, 10, 20, 50), 10
 N_LABELS_TAGS = 20
-PENALTIES = (10.0, 100.0, 1_000.0)
+PENALTIES = (10.0, 100.0, 1_000.0, 10_000.0, 100_000.0)
 RISK, DELTA = 0.05, 0.1
-ANALYZERS: dict[str, Analyzer] = {"words and pairs": "word", "characters": "char_wb"}
-COUNTED = {f"TF-IDF of {name}, logistic regression": a for name, a in ANALYZERS.items()}
+COUNTS_OF_WRITING = ("n", "grounded", "with_new_words", "with_new_whole_words", "copies")
+COUNTED = {f"TF-IDF of {count}, logistic regression": count for count in support.COUNTINGS}
+CHARACTERS, *_ = (way for way, count in COUNTED.items() if count == "characters")
+COMPARED = [way for way, count in COUNTED.items() if count in ("words and pairs", "characters")]
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -93,10 +97,10 @@ def makers() -> dict[str, tuple[Make, float]]:
         print(name, {k: round(v, 3) for k, v in tried.items()}, flush=True)
         found[name] = (lambda few, seed: make(few, chosen, seed)), chosen
 
-    for name, analyzer in COUNTED.items():
+    for name, count in COUNTED.items():
 
-        def counted(few: Any, penalty: float, _seed: int, analyzer: Any = analyzer) -> Any:
-            return support.CountedWords(few, analyzer=analyzer, penalty=penalty)
+        def counted(few: Any, penalty: float, _seed: int, count: Any = count) -> Any:
+            return support.CountedWords(few, count=count, penalty=penalty)
 
         best(name, counted, PENALTIES)
     return found
@@ -134,7 +138,7 @@ def collected(rows: list[dict[str, float]]) -> dict[str, list[float]]:
 
 
 def measure_counted(seeds: list[int]) -> Results:
-    """Counted words: few labels, all labels, tags held out."""
+    """Counted words: few labels, all labels, tags held out, another writer's labels."""
     train, test = parts()["train"], parts()["test"]
     rows = []
     for way, (make, setting) in makers().items():
@@ -150,29 +154,64 @@ def measure_counted(seeds: list[int]) -> Results:
         f"training message, and {len(parts()['own'])} of other hands",
         "rows": rows,
         "tags": [
-            tags(way, make, seeds, n_labels)
-            for way, (make, _) in makers().items()
+            tags(way, makers()[way][0], seeds, n_labels)
+            for way in COMPARED
             for n_labels in (N_LABELS_TAGS, "all")
         ],
+        "mixed": mixed(makers()[CHARACTERS][0], seeds),
     }
 
 
+def mixed(make: Make, seeds: list[int]) -> list[dict[str, Any]]:
+    """Accuracy on 108 messages of other hands, with and without 216 of theirs in training."""
+    train, theirs, test = (
+        parts()["train"],
+        data.support_sample("train"),
+        data.support_sample("test"),
+    )
+    rows = []
+    for n_labels in (0, 8, 50, "all"):
+        row: dict[str, Any] = {"n_labels": n_labels}
+        for name, added in {"without": (), "with": theirs.utterances}.items():
+            found = []
+            for seed in seeds if isinstance(n_labels, int) and n_labels else seeds[:1]:
+                few = train
+                if isinstance(n_labels, int):
+                    few = train.few(max(1, n_labels), rng=seeded(seed))
+                utterances = (*(few.utterances if n_labels else ()), *added)
+                if not utterances:
+                    continue
+                model = make(replace(train, utterances=utterances), seed)
+                found.append(round(support.accuracy(model.logits(test.texts), test.labels), 4))
+            row[name] = found
+        rows.append(row)
+        print(row, flush=True)
+    return rows
+
+
 def tags(way: str, make: Make, seeds: list[int], n_labels: Any) -> dict[str, Any]:
-    """Accuracy on messages of a wording that was held out of training, and on the others."""
+    """Accuracy on messages of a wording that training held out, or not, and on all others.
+
+    The second number is the control: what the wording costs when it is not new.
+    """
     row: dict[str, Any] = {"way": way, "n_labels": n_labels}
     for tag, name in data.SUPPORT_TAGS.items():
         without, test = parts()["train"].untagged(tag), parts()["test"]
-        found = []
+        tagged, others = test.tagged(tag), test.untagged(tag)
+        found: dict[str, list[float]] = {"held_out": [], "learned": [], "others": []}
         for seed in seeds if n_labels != "all" else seeds[:1]:
-            few = without if n_labels == "all" else without.few(n_labels, rng=seeded(seed))
-            model = make(few, seed)
-            pair = [
-                round(support.accuracy(model.logits(m.texts), m.labels), 4)
-                for m in (test.tagged(tag), test.untagged(tag))
+            models = [
+                make(part if n_labels == "all" else part.few(n_labels, rng=seeded(seed)), seed)
+                for part in (without, parts()["train"])
             ]
-            found.append(pair)
-        row[name] = {"n": len(test.tagged(tag)), "held_out": [a for a, _ in found]}
-        row[name]["others"] = [b for _, b in found]
+            for key, (model, messages) in {
+                "held_out": (models[0], tagged),
+                "learned": (models[1], tagged),
+                "others": (models[0], others),
+            }.items():
+                right = support.accuracy(model.logits(messages.texts), messages.labels)
+                found[key].append(round(right, 4))
+        row[name] = {"n": len(tagged), **found}
     print(row, flush=True)
     return row
 
@@ -200,11 +239,19 @@ def trust(logits: dict[str, Tensor]) -> dict[str, Any]:
     confidence, is_right = sure["test", "raw"]
     answered = confidence >= made.threshold
     found["promise"] = {
-        "threshold": made.threshold if answered.any() else None,
+        "threshold": made.threshold if made.coverage else None,
         "coverage": round(made.coverage, 4),
         "bound": round(made.bound, 4),
         "n_answered": int(answered.sum()),
         "n_errors": int((answered & ~is_right).sum()),
+    }
+    # The same desk, asked by other hands: nothing was promised for them.
+    own = support.temperature_scaled(logits["own"], 1.0)
+    answered_own = own.amax(1) >= made.threshold
+    wrong = own.argmax(1) != parts()["own"].labels
+    found["promise"] |= {
+        "n_answered_own": int(answered_own.sum()),
+        "n_errors_own": int((answered_own & wrong).sum()),
     }
     coverage, accuracy = support.coverage_curve(confidence, is_right)
     at = [int((coverage <= c).sum().clamp(min=1)) - 1 for c in [i / 20 for i in range(1, 21)]]
@@ -214,7 +261,7 @@ def trust(logits: dict[str, Tensor]) -> dict[str, Any]:
 
 def measure_tuned(seeds: list[int], n_labels: int = N_LABELS_CHOSEN_BY) -> Results:
     """The language model in four ways, beside counted characters and together with them."""
-    counted = list(COUNTED)[1]
+    counted = CHARACTERS
     ways = {counted: makers()[counted]} | {way: tuned_maker(way) for way in support.WAYS}
     rows: list[dict[str, Any]] = []
     kept: dict[str, list[dict[str, Tensor]]] = {}
@@ -250,6 +297,12 @@ def together(first: Any, second: Any) -> dict[str, list[float]]:
     return found
 
 
+def nearness_of_means(train: Tensor, labels: Tensor, features: Tensor) -> Tensor:
+    """The largest cosine with the mean of a class; counts have too many features for deviations."""
+    means = torch.stack([train[labels == k].mean(0) for k in labels.unique()])
+    return (F.normalize(features, dim=1) @ F.normalize(means, dim=1).T).amax(1)
+
+
 def measure_unknown(seeds: list[int]) -> Results:
     """Nine of 27 intents left out of training in turn; how well are they told from the others?"""
     rows = []
@@ -270,14 +323,14 @@ def measure_unknown(seeds: list[int]) -> Results:
                 "largest probability": map(support.largest_probability, logits),
                 "energy": map(support.energy, logits),
             }
+            features = model.features
+            score = nearness_of_means
             if isinstance(model, support.TunedModel):
-                features = model.features(few.texts)
-                pairs["nearness"] = map(
-                    lambda m, model=model, few=few, features=features: support.nearness(
-                        features, few.labels, model.features(m.texts)
-                    ),
-                    (known, unknown),
-                )
+                score = support.nearness
+            learned = features(few.texts)
+            pairs["nearness"] = [
+                score(learned, few.labels, features(m.texts)) for m in (known, unknown)
+            ]
             for name, pair in pairs.items():
                 found.setdefault(name, []).append(round(support.auroc(*pair), 4))
         rows.append({"way": way, **found})
@@ -297,12 +350,18 @@ def measure_retrieval(seeds: list[int]) -> Results:
     few = parts()["train"].few(N_LABELS_CHOSEN_BY, rng=seeded(seeds[0]))
     learned = tuned_maker("all weights")[0](few, seeds[0])
     assert isinstance(learned, support.TunedModel)
+    counter = TfidfVectorizer(**support.COUNTINGS["characters"], sublinear_tf=True).fit(texts)
     lsa = support.latent_semantic_embedding(texts)
     more = support.latent_semantic_embedding(texts + parts()["train"].texts)
     raw = support.language_model_embedding(model, tokenizer)
     taught = support.language_model_embedding(learned.classifier, tokenizer)
+
+    def characters(queries: Any) -> Tensor:
+        return torch.from_numpy(counter.transform(queries).toarray())
+
     ways: dict[str, support.Index] = {
         "BM25": support.BM25Index(texts),
+        "TF-IDF of characters": support.VectorIndex(texts, characters, is_centred=False),
         "LSA of the entries": support.VectorIndex(texts, lsa),
         "LSA of entries and messages": support.VectorIndex(texts, more),
         "language model's features": support.VectorIndex(texts, raw),
@@ -341,12 +400,22 @@ def measure_writing(seeds: list[int]) -> Results:
     questions = support.detail_questions()
     raw = support.language_model_embedding(model, tokenizer)
     n_right = dict.fromkeys(
-        ("first sentence", "BM25", "language model, information", "features"), 0
+        (
+            "first sentence",
+            "second sentence",
+            "third sentence",
+            "BM25",
+            "language model, information",
+            "features",
+        ),
+        0,
     )
     for question in questions:
         of = list(entries[question.topic].sentences)
         by_way = {
             "first sentence": torch.tensor([1.0, 0.0, 0.0]),
+            "second sentence": torch.tensor([0.0, 1.0, 0.0]),
+            "third sentence": torch.tensor([0.0, 0.0, 1.0]),
             "BM25": support.BM25Index(of).scores([question.text])[0],
             "language model, information": support.sentence_scores(
                 model, tokenizer, question.text, of
@@ -360,7 +429,7 @@ def measure_writing(seeds: list[int]) -> Results:
     examples: dict[str, list[str]] = {"free": [], "within words": []}
     for seed in seeds:
         for way, made in written.items():
-            rng, n = seeded(seed), {"n": 0, "grounded": 0, "with_new_words": 0, "copies": 0}
+            rng, n = seeded(seed), dict.fromkeys(COUNTS_OF_WRITING, 0)
             for entry in entries.values():
                 fence = support.WordFence(tokenizer, entry.text) if way != "free" else None
                 prompt = f"Question: {entry.title}\nAnswer:"
@@ -369,6 +438,9 @@ def measure_writing(seeds: list[int]) -> Results:
                 n["n"] += 1
                 n["grounded"] += checked.is_grounded
                 n["with_new_words"] += bool(checked.words or checked.numbers)
+                whole = text if text.endswith((".", "!", "?")) else text.rpartition(" ")[0]
+                checked = support.check_grounding(whole, entry.text)
+                n["with_new_whole_words"] += bool(checked.words or checked.numbers)
                 n["copies"] += text in entry.sentences
                 if len(examples[way]) < 3:
                     examples[way].append(text)
@@ -406,15 +478,31 @@ def counted_tables(result: Results) -> list[str]:
             by_n = {row["n_labels"]: row[key] for row in result["rows"] if row["way"] == way}
             rows.append([way, messages, *(f"{statistics.mean(by_n[n]):.3f}" for n in numbers)])
     lines = table("way | messages | " + " | ".join(map(str, numbers)), rows)
-    lines += ["Held out of training, with so many labels: accuracy on them, and on the others.", ""]
+    n_tagged = [f"{result['tags'][0][name]['n']} {name}" for name in data.SUPPORT_TAGS.values()]
+    lines += [
+        f"Accuracy on {', '.join(n_tagged)} test messages: that wording was held out of training, "
+        "or not; and on all others where it was held out.",
+        "",
+    ]
     rows = []
     for row in result["tags"]:
         pairs = [
-            [statistics.mean(row[name][key]) for key in ("held_out", "others")]
+            [statistics.mean(row[name][key]) for key in ("held_out", "learned", "others")]
             for name in data.SUPPORT_TAGS.values()
         ]
-        rows.append([row["way"], row["n_labels"], *(f"{a:.3f}, {b:.3f}" for a, b in pairs)])
-    return lines + table("way | labels | " + " | ".join(data.SUPPORT_TAGS.values()), rows)
+        rows.append(
+            [row["way"], row["n_labels"], *(", ".join(f"{x:.3f}" for x in x3) for x3 in pairs)]
+        )
+    lines += table("way | labels | " + " | ".join(data.SUPPORT_TAGS.values()), rows)
+    lines += [
+        "Characters, on 108 messages of other hands, with and without 216 more of theirs.",
+        "",
+    ]
+    rows = [
+        [row["n_labels"], *(spread(row[key]) if row[key] else "–" for key in ("without", "with"))]
+        for row in result["mixed"]
+    ]
+    return lines + table("labels of Bitext's | of these alone | and 216 of theirs", rows)
 
 
 def tuned_tables(result: Results) -> list[str]:
@@ -425,11 +513,13 @@ def tuned_tables(result: Results) -> list[str]:
         trusted = row.get("trust", [])
         for key in ("ece_raw", "ece_scaled"):
             cells.append(f"{statistics.mean(t[key] for t in trusted):.3f}" if trusted else "–")
-        for key in ("n_answered", "n_errors"):
-            cells.append(", ".join(str(t["promise"][key]) for t in trusted) or "–")
+        for answered, wrong in (("n_answered", "n_errors"), ("n_answered_own", "n_errors_own")):
+            promises = [t["promise"] for t in trusted]
+            cells.append(", ".join(f"{p[wrong]} of {p[answered]}" for p in promises) or "–")
         rows.append(cells)
     return table(
-        "way | setting | test | other hands' | calibration error | scaled | answered | wrong",
+        "way | setting | test | other hands' | calibration error | scaled | wrong of the answered "
+        "| the same, other hands'",
         rows,
     )
 
@@ -444,8 +534,11 @@ def written_table(result: Results) -> list[str]:
     rows = []
     for way, made in {"freely": free, "within words": fenced}.items():
         total = {key: sum(m[key] for m in made) for key in made[0]}
-        rows.append([way, total["n"], total["with_new_words"], total["copies"]])
-    return lines + table("written | texts | with words or numbers from nowhere | copies", rows)
+        rows.append([way, *(total[key] for key in COUNTS_OF_WRITING if key != "grounded")])
+    head = (
+        "written | texts | with words or numbers from nowhere | not counting a word cut at the end"
+    )
+    return lines + table(f"{head} | copies", rows)
 
 
 def tables(results: Results) -> str:

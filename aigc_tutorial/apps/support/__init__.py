@@ -38,7 +38,7 @@ from aigc_tutorial.apps.support.grounding import (
     sentences,
 )
 from aigc_tutorial.apps.support.intents import (
-    NGRAMS,
+    COUNTINGS,
     WAYS,
     CountedWords,
     TunedModel,
@@ -67,8 +67,8 @@ from aigc_tutorial.apps.support.unknown import auroc, energy, largest_probabilit
 from aigc_tutorial.apps.support.writing import WordFence, log_likelihood, sentence_scores, write
 
 __all__ = [
+    "COUNTINGS",
     "FUNCTION_WORDS",
-    "NGRAMS",
     "THRESHOLDS",
     "WAYS",
     "BM25Index",

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from aigc_tutorial.apps.support.checks import require_confidences, require_probability
 from aigc_tutorial.integers import as_count
 
 THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
@@ -31,8 +32,7 @@ def risk_bound(n_errors: int, n: int, delta: float) -> float:
     n, n_errors = as_count(n, "n", at_least=0), as_count(n_errors, "n_errors", at_least=0)
     if n_errors > n:
         raise ValueError(f"there are {n_errors} errors among {n} messages; at most {n} can be")
-    if not 0 < delta < 1:
-        raise ValueError(f"delta is {delta}; it must lie between 0 and 1")
+    require_probability(delta, "delta")
     if n_errors == n:
         return 1.0
     k = torch.arange(n_errors + 1, dtype=torch.float64)
@@ -47,8 +47,15 @@ def risk_bound(n_errors: int, n: int, delta: float) -> float:
 
 
 def n_needed(risk: float, delta: float) -> int:
-    """How many messages without an error promise a risk, with probability 1 − delta."""
-    return math.ceil(math.log(delta) / math.log1p(-risk))
+    """How many messages without an error promise a risk, with probability 1 − delta.
+
+    Raises:
+        ValueError: if risk or delta do not lie between 0 and 1.
+    """
+    require_probability(risk, "risk")
+    require_probability(delta, "delta")
+    # What is a whole number up to rounding is that number: 3 right ones for 1/2 and 1/8.
+    return max(1, math.ceil(math.log(delta) / math.log1p(-risk) - 1e-9))
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,16 @@ def promise(
         risk: share of wrong answers among the given ones that is allowed.
         delta: probability with which the promise may be broken.
         thresholds: candidates, chosen without looking at these messages.
+
+    Raises:
+        ValueError: if there is no message or no threshold, a confidence is no probability, or risk
+            and delta are none.
     """
+    require_confidences(confidence, is_right)
+    require_probability(risk, "risk")
+    require_probability(delta, "delta")
+    if not thresholds or any(threshold != threshold for threshold in thresholds):
+        raise ValueError(f"thresholds must be one number or more, got {list(thresholds)}")
     chosen = Promise(math.inf, risk, delta, 1.0, 0.0, 0)
     for threshold in sorted(thresholds, reverse=True):
         is_answered = confidence >= threshold
@@ -110,7 +126,12 @@ def coverage_curve(
 
     Returns:
         Coverages, rising to 1, and the accuracy at each; one point for each different confidence.
+
+    Raises:
+        ValueError: if there is no message, or a confidence is no probability.
     """
+    require_confidences(confidence, is_right)
+    confidence, is_right = confidence.cpu(), is_right.cpu()
     order = confidence.argsort(descending=True, stable=True)
     n_right = is_right[order].double().cumsum(0)
     n = torch.arange(1, len(order) + 1, dtype=torch.float64)

@@ -7,6 +7,12 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from aigc_tutorial.apps.support.checks import (
+    as_labels_of,
+    require_confidences,
+    require_numbers,
+    require_positive,
+)
 from aigc_tutorial.integers import as_count
 
 
@@ -44,10 +50,16 @@ def reliability(
         confidence: probability of the class that was named.
         is_right: whether it was the right one.
         n_bins: number of bins; the upper end of each belongs to it.
+
+    Raises:
+        ValueError: if there is no message, or a confidence is no probability.
     """
     n_bins = as_count(n_bins, "n_bins")
+    require_confidences(confidence, is_right)
+    # In the type of the confidences: the upper end 0.3 is theirs, not another 0.3.
+    ends = torch.arange(1, n_bins, dtype=torch.float64, device=confidence.device) / n_bins
+    index = torch.bucketize(confidence, ends.to(confidence.dtype))
     confidence = confidence.double()
-    index = (confidence * n_bins).ceil().long().sub(1).clamp(0, n_bins - 1)
     n = torch.bincount(index, minlength=n_bins)
 
     def mean(values: Tensor) -> Tensor:
@@ -67,11 +79,22 @@ def fit_temperature(logits: Float[Tensor, "N K"], labels: Int64[Tensor, " N"]) -
         labels: their classes.
 
     Returns:
-        T between 1/100 and 100.
+        T between 1/100 and 100; near an end of it where no T is best, as when all are right.
+
+    Raises:
+        ValueError: if there is no message, or the logit of a label is −∞ or none: no temperature
+            makes it possible.
 
     Source: Guo et al. (2017).
     """
+    require_numbers(logits, "logits", n_axes=2)
+    labels = as_labels_of(logits, labels, logits.shape[1]).to(logits.device)
     logits = logits.double()
+    if not logits.gather(1, labels[:, None]).isfinite().all() or logits.isposinf().any():
+        raise ValueError(
+            "the logit of a label is not finite: the class was never learned, and no temperature "
+            "makes it possible; leave these messages out"
+        )
     low, high = 0.01, 100.0
     for _ in range(60):
         middle = (low * high) ** 0.5
@@ -90,5 +113,10 @@ def _scaled(logits: Tensor, factor: Tensor) -> Tensor:
 
 
 def temperature_scaled(logits: Float[Tensor, "N K"], temperature: float) -> Float[Tensor, "N K"]:
-    """Probabilities at a temperature."""
+    """Probabilities at a temperature.
+
+    Raises:
+        ValueError: if the temperature is not positive and finite.
+    """
+    require_positive(temperature, "temperature")
     return (logits.double() / temperature).softmax(1)

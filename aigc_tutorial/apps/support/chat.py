@@ -77,7 +77,10 @@ def _typing(desk: SupportDesk) -> ipw.VBox:
 
     def update(change: Mapping[str, str]) -> None:
         message = change["new"]
-        result.value = _turn(message, desk.reply(message)) if message.strip() else ""
+        try:
+            result.value = _turn(message, desk.reply(message)) if message.strip() else ""
+        except ValueError as error:  # as for a language without a line
+            result.value = html.escape(str(error))
 
     field.observe(update, names="value")
     return ipw.VBox([field, result], layout=ipw.Layout(display="none"))

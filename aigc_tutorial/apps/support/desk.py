@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from aigc_tutorial.apps.support.calibration import temperature_scaled
+from aigc_tutorial.apps.support.checks import as_texts, require_positive
 from aigc_tutorial.apps.support.grounding import check_grounding
 from aigc_tutorial.apps.support.knowledge import Entry
 from aigc_tutorial.apps.support.retrieval import Index
@@ -44,7 +45,11 @@ class IntentsByIndex:
         Args:
             index: over the entries' texts, in the same order.
             entries: what was indexed.
+
+        Raises:
+            ValueError: if the index has another number of texts than there are entries.
         """
+        _check_index(index, entries)
         self._index = index
         self._columns = [
             [i for i, entry in enumerate(entries) if entry.intent == intent]
@@ -52,9 +57,21 @@ class IntentsByIndex:
         ]
 
     def logits(self, texts: Sequence[str]) -> Float[Tensor, "N K"]:
-        """The best score among each intent's entries."""
+        """The best score among each intent's entries; −∞ for an intent without any."""
         scores = self._index.scores(texts)
-        return torch.stack([scores[:, columns].amax(1) for columns in self._columns], dim=1)
+        none = torch.full((len(scores),), -torch.inf)
+        best = [scores[:, columns].amax(1) if columns else none for columns in self._columns]
+        return torch.stack(best, dim=1)
+
+
+def _check_index(index: Index, entries: Sequence[Entry]) -> None:
+    """Refuse an index over other texts than the entries."""
+    n_texts = index.scores(["?"]).shape[1] if entries else 0
+    if not entries or n_texts != len(entries):
+        raise ValueError(
+            f"there are {len(entries)} entries and {n_texts} texts in the index; index the text of "
+            "each entry, in the same order"
+        )
 
 
 @dataclass(frozen=True)
@@ -74,6 +91,18 @@ class Line:
     threshold: float
     entries: Sequence[Entry]
     index: Index
+
+    def __post_init__(self) -> None:
+        """Check that the parts fit.
+
+        Raises:
+            ValueError: if the temperature is not positive, the threshold is not a number, or the
+                index is over other texts.
+        """
+        require_positive(self.temperature, "temperature")
+        if self.threshold != self.threshold:
+            raise ValueError("threshold is not a number; a confidence cannot be held against it")
+        _check_index(self.index, self.entries)
 
 
 @dataclass(frozen=True)
@@ -112,9 +141,13 @@ class SupportDesk:
     def reply(self, message: str) -> Reply:
         """Name the intent; if that is sure enough, send the entry that fits best.
 
+        A confidence that is not a number is not sure, and where no entry answers the intent there
+        is nothing to send: then a person takes over too.
+
         Raises:
             ValueError: if the message is empty, or there is no line for its language.
         """
+        (message,) = as_texts([message], "message")
         if not message.strip():
             raise ValueError("the message is empty; type a question")
         language: Language = "zh" if re.search("[\u4e00-\u9fff]", message) else "en"
@@ -126,12 +159,13 @@ class SupportDesk:
             float(probabilities.max()),
             SUPPORT_INTENTS[int(probabilities.argmax())],
         )
-        if confidence < line.threshold:
+        of_intent = [i for i, entry in enumerate(line.entries) if entry.intent == intent]
+        is_sure = confidence >= line.threshold  # False if either is not a number
+        if not (is_sure and (of_intent or intent == ASKED_FOR_A_PERSON)):
             return Reply(UNSURE[language], intent, confidence, None)
         if intent == ASKED_FOR_A_PERSON:
             return Reply(AS_ASKED[language], intent, confidence, None)
         scores = line.index.scores([message])[0].tolist()
-        of_intent = [i for i, entry in enumerate(line.entries) if entry.intent == intent]
         entry = line.entries[max(of_intent, key=scores.__getitem__)]
         grounding = check_grounding(entry.answer, entry.text)
         assert grounding.is_grounded, grounding  # it is a copy

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from aigc_tutorial.data import SUPPORT_INTENTS
 from aigc_tutorial.data.utterances import Language
@@ -67,7 +67,12 @@ def knowledge_base(language: Language = "en") -> tuple[Entry, ...]:
     """30 entries in a language, with one or two for each intent.
 
     They were written for this package; the shop and its rules are invented.
+
+    Raises:
+        ValueError: if there are none in the language.
     """
+    if language not in get_args(Language):
+        raise ValueError(f'language is {language!r}; expected "en" or "zh"')
     return tuple(
         Entry(
             topic["id"],

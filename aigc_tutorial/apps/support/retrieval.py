@@ -10,14 +10,16 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from aigc_tutorial import adaptation, ar
+from aigc_tutorial.apps.support.checks import as_texts, require_numbers
 from aigc_tutorial.apps.support.intents import rows_of
 from aigc_tutorial.environment import require
+from aigc_tutorial.integers import as_count
 from aigc_tutorial.tokenizers import Tokenizer
 
 Embed = Callable[[Sequence[str]], Tensor]
 """Texts to vectors (N, D)."""
 
-_RUN = re.compile(r"[a-z0-9]+(?:'[a-z]+)?|[\u4e00-\u9fff]+")
+_RUN = re.compile(r"[\u4e00-\u9fff]+|[^\W_\u4e00-\u9fff]+(?:'[^\W\d_\u4e00-\u9fff]+)?")
 
 
 def terms(text: str) -> list[str]:
@@ -32,11 +34,11 @@ def terms(text: str) -> list[str]:
     ['取', '消', '订', '单', '取消', '消订', '订单']
     """
     found = []
-    for run in _RUN.findall(text.lower()):
-        if run[0] < "\u4e00":
-            found.append(run)
-        else:
+    for run in _RUN.findall(text.lower().replace("’", "'")):
+        if "\u4e00" <= run[0] <= "\u9fff":
             found += [*run, *(run[i : i + 2] for i in range(len(run) - 1))]
+        else:
+            found.append(run)
     return found
 
 
@@ -74,13 +76,22 @@ class BM25Index:
             terms: makes words of a text, and of a query.
             k1: how soon a further occurrence stops to count.
             b: how much a long text is held against it, from 0 to 1.
+
+        Raises:
+            ValueError: if no text has a word, k1 is negative, or b lies outside.
         """
-        self._terms, self._n_texts = terms, len(texts)
+        if not (0 <= k1 < float("inf") and 0 <= b <= 1):
+            raise ValueError(f"k1 is {k1} and b {b}; k1 must not be negative, b from 0 to 1")
+        words = [terms(text) for text in as_texts(texts)]
+        if not any(words):
+            raise ValueError("no text has a word to be found by")
+        self._terms, self._n_texts = terms, len(words)
         self._bm25 = require("bm25s", extra="apps").BM25(k1=k1, b=b, method="lucene")
-        self._bm25.index([terms(text) for text in texts], show_progress=False)
+        self._bm25.index(words, show_progress=False)
 
     def scores(self, queries: Sequence[str]) -> Float[Tensor, "N M"]:
         """BM25 of each text for each query; 0 where they share no word."""
+        queries = as_texts(queries, "queries")
         found = torch.zeros(len(queries), self._n_texts)
         for row, query in zip(found, queries, strict=True):
             if words := self._terms(query):
@@ -102,15 +113,24 @@ class VectorIndex:
             texts: what is searched.
             embed: makes vectors of texts, and of queries.
             is_centred: whether to take the mean away.
+
+        Raises:
+            ValueError: if there is no text, a vector holds what is no number, or one text alone is
+                to be centred, which leaves nothing of it.
         """
+        texts = as_texts(texts)
         vectors = embed(texts)
+        require_numbers(vectors, "vectors", n_axes=2)
+        if is_centred and len(texts) < 2:
+            raise ValueError("one text is its own mean; write is_centred=False")
         self._embed = embed
         self._mean = vectors.mean(0) * float(is_centred)
         self._vectors = torch.nn.functional.normalize(vectors - self._mean, dim=1)
 
     def scores(self, queries: Sequence[str]) -> Float[Tensor, "N M"]:
         """Cosines."""
-        vectors = torch.nn.functional.normalize(self._embed(queries) - self._mean, dim=1)
+        vectors = self._embed(as_texts(queries, "queries"))
+        vectors = torch.nn.functional.normalize(vectors - self._mean, dim=1)
         return (vectors @ self._vectors.T).float().cpu()
 
 
@@ -120,7 +140,13 @@ def latent_semantic_embedding(texts: Sequence[str], *, n_dimensions: int = 64) -
     Args:
         texts: what words occur in, of which words are close to each other is learned.
         n_dimensions: of the vectors; fewer where there are fewer texts or words.
+
+    Raises:
+        ValueError: if there are fewer than two texts or two different words.
     """
+    texts, n_dimensions = as_texts(texts), as_count(n_dimensions, "n_dimensions")
+    if min(len(texts), len({term for text in texts for term in terms(text)})) < 2:
+        raise ValueError("directions need two texts and two different words at least")
     decomposition = require("sklearn.decomposition", extra="apps")
     counter = require("sklearn.feature_extraction.text", extra="apps").TfidfVectorizer(
         analyzer=terms, sublinear_tf=True
@@ -128,7 +154,12 @@ def latent_semantic_embedding(texts: Sequence[str], *, n_dimensions: int = 64) -
     counts = counter.fit_transform(texts)
     n_components = min(n_dimensions, *(n - 1 for n in counts.shape))
     svd = decomposition.TruncatedSVD(n_components, random_state=0).fit(counts)
-    return lambda queries: torch.from_numpy(svd.transform(counter.transform(queries))).float()
+
+    def embed(queries: Sequence[str]) -> Tensor:
+        counts = counter.transform(as_texts(queries, "queries"))
+        return torch.from_numpy(svd.transform(counts)).float()
+
+    return embed
 
 
 def language_model_embedding(
@@ -170,8 +201,10 @@ def retrieval_quality(
         is_right: which texts answer it; one or more in each row.
 
     Raises:
-        ValueError: if the shapes differ, or a query has no right text.
+        ValueError: if there is no query, the shapes differ, a score is not a number, or a query has
+            no right text.
     """
+    require_numbers(scores, "scores", n_axes=2)
     if scores.shape != is_right.shape:
         raise ValueError(
             f"scores are {tuple(scores.shape)} and is_right {tuple(is_right.shape)}; both must "

@@ -4,13 +4,20 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from aigc_tutorial.apps.support.checks import as_labels_of, require_numbers
+
 
 def auroc(known: Float[Tensor, " N"], unknown: Float[Tensor, " M"]) -> float:
     """Probability that a known message has a higher score than an unknown one; ties count half.
 
     It is the area under the curve of the share of known messages that are kept against the share
     of unknown ones that are, over all thresholds: 1/2 for chance.
+
+    Raises:
+        ValueError: if one of the two has no message, or a score is not a number.
     """
+    require_numbers(known, "scores of known messages", n_axes=1)
+    require_numbers(unknown, "scores of unknown messages", n_axes=1)
     values = torch.cat([unknown, known]).double()
     _, place, n_equal = values.unique(return_inverse=True, return_counts=True)
     mean_rank = n_equal.cumsum(0) - (n_equal - 1) / 2  # of equal values, from 1
@@ -47,7 +54,21 @@ def nearness(
         features: of the messages in question.
         shrinkage: share of the mean variance in all directions that is mixed into the covariance,
             without which few messages of many features have none that can be inverted.
+
+    Raises:
+        ValueError: if features or labels are missing, do not fit each other or hold what is no
+            number, or the share does not lie between 0 and 1.
     """
+    require_numbers(train, "train", n_axes=2)
+    require_numbers(features, "features", n_axes=2)
+    labels = as_labels_of(train, labels).to(train.device)
+    if train.shape[1] != features.shape[1]:
+        raise ValueError(
+            f"train has {train.shape[1]} features and features {features.shape[1]}; both must come "
+            "from one model"
+        )
+    if not 0 <= shrinkage <= 1:
+        raise ValueError(f"shrinkage is {shrinkage}; it must lie between 0 and 1")
     train, features = train.double(), features.double()
     classes = labels.unique()
     means = torch.stack([train[labels == k].mean(0) for k in classes])

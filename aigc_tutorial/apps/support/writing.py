@@ -7,7 +7,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from aigc_tutorial import ar
+from aigc_tutorial.apps.support.checks import as_texts, require_positive
 from aigc_tutorial.apps.support.grounding import FUNCTION_WORDS
+from aigc_tutorial.integers import as_count
 from aigc_tutorial.nn import evaluation_mode
 from aigc_tutorial.tokenizers import Tokenizer
 
@@ -16,12 +18,24 @@ from aigc_tutorial.tokenizers import Tokenizer
 def log_likelihood(
     model: ar.AutoregressiveModel, tokenizer: Tokenizer, prompt: str, continuation: str
 ) -> float:
-    """Nats that a model gives to a text after another one."""
-    before = tokenizer.prompt(prompt)
-    tokens = torch.cat([before, tokenizer.encode(continuation)])
+    """Nats that a model gives to a text after another one, of which the end is read that fits.
+
+    Raises:
+        ValueError: if no token stands before the text, or the text fills the model's context.
+    """
+    before, new = tokenizer.prompt(prompt), tokenizer.encode(continuation)
+    if not len(before):
+        raise ValueError("nothing stands before the text; its first token has no probability")
+    if model.context is not None and len(new) >= model.context:
+        raise ValueError(
+            f"the text has {len(new)} tokens, and the model reads {model.context} with one before "
+            "them; take a shorter one"
+        )
+    if not (n_new := len(new)):
+        return 0.0
+    tokens = torch.cat([before, new])
     if model.context is not None:
         tokens = tokens[-model.context :]
-    n_new = min(len(tokens) - 1, len(tokenizer.encode(continuation)))
     with evaluation_mode(model):
         logits = model(tokens[None].to(model.device))[0].float().cpu()
     found = logits[:-1].log_softmax(1).gather(1, tokens[1:, None])
@@ -41,7 +55,7 @@ def sentence_scores(
         [
             log_likelihood(model, tokenizer, f"{question}\n", sentence)
             - log_likelihood(model, tokenizer, "\n", sentence)
-            for sentence in sentences
+            for sentence in as_texts(sentences, "sentences")
         ]
     )
 
@@ -111,7 +125,18 @@ def write(
         rng: source of randomness, on the CPU.
         fence: which words it may write; None for all.
         temperature: of the sampling.
+
+    Raises:
+        ValueError: if the temperature is not positive, or prompt and text together are longer than
+            the model's context.
     """
+    require_positive(temperature, "temperature")
+    n_tokens, n_before = as_count(n_tokens, "n_tokens", at_least=0), len(tokenizer.prompt(prompt))
+    if model.context is not None and n_before + n_tokens > model.context:
+        raise ValueError(
+            f"the prompt has {n_before} tokens; with {n_tokens} more they exceed the model's "
+            f"context of {model.context}"
+        )
     written = ""
     with evaluation_mode(model):
         logits, state = model.advance(

@@ -1,0 +1,100 @@
+"""What the functions of this subpackage ask of their arguments, each in a sentence."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from aigc_tutorial.integers import as_int64
+
+
+def as_texts(texts: Iterable[str], name: str = "texts") -> list[str]:
+    """Texts as a list of one or more.
+
+    Raises:
+        ValueError: if it is one text, which would be read letter by letter, or holds nothing, or
+            other things.
+    """
+    if isinstance(texts, str):
+        raise ValueError(f"{name} must be a list of texts, got one text alone; write [text]")
+    found = list(texts)
+    if others := [text for text in found if not isinstance(text, str)]:
+        raise ValueError(f"{name} must hold texts alone, got a {type(others[0]).__name__} too")
+    if not found:
+        raise ValueError(f"{name} hold no text; give one or more")
+    return found
+
+
+def require_numbers(values: Tensor, name: str, *, n_axes: int) -> None:
+    """Refuse what has another shape, is empty, or holds what is not a number.
+
+    Raises:
+        ValueError: if one of these is so.
+    """
+    if not isinstance(values, Tensor) or values.ndim != n_axes or values.is_complex():
+        got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
+        raise ValueError(f"{name} must be a tensor of real numbers with {n_axes} axes, got {got}")
+    if not values.numel():
+        raise ValueError(f"{name} must hold a number or more, got the shape {tuple(values.shape)}")
+    if values.isnan().any():
+        raise ValueError(f"{name} has entries that are not a number; find where they came from")
+
+
+def require_confidences(confidence: Tensor, is_right: Tensor) -> None:
+    """Refuse confidences that are no probabilities, or truth values that do not fit them.
+
+    Raises:
+        ValueError: if one of these is so.
+    """
+    require_numbers(confidence, "confidence", n_axes=1)
+    if bool((confidence < 0).any() | (confidence > 1 + 1e-6).any()):
+        raise ValueError(
+            f"confidence must lie between 0 and 1, got {float(confidence.min()):g} to "
+            f"{float(confidence.max()):g}; divide per cent by 100"
+        )
+    if is_right.dtype != torch.bool or is_right.shape != confidence.shape:
+        raise ValueError(
+            f"is_right must be truth values, one for each of {len(confidence)} confidences, got "
+            f"{tuple(is_right.shape)} of {is_right.dtype}"
+        )
+
+
+def as_labels_of(rows: Tensor, labels: Any, n_classes: int | None = None) -> Tensor:
+    """One class for each row.
+
+    Raises:
+        ValueError: if they are no whole numbers, are more or fewer, or lie outside the classes.
+    """
+    found = as_int64(labels, "labels")
+    if found.shape != (len(rows),):
+        raise ValueError(
+            f"labels must be one for each of {len(rows)} rows, got {tuple(found.shape)}"
+        )
+    if len(found) and not 0 <= int(found.min()) <= int(found.max()) < (n_classes or math.inf):
+        raise ValueError(
+            f"labels must be classes from 0 on, below {n_classes}, got {int(found.min())} … "
+            f"{int(found.max())}"
+        )
+    return found
+
+
+def require_probability(value: float, name: str) -> None:
+    """Refuse a number that does not lie between 0 and 1, or is an end of it.
+
+    Raises:
+        ValueError: if it does not.
+    """
+    if not 0 < value < 1:
+        raise ValueError(f"{name} is {value}; it must lie between 0 and 1")
+
+
+def require_positive(value: float, name: str) -> None:
+    """Refuse a number that is zero, negative, infinite or none.
+
+    Raises:
+        ValueError: if it is one of these.
+    """
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name} must be positive and finite, got {value}")
