@@ -35,6 +35,7 @@ RESULTS = Path(__file__).parent / "results" / "apps_support.json"
 MODEL = "english-subwords"
 N_LABELS, N_LABELS_CHOSEN_BY = (1, 2, 5, 10, 20, 50), 10
 N_LABELS_TAGS = 20
+N_LABELS_OWN, N_LABELS_MIXED = 8, (8, 50)
 PENALTIES = (10.0, 100.0, 1_000.0, 10_000.0, 100_000.0)
 RISK, DELTA = 0.05, 0.1
 COUNTS_OF_WRITING = ("n", "grounded", "with_new_words", "with_new_whole_words", "copies")
@@ -68,15 +69,18 @@ def nll(model: support.IntentModel, messages: data.UtteranceDataset) -> float:
     return float(F.nll_loss(probabilities.log(), messages.labels))
 
 
-def tuned(train: data.UtteranceDataset, way: str, rate: float, seed: int) -> support.TunedModel:
-    """The zoo's model, or one like it, taught by a way."""
+def tuned(
+    train: data.UtteranceDataset, way: str, setting: tuple[float, int], seed: int
+) -> support.TunedModel:
+    """The zoo's model, or one like it, taught by a way, at a rate and for so many messages."""
+    rate, n_examples = setting
     model, tokenizer = zoo.load(MODEL), zoo.tokenizer(MODEL)
     return support.tune(
         model,
         tokenizer,
         train,
         parts()["choose"],
-        way=support.WAYS[way],
+        way=replace(support.WAYS[way], n_examples=n_examples),
         rate=rate,
         seed=seed,
     )
@@ -107,12 +111,14 @@ def makers() -> dict[str, tuple[Make, float]]:
 
 
 @cache
-def tuned_maker(way: str) -> tuple[Make, float]:
+def tuned_maker(way: str) -> tuple[Make, tuple[float, int]]:
     """A way of the language model, as :func:`makers`."""
     train = parts()["train"].few(N_LABELS_CHOSEN_BY, rng=seeded(0))
-    tried = {r: tuned(train, way, r, 0) for r in support.WAYS[way].rates}
-    chosen = min(tried, key=lambda r: tried[r].validation_nll)
-    print(way, {r: round(model.validation_nll, 3) for r, model in tried.items()}, flush=True)
+    n_examples = support.WAYS[way].n_examples
+    settings = [(r, n) for r in support.WAYS[way].rates for n in (n_examples, 3 * n_examples)]
+    tried = {setting: tuned(train, way, setting, 0) for setting in settings}
+    chosen = min(tried, key=lambda setting: tried[setting].validation_nll)
+    print(way, {s: round(model.validation_nll, 3) for s, model in tried.items()}, flush=True)
 
     def make(few: data.UtteranceDataset, seed: int) -> support.IntentModel:
         if seed == 0 and few.texts == train.texts:
@@ -163,27 +169,24 @@ def measure_counted(seeds: list[int]) -> Results:
 
 
 def mixed(make: Make, seeds: list[int]) -> list[dict[str, Any]]:
-    """Accuracy on 108 messages of other hands, with and without 216 of theirs in training."""
-    train, theirs, test = (
-        parts()["train"],
-        data.support_sample("train"),
-        data.support_sample("test"),
-    )
+    """Accuracy on 189 messages of other hands, with and without 216 of theirs in training."""
+    train, own = parts()["train"], parts()["own"]
     rows = []
-    for n_labels in (0, 8, 50, "all"):
-        row: dict[str, Any] = {"n_labels": n_labels}
-        for name, added in {"without": (), "with": theirs.utterances}.items():
-            found = []
-            for seed in seeds if isinstance(n_labels, int) and n_labels else seeds[:1]:
-                few = train
-                if isinstance(n_labels, int):
-                    few = train.few(max(1, n_labels), rng=seeded(seed))
-                utterances = (*(few.utterances if n_labels else ()), *added)
-                if not utterances:
-                    continue
-                model = make(replace(train, utterances=utterances), seed)
-                found.append(round(support.accuracy(model.logits(test.texts), test.labels), 4))
-            row[name] = found
+    for n_labels in (0, *N_LABELS_MIXED, "all"):
+        row: dict[str, Any] = {"n_labels": n_labels, "without": [], "with": []}
+        for seed in seeds:
+            theirs = own.few(N_LABELS_OWN, rng=seeded(seed))
+            taken = set(theirs)
+            test = own.where(lambda utterance, taken=taken: utterance not in taken)
+            few = train
+            if isinstance(n_labels, int):
+                few = train.few(max(1, n_labels), rng=seeded(seed))
+            few = few if n_labels else replace(few, utterances=())
+            for name, added in {"without": (), "with": theirs.utterances}.items():
+                if few.utterances or added:
+                    model = make(replace(few, utterances=(*few, *added)), seed)
+                    right = support.accuracy(model.logits(test.texts), test.labels)
+                    row[name].append(round(right, 4))
         rows.append(row)
         print(row, flush=True)
     return rows
@@ -262,7 +265,8 @@ def trust(logits: dict[str, Tensor]) -> dict[str, Any]:
 def measure_tuned(seeds: list[int], n_labels: int = N_LABELS_CHOSEN_BY) -> Results:
     """The language model in four ways, beside counted characters and together with them."""
     counted = CHARACTERS
-    ways = {counted: makers()[counted]} | {way: tuned_maker(way) for way in support.WAYS}
+    ways: dict[str, tuple[Make, Any]] = {counted: makers()[counted]}
+    ways |= {way: tuned_maker(way) for way in support.WAYS}
     rows: list[dict[str, Any]] = []
     kept: dict[str, list[dict[str, Tensor]]] = {}
     for way, (make, setting) in ways.items():
@@ -306,7 +310,7 @@ def nearness_of_means(train: Tensor, labels: Tensor, features: Tensor) -> Tensor
 def measure_unknown(seeds: list[int]) -> Results:
     """Nine of 27 intents left out of training in turn; how well are they told from the others?"""
     rows = []
-    ways = {**makers(), "all weights": tuned_maker("all weights")}
+    ways: dict[str, tuple[Make, Any]] = {**makers(), "all weights": tuned_maker("all weights")}
     for way, (make, _) in ways.items():
         found: dict[str, list[float]] = {}
         for fold in seeds:
@@ -495,7 +499,8 @@ def counted_tables(result: Results) -> list[str]:
         )
     lines += table("way | labels | " + " | ".join(data.SUPPORT_TAGS.values()), rows)
     lines += [
-        "Characters, on 108 messages of other hands, with and without 216 more of theirs.",
+        "Characters, on 189 messages of other hands, with and without the other 216 in training; "
+        "each seed draws them anew.",
         "",
     ]
     rows = [
@@ -509,7 +514,10 @@ def tuned_tables(result: Results) -> list[str]:
     """Accuracy, calibration and promise of each way with ten labels."""
     rows: list[list[Any]] = []
     for row in result["rows"]:
-        cells = [row["way"], row.get("setting", "–"), spread(row["test"]), spread(row["own"])]
+        setting = row.get("setting", "–")
+        if isinstance(setting, list | tuple):
+            setting = f"{setting[0]:g}, {setting[1]:,} messages"
+        cells = [row["way"], setting, spread(row["test"]), spread(row["own"])]
         trusted = row.get("trust", [])
         for key in ("ece_raw", "ece_scaled"):
             cells.append(f"{statistics.mean(t[key] for t in trusted):.3f}" if trusted else "–")

@@ -76,6 +76,13 @@ SOURCE = "Delivery takes 3 to 5 days. Parcels over 30 kg are not sent. Mr. Lund 
         ("Delivery never takes 3 days.", {"flipped": ("Delivery never takes 3 days.",)}),
         ("Dr. Weiss signs each receipt.", {"words": ("dr", "weis")}),
         ("Delivery to Peru takes 5 days.", {"words": ("peru",)}),
+        ("Parcels under 30 kg are not sent.", {"relations": ("under",)}),
+        ("Delivery takes only 3 days.", {"relations": ("only",)}),
+        ("Mr. Lund must sign each receipt.", {"relations": ("must",)}),
+        ("Delivery takes ９ days.", {"numbers": ("9",)}),
+        ("Доставка бесплатна.", {"words": ("доставка",)}),
+        ("Delivery is gratuité.", {"words": ("gratuité",)}),
+        ("Delivery takes 3 to 5 days, $.", {"words": ("$",)}),
     ],
 )
 def test_what_was_made_up_is_found(answer, found):
@@ -93,6 +100,12 @@ def test_another_order_and_other_endings_are_no_invention(answer):
     assert support.check_grounding(answer, SOURCE).is_grounded
 
 
+def test_a_negation_is_one_with_either_apostrophe():
+    for source in ("We don’t send parcels.", "We don't send parcels.", "We do not send parcels."):
+        assert support.check_grounding("We send parcels.", source).flipped
+        assert not support.check_grounding("We don’t send parcels.", source).flipped
+
+
 @pytest.mark.parametrize("answer", ["Parcels are not sent.", "The receipt signs Mr. Lund."])
 def test_what_the_check_cannot_find_is_known(answer):
     """A lost condition and roles that changed places: both are untrue, and both go through."""
@@ -107,6 +120,11 @@ def test_chinese_is_checked_by_neighbouring_characters():
     assert support.check_grounding("我们会赠送优惠券。", source).words
 
 
+def test_languages_without_entries_are_told():
+    with pytest.raises(Exception, match=r"language is 'fr'|violates type hint"):
+        support.knowledge_base("fr")
+
+
 # --- finding ------------------------------------------------------------------------------------
 
 
@@ -114,6 +132,7 @@ def test_words_of_both_languages_and_numbers():
     assert support.terms("Don't e-mail me at 8!") == ["don't", "e", "mail", "me", "at", "8"]
     assert support.terms("改 iPhone 订单") == ["改", "iphone", "订", "单", "订单"]
     assert support.terms("?!") == []
+    assert support.terms("Résumé don’t заказ") == ["résumé", "don't", "заказ"]
 
 
 def test_without_spaces_words_of_chinese_are_not_found():
@@ -141,6 +160,34 @@ def test_quality_of_a_ranking_by_hand():
         support.retrieval_quality(scores, is_right & torch.tensor([[True], [True], [False]]))
     with pytest.raises(Exception, match=r"row for each query|violates type hint"):
         support.retrieval_quality(scores, is_right[:, :3])
+
+
+def test_a_rank_needs_numbers_and_queries():
+    """Not a number is neither above nor below the right entry's score: it would rank first."""
+    is_right = torch.tensor([[False, True]])
+    with pytest.raises(ValueError, match="not a number"):
+        support.retrieval_quality(torch.tensor([[1.0, torch.nan]]), is_right)
+    with pytest.raises(ValueError, match="hold a number or more"):
+        support.retrieval_quality(torch.zeros(0, 2), is_right[:0])
+    lost = support.retrieval_quality(torch.tensor([[-torch.inf, -torch.inf]]), is_right)
+    assert lost.recall_at_1 == 0
+
+
+def test_what_cannot_be_indexed_is_refused():
+    for texts, words in (("one text", "one text alone"), ([], "hold no text"), (["?"], "no text")):
+        with pytest.raises(ValueError, match=words):
+            support.BM25Index(texts)
+    for setting in ({"b": 2.0}, {"k1": -1.0}):
+        with pytest.raises(ValueError, match="must not be negative"):
+            support.BM25Index(["a b"], **setting)
+    with pytest.raises(ValueError, match="one text alone"):
+        support.BM25Index(["a b"]).scores("a b")
+    embed = support.latent_semantic_embedding(["a b", "c d", "a b"])
+    assert support.VectorIndex(["a b", "c d", "a b"], embed).scores(["a b"]).shape == (1, 3)
+    with pytest.raises(ValueError, match="its own mean"):
+        support.VectorIndex(["a b"], embed)
+    with pytest.raises(ValueError, match="two different words"):
+        support.latent_semantic_embedding(["a", "a"])
 
 
 def test_a_query_without_a_known_word_finds_nothing(entries):
@@ -204,6 +251,30 @@ def test_likelihood_of_a_sentence_is_the_models_own():
     assert found == pytest.approx(float(expected), rel=1e-4)
 
 
+def test_likelihood_of_nothing_is_one_and_of_too_much_is_refused():
+    model, tokenizer = zoo.load("english-bytes"), zoo.tokenizer("english-bytes")
+    assert support.log_likelihood(model, tokenizer, "How? ", "") == 0
+    with pytest.raises(ValueError, match="take a shorter one"):
+        support.log_likelihood(model, tokenizer, "How? ", "x" * model.context)
+    with pytest.raises(ValueError, match="one text alone"):
+        support.sentence_scores(model, tokenizer, "How?", "Like this.")
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"temperature": 0.0}, "temperature must be positive"),
+        ({"n_tokens": -1}, "n_tokens must be at least 0"),
+        ({"n_tokens": 10_000}, "exceed the model's context"),
+    ],
+)
+def test_what_cannot_be_written_is_told(settings, words):
+    model, tokenizer = zoo.load("english-bytes"), zoo.tokenizer("english-bytes")
+    rng = torch.Generator().manual_seed(0)
+    with pytest.raises(ValueError, match=words):
+        support.write(model, tokenizer, "How?", **{"n_tokens": 3, "rng": rng, **settings})
+
+
 # --- the desk -----------------------------------------------------------------------------------
 
 
@@ -230,6 +301,44 @@ def test_below_the_threshold_a_person_takes_over(desk):
     assert all_handed_over.reply("which payment methods do you accept?").is_handed_over
 
 
+class Certain:
+    """Names one intent with a logit, all others with 0."""
+
+    def __init__(self, intent, logit):
+        self.column, self.logit = data.SUPPORT_INTENTS.index(intent), logit
+
+    def logits(self, texts):
+        found = torch.zeros(len(texts), len(data.SUPPORT_INTENTS))
+        found[:, self.column] = self.logit
+        return found
+
+
+def test_what_is_not_a_number_is_not_sure_and_what_has_no_entry_is_not_sent(desk, entries):
+    line = desk.lines["en"]
+    for logit, is_handed_over in ((50.0, False), (torch.nan, True)):
+        model = Certain("complaint", logit)
+        told = support.SupportDesk({"en": dataclasses.replace(line, model=model)})
+        assert told.reply("hello").is_handed_over == is_handed_over
+    few = [entry for entry in entries if entry.intent != "complaint"]
+    index = support.BM25Index([entry.text for entry in few])
+    without = support.Line(Certain("complaint", 50.0), 1.0, 0.5, few, index)
+    assert support.SupportDesk({"en": without}).reply("hello").is_handed_over
+    logits = support.IntentsByIndex(index, few).logits(["hello"])
+    assert logits[0, data.SUPPORT_INTENTS.index("complaint")] == -torch.inf
+
+
+def test_a_line_whose_parts_do_not_fit_is_refused(desk):
+    line = desk.lines["en"]
+    for settings, words in (
+        ({"temperature": 0.0}, "temperature must be positive"),
+        ({"threshold": float("nan")}, "threshold is not a number"),
+        ({"entries": line.entries[:3]}, "3 entries and 30 texts"),
+        ({"entries": ()}, "0 entries"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            dataclasses.replace(line, **settings)
+
+
 def test_who_asks_for_a_person_gets_one(desk):
     reply = desk.reply("Can I speak with a human agent?")
     assert (reply.intent, reply.text) == ("contact_human_agent", desks.AS_ASKED["en"])
@@ -254,5 +363,10 @@ def test_a_transcript_has_a_view_for_each_message(desk):
     assert typing.layout.display == ""
     typing.children[0].value = "how can I pay?"
     assert "Desk:" in typing.children[1].value
+    typing.children[0].value = "怎么退订"
+    assert "退订" in typing.children[1].value
+    english = chat(support.SupportDesk({"en": desk.lines["en"]}), ["hello", "how can I pay?"])
+    english.children[2].children[0].value = "怎么退订"
+    assert "no line for" in english.children[2].children[1].value
     with pytest.raises(ValueError, match="two messages or more"):
         chat(desk, ["hello"])

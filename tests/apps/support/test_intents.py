@@ -21,8 +21,8 @@ def parts():
 
 def test_counted_words_learn_and_never_name_what_they_did_not_see(parts):
     train, _, test = parts
-    for analyzer in support.NGRAMS:
-        model = support.CountedWords(train, analyzer=analyzer)
+    for count in support.COUNTINGS:
+        model = support.CountedWords(train, count=count)
         assert support.accuracy(model.logits(train.texts), train.labels) == 1
         assert support.accuracy(model.logits(test.texts), test.labels) > 0.5
         unseen = torch.tensor([intent not in INTENTS for intent in data.SUPPORT_INTENTS])
@@ -30,6 +30,54 @@ def test_counted_words_learn_and_never_name_what_they_did_not_see(parts):
         assert model.n_weights % 3 == 0
     with pytest.raises(ValueError, match="have 1 intents; three or more"):
         support.CountedWords(train.where(lambda u: u.intent == "review"))
+
+
+def test_what_is_counted(parts):
+    train = parts[0]
+
+    def n_counts(count, texts):
+        model = support.CountedWords(train, count=count)
+        return (model.features(texts) > 0).sum(1).tolist()
+
+    text = next(t for t in train.texts if "review" in t.lower().split())
+    assert n_counts("words", ["review", "review xyzzy", "reviwe"]) == [1, 1, 0]
+    assert n_counts("beginnings of words", ["review", "reviewers", "revi"]) == [1, 1, 1]
+    assert n_counts("characters", ["reviwe"])[0] > 3
+    pairs, words = n_counts("words and pairs", [text])[0], n_counts("words", [text])[0]
+    assert pairs == 2 * words - 1  # no word of it stands there twice
+
+
+def test_what_cannot_be_learned_from_or_read_is_refused(parts):
+    train, validation, _ = parts
+    model = support.CountedWords(train)
+    with pytest.raises(Exception, match=r"count is 'wrods'|violates type hint"):
+        support.CountedWords(train, count="wrods")
+    for penalty in (0, -1, float("nan")):
+        with pytest.raises(ValueError, match="penalty must be positive"):
+            support.CountedWords(train, penalty=penalty)
+    with pytest.raises(ValueError, match="one text alone"):
+        model.logits("cancel my order")
+    with pytest.raises(ValueError, match="hold no text"):
+        model.logits([])
+    logits = model.logits(["???", "\U0001f92f", "x" * 10_000])
+    assert not logits.isnan().any()
+    config = ar.TransformerConfig(vocab_size=256, context=48, n_layers=1, n_heads=1, width=8)
+    taught = ar.Transformer(config), tokenizers.ByteTokenizer(), train, validation
+    with pytest.raises(Exception, match=r"take one of WAYS|violates type hint"):
+        support.tune(*taught, way="all weights")
+    with pytest.raises(ValueError, match="rate must be positive"):
+        support.tune(*taught, way=support.WAYS["all weights"], rate=0.0)
+
+
+def test_accuracy_needs_numbers_and_labels_that_fit():
+    logits = torch.eye(3)
+    assert support.accuracy(logits, torch.tensor([0, 1, 1])) == pytest.approx(2 / 3)
+    with pytest.raises(Exception, match=r"one for each of 3|violates type hint"):
+        support.accuracy(logits, torch.tensor([0]))
+    with pytest.raises(ValueError, match="not a number"):
+        support.accuracy(logits * torch.nan, torch.tensor([0, 1, 1]))
+    with pytest.raises(ValueError, match="hold a number or more"):
+        support.accuracy(logits[:0], torch.tensor([], dtype=torch.int64))
 
 
 def test_numbers_case_and_spaces_make_no_difference(parts):

@@ -1,5 +1,6 @@
 """Bounds, calibration and scores of unknown messages, held to other people's formulas."""
 
+import functools
 import math
 
 import pytest
@@ -38,6 +39,45 @@ def test_the_bound_at_its_ends():
 def test_what_is_no_count_or_probability_is_refused(k, n, delta):
     with pytest.raises(ValueError, match=r"errors|delta"):
         support.risk_bound(k, n, delta)
+
+
+def test_how_many_are_needed_is_the_least_number_that_the_bound_accepts():
+    for risk, delta in ((0.05, 0.05), (0.5, 0.125), (0.1, 0.9**7), (0.2, 0.8**3), (0.9, 0.5)):
+        n = support.n_needed(risk, delta)
+        assert (1 - risk) ** n <= delta * (1 + 1e-9)
+        assert n == 1 or (1 - risk) ** (n - 1) > delta * (1 + 1e-9)
+    for risk, delta in ((0.0, 0.1), (1.0, 0.1), (0.1, 0.0), (float("nan"), 0.1)):
+        with pytest.raises(ValueError, match="must lie between 0 and 1"):
+            support.n_needed(risk, delta)
+
+
+@pytest.mark.parametrize("measure", [support.coverage_curve, support.reliability, "promise"])
+def test_confidences_are_probabilities_of_messages_that_are_there(measure):
+    if measure == "promise":
+        measure = functools.partial(support.promise, risk=0.2)
+    right = torch.tensor([True, True])
+    measure(torch.tensor([0.2, 1.0]), right)
+    for confidence, words in (
+        (torch.tensor([0.2, torch.nan]), "not a number"),
+        (torch.tensor([20.0, 90.0]), "divide per cent"),
+        (torch.tensor([-0.1, 0.2]), "between 0 and 1"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            measure(confidence, right)
+    with pytest.raises(ValueError, match="hold a number or more"):
+        measure(torch.zeros(0), right[:0])
+    with pytest.raises(Exception, match=r"one for each of 2|violates type hint"):
+        measure(torch.tensor([0.2, 0.4]), right[:1])
+
+
+def test_a_promise_needs_a_risk_and_thresholds():
+    messages = torch.tensor([0.9, 0.8]), torch.tensor([True, True])
+    for settings in ({"risk": 0.0}, {"risk": 0.2, "delta": 1.0}):
+        with pytest.raises(ValueError, match="must lie between 0 and 1"):
+            support.promise(*messages, **settings)
+    for thresholds in ((), (0.5, float("nan"))):
+        with pytest.raises(ValueError, match="thresholds must be"):
+            support.promise(*messages, risk=0.2, thresholds=thresholds)
 
 
 def draws(n, rng):
@@ -135,6 +175,27 @@ def test_expected_calibration_error_by_hand():
     assert found.expected_calibration_error == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_upper_end_of_a_bin_belongs_to_it(dtype):
+    confidence = torch.tensor([i / 10 for i in range(1, 11)], dtype=dtype)
+    assert support.reliability(confidence, confidence > 0).n.tolist() == [1] * 10
+
+
+def test_no_temperature_is_found_where_none_can_be():
+    logits = torch.tensor([[0.0, 1, -torch.inf], [0, 1, -torch.inf]])
+    for bad, labels, words in (
+        (logits, [0, 2], "never learned"),
+        (logits * torch.nan, [0, 1], "not a number"),
+        (logits[:0], [], "hold a number or more"),
+        (logits, [0, 3], "labels must be classes"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            support.fit_temperature(bad, torch.tensor(labels, dtype=torch.int64))
+    for temperature in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="temperature must be positive"):
+            support.temperature_scaled(logits, temperature)
+
+
 def test_perfect_calibration_has_no_zero_error_on_few_messages():
     errors = []
     for n in (100, 10_000):
@@ -175,3 +236,20 @@ def test_energy_of_log_probabilities_says_nothing():
     logits = torch.randn(5, 7, generator=seeded(0))
     assert support.energy(logits.log_softmax(1)).abs().max() < 1e-6
     assert support.energy(logits).std() > 0.1
+
+
+def test_scores_of_nothing_and_of_no_numbers_are_refused():
+    scores = torch.tensor([0.1, 0.2])
+    for known, unknown in ((scores[:0], scores), (scores, scores[:0])):
+        with pytest.raises(ValueError, match="hold a number or more"):
+            support.auroc(known, unknown)
+    with pytest.raises(ValueError, match="not a number"):
+        support.auroc(scores, scores * torch.nan)
+    assert support.auroc(scores, torch.tensor([-torch.inf])) == 1
+    features, labels = torch.eye(3), torch.tensor([0, 0, 1])
+    with pytest.raises(Exception, match=r"come from one model|violates type hint"):
+        support.nearness(features, labels, torch.eye(2))
+    with pytest.raises(Exception, match=r"one for each of 3|violates type hint"):
+        support.nearness(features, labels[:2], features)
+    with pytest.raises(ValueError, match="shrinkage"):
+        support.nearness(features, labels, features, shrinkage=2.0)
