@@ -24,7 +24,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from recording import Results, protocol, run_parts
-from sklearn.feature_extraction.text import TfidfVectorizer
 from torch import Tensor
 
 from aigc_tutorial import data, zoo
@@ -354,14 +353,11 @@ def measure_retrieval(seeds: list[int]) -> Results:
     few = parts()["train"].few(N_LABELS_CHOSEN_BY, rng=seeded(seeds[0]))
     learned = tuned_maker("all weights")[0](few, seeds[0])
     assert isinstance(learned, support.TunedModel)
-    counter = TfidfVectorizer(**support.COUNTINGS["characters"], sublinear_tf=True).fit(texts)
+    characters = support.counted_embedding(texts)
     lsa = support.latent_semantic_embedding(texts)
     more = support.latent_semantic_embedding(texts + parts()["train"].texts)
     raw = support.language_model_embedding(model, tokenizer)
     taught = support.language_model_embedding(learned.classifier, tokenizer)
-
-    def characters(queries: Any) -> Tensor:
-        return torch.from_numpy(counter.transform(queries).toarray())
 
     ways: dict[str, support.Index] = {
         "BM25": support.BM25Index(texts),

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from aigc_tutorial import adaptation, ar
 from aigc_tutorial.apps.support.checks import as_texts, require_numbers
-from aigc_tutorial.apps.support.intents import rows_of
+from aigc_tutorial.apps.support.intents import COUNTINGS, Counting, rows_of
 from aigc_tutorial.environment import require
 from aigc_tutorial.integers import as_count
 from aigc_tutorial.tokenizers import Tokenizer
@@ -132,6 +132,24 @@ class VectorIndex:
         vectors = self._embed(as_texts(queries, "queries"))
         vectors = torch.nn.functional.normalize(vectors - self._mean, dim=1)
         return (vectors @ self._vectors.T).float().cpu()
+
+
+def counted_embedding(texts: Sequence[str], *, count: Counting = "characters") -> Embed:
+    """TF-IDF itself as vectors: nothing is learned but how rare each thing is.
+
+    Args:
+        texts: in which things are rare or common.
+        count: what is counted, a key of :data:`COUNTINGS`.
+    """
+    counter = require("sklearn.feature_extraction.text", extra="apps").TfidfVectorizer(
+        **COUNTINGS[count], sublinear_tf=True
+    )
+    counter.fit(as_texts(texts))
+
+    def embed(queries: Sequence[str]) -> Tensor:
+        return torch.from_numpy(counter.transform(as_texts(queries, "queries")).toarray()).float()
+
+    return embed
 
 
 def latent_semantic_embedding(texts: Sequence[str], *, n_dimensions: int = 64) -> Embed:
