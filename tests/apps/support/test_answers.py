@@ -207,6 +207,27 @@ def test_vectors_find_the_text_itself(entries):
         assert scores.amax(1).tolist() == pytest.approx([1] * 5, abs=1e-4)
 
 
+def test_runs_of_characters_find_what_words_do_not(entries):
+    """The control of BM25: another form of a word is another word to it."""
+    texts = ["How do I cancel an order?", "How do I pay for an invoice?"]
+    query = ["cancellations"]
+    assert not support.BM25Index(texts).scores(query).any()
+    characters = support.VectorIndex(texts, support.counted_embedding(texts), is_centred=False)
+    assert characters.scores(query)[0].argmax() == 0
+    assert characters.scores(query)[0, 0] > 0.2 > characters.scores(query)[0, 1]
+    own = data.support_sample("all")
+    is_right = torch.tensor([[entry.intent == u.intent for entry in entries] for u in own])
+    texts = [entry.text for entry in entries]
+    found = [
+        support.retrieval_quality(index.scores(own.texts), is_right).mrr
+        for index in (
+            support.BM25Index(texts),
+            support.VectorIndex(texts, support.counted_embedding(texts), is_centred=False),
+        )
+    ]
+    assert found[1] > found[0] + 0.05
+
+
 def test_without_centring_all_features_of_a_language_model_look_alike(entries):
     texts = [entry.text for entry in entries]
     embed = support.language_model_embedding(
