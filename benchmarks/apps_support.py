@@ -15,7 +15,7 @@ named.
 """
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -176,7 +176,7 @@ def mixed(make: Make, seeds: list[int]) -> list[dict[str, Any]]:
         for seed in seeds:
             theirs = own.few(N_LABELS_OWN, rng=seeded(seed))
             taken = set(theirs)
-            test = own.where(lambda utterance, taken=taken: utterance not in taken)
+            test = others_than(taken, own)
             few = train
             if isinstance(n_labels, int):
                 few = train.few(max(1, n_labels), rng=seeded(seed))
@@ -306,6 +306,20 @@ def nearness_of_means(train: Tensor, labels: Tensor, features: Tensor) -> Tensor
     return (F.normalize(features, dim=1) @ F.normalize(means, dim=1).T).amax(1)
 
 
+def others_than(
+    taken: set[data.Utterance], messages: data.UtteranceDataset
+) -> data.UtteranceDataset:
+    """All messages but those."""
+    return messages.where(lambda utterance: utterance not in taken)
+
+
+def by_intent(
+    messages: data.UtteranceDataset, intents: set[str], *, are_in: bool
+) -> data.UtteranceDataset:
+    """Messages whose intent is one of those, or is none of them."""
+    return messages.where(lambda utterance: (utterance.intent in intents) == are_in)
+
+
 def measure_unknown(seeds: list[int]) -> Results:
     """Nine of 27 intents left out of training in turn; how well are they told from the others?"""
     rows = []
@@ -314,18 +328,18 @@ def measure_unknown(seeds: list[int]) -> Results:
         found: dict[str, list[float]] = {}
         for fold in seeds:
             out = set(data.SUPPORT_INTENTS[fold::3])
-            few = parts()["train"].where(lambda u, out=out: u.intent not in out)
+            few = by_intent(parts()["train"], out, are_in=False)
             few = few.few(N_LABELS_TAGS, rng=seeded(fold))
             model = make(few, fold)
             known, unknown = (
-                parts()["test"].where(lambda u, out=out, is_out=is_out: (u.intent in out) == is_out)
-                for is_out in (False, True)
+                by_intent(parts()["test"], out, are_in=are_in) for are_in in (False, True)
             )
             logits = [model.logits(messages.texts) for messages in (known, unknown)]
-            pairs = {
+            pairs: dict[str, Iterable[Tensor]] = {
                 "largest probability": map(support.largest_probability, logits),
                 "energy": map(support.energy, logits),
             }
+            assert isinstance(model, support.CountedWords | support.TunedModel)
             features = model.features
             score = nearness_of_means
             if isinstance(model, support.TunedModel):
@@ -374,7 +388,11 @@ def measure_retrieval(seeds: list[int]) -> Results:
         for messages in ("test", "own"):
             rows.append(ranked(name, messages, index, parts()[messages], entries))
     sample = data.support_sample("all", language="zh")
-    for name, terms in {"BM25": support.terms, "BM25, cut at spaces": str.split}.items():
+    cuts: dict[str, Callable[[str], list[str]]] = {
+        "BM25": support.terms,
+        "BM25, cut at spaces": str.split,
+    }
+    for name, terms in cuts.items():
         index = support.BM25Index(chinese_texts, terms=terms)
         rows.append(ranked(name, "Chinese", index, sample, chinese))
     return {"unit": "messages; an entry of a message's intent is a right one", "rows": rows}

@@ -56,11 +56,12 @@ def download_mebibytes(names: list[str]) -> float:
     """Return the size of the named resources of the data catalogue, in MiB."""
     from aigc_tutorial.data import catalogue
 
-    by_name = {
-        resource.name: resource
-        for resource in vars(catalogue).values()
-        if isinstance(resource, catalogue.Resource)
-    }
+    entries = [
+        entry
+        for value in vars(catalogue).values()
+        for entry in (value if isinstance(value, tuple) else [value])
+    ]
+    by_name = {entry.name: entry for entry in entries if isinstance(entry, catalogue.Resource)}
     unknown = sorted(set(names) - set(by_name))
     if unknown:
         sys.exit(f"Not in the data catalogue: {unknown}. There are: {sorted(by_name)}")

@@ -144,10 +144,6 @@ def _rank(scores: Sequence[float], right: int) -> int:
             "would be perfect.",
         ),
         Mistake(
-            lambda scores, right: 1 / (1 + sorted(scores, reverse=True).index(scores[right])),
-            "of equal scores the right entry counts as the last; this takes the first place.",
-        ),
-        Mistake(
             lambda scores, right: _rank(scores, right),
             "that is the rank; its reciprocal is 1 for the best.",
         ),

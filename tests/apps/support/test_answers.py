@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from typing import Any
 
 import pytest
 import torch
@@ -122,7 +123,7 @@ def test_chinese_is_checked_by_neighbouring_characters():
 
 def test_languages_without_entries_are_told():
     with pytest.raises(Exception, match=r"language is 'fr'|violates type hint"):
-        support.knowledge_base("fr")
+        support.knowledge_base("fr")  # type: ignore[arg-type]
 
 
 # --- finding ------------------------------------------------------------------------------------
@@ -177,7 +178,8 @@ def test_what_cannot_be_indexed_is_refused():
     for texts, words in (("one text", "one text alone"), ([], "hold no text"), (["?"], "no text")):
         with pytest.raises(ValueError, match=words):
             support.BM25Index(texts)
-    for setting in ({"b": 2.0}, {"k1": -1.0}):
+    settings: list[dict[str, Any]] = [{"b": 2.0}, {"k1": -1.0}]
+    for setting in settings:
         with pytest.raises(ValueError, match="must not be negative"):
             support.BM25Index(["a b"], **setting)
     with pytest.raises(ValueError, match="one text alone"):

@@ -51,7 +51,7 @@ def test_what_cannot_be_learned_from_or_read_is_refused(parts):
     train, validation, _ = parts
     model = support.CountedWords(train)
     with pytest.raises(Exception, match=r"count is 'wrods'|violates type hint"):
-        support.CountedWords(train, count="wrods")
+        support.CountedWords(train, count="wrods")  # type: ignore[arg-type]
     for penalty in (0, -1, float("nan")):
         with pytest.raises(ValueError, match="penalty must be positive"):
             support.CountedWords(train, penalty=penalty)
@@ -64,7 +64,7 @@ def test_what_cannot_be_learned_from_or_read_is_refused(parts):
     config = ar.TransformerConfig(vocab_size=256, context=48, n_layers=1, n_heads=1, width=8)
     taught = ar.Transformer(config), tokenizers.ByteTokenizer(), train, validation
     with pytest.raises(Exception, match=r"take one of WAYS|violates type hint"):
-        support.tune(*taught, way="all weights")
+        support.tune(*taught, way="all weights")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="rate must be positive"):
         support.tune(*taught, way=support.WAYS["all weights"], rate=0.0)
 

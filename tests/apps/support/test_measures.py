@@ -2,6 +2,7 @@
 
 import functools
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -72,7 +73,8 @@ def test_confidences_are_probabilities_of_messages_that_are_there(measure):
 
 def test_a_promise_needs_a_risk_and_thresholds():
     messages = torch.tensor([0.9, 0.8]), torch.tensor([True, True])
-    for settings in ({"risk": 0.0}, {"risk": 0.2, "delta": 1.0}):
+    wrong: list[dict[str, Any]] = [{"risk": 0.0}, {"risk": 0.2, "delta": 1.0}]
+    for settings in wrong:
         with pytest.raises(ValueError, match="must lie between 0 and 1"):
             support.promise(*messages, **settings)
     for thresholds in ((), (0.5, float("nan"))):
