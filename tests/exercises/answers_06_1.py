@@ -86,6 +86,7 @@ ANSWERS = {
             lambda scores, right: 1 / (right + 1),
             lambda scores, right: float(scores[right] == max(scores)),
             lambda scores, right: 1 / (1 + sum(s >= scores[right] for s in scores)),
+            lambda scores, right: 1 - sum(s > scores[right] for s in scores) / len(scores),
         ],
     ),
     "invented-numbers": Answers(
