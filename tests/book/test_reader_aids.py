@@ -1,13 +1,15 @@
 """What the extension does for readers: search, labels of works, markup, ways through the book."""
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from aigc_book import budget, citations, markup, reading_paths, search, source_links
+from aigc_book.repository import BOOK
 from docutils import nodes
 from docutils.utils import new_document
-from pybtex.database import Entry, Person
+from pybtex.database import Entry, Person, parse_file
 
 
 def section(anchor: str, title: str, *children: nodes.Node) -> nodes.section:
@@ -160,3 +162,10 @@ def test_sphinx_writes_no_index_of_its_own() -> None:
     app = SimpleNamespace(builder=SimpleNamespace(format="html", search=True))
     search.leave_sphinx_search(app)  # type: ignore[arg-type]
     assert app.builder.search is False
+
+
+def test_every_reference_is_read() -> None:
+    """One bracket too few would be told at the end of a build, after the pages have run."""
+    path = BOOK / "references.bib"
+    n_written = len(re.findall(r"^@", path.read_text(encoding="utf-8"), re.MULTILINE))
+    assert len(parse_file(str(path)).entries) == n_written > 100
