@@ -157,8 +157,9 @@ def movie_ratings(*, root: str | Path | None = None, offline: bool | None = None
     except DataUnavailableError as error:
         logger.info("%s", error)
         warn_of_fallback(
-            f"MovieLens could not be found or downloaded; using {_DESCRIPTION}. What is measured "
-            "on them says how the methods work, and nothing about films or people.",
+            f"MovieLens could not be found or downloaded; using {_DESCRIPTION}. Expect other "
+            "numbers than with the whole data set. They say how the methods work, and nothing "
+            "about films or people.",
             error,
         )
         return movie_sample()

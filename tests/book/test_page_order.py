@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -197,3 +198,27 @@ def test_the_package_s_own_words_are_understood() -> None:
         ("The Tang poems", "ten quatrains", "all 14,160"),
         ("tiny Shakespeare", "the documentation of Python 3.11.7 in its place", "the plays"),
     ]
+
+
+def test_every_data_set_says_what_stands_in_for_it_in_those_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIGC_TUTORIAL_OFFLINE", "1")
+    monkeypatch.setenv("AIGC_TUTORIAL_CACHE", str(tmp_path))
+    monkeypatch.delenv("AIGC_TUTORIAL_DATA", raising=False)
+    loaders = (
+        *(data.mnist, data.tang_poems, data.tiny_shakespeare),
+        *(data.support_utterances, data.financial_news, data.movie_ratings),
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for load in loaders:
+            load()
+    told = [str(w.message) for w in caught if w.category is data.DataFallbackWarning]
+    assert len(told) == len(loaders)
+    unknown = [
+        message
+        for message in told
+        if not printed_warnings.FALLBACK.fullmatch(f"a:1: DataFallbackWarning: {message}")
+    ]
+    assert unknown == []
