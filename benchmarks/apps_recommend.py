@@ -609,7 +609,7 @@ def _table(head: list[str], rows: list[list[str]]) -> list[str]:
 
 
 def _interval(value: list[float]) -> str:
-    return f"{value[0]:+.4f} [{value[1]:+.4f}, {value[2]:+.4f}]"
+    return f"{value[0]:+.4f} [{value[1]:+.4f}, {value[2]:+.4f}]".replace("-", "−")
 
 
 def _setting(setting: Any) -> str:
