@@ -4,16 +4,16 @@ import ast
 
 from aigc_tutorial.viz import widgets
 
-EXPLORERS = set(widgets.__all__) - {"picture"}
+# Those of `viz.widgets`, and the conversation of `apps.support`.
+EXPLORERS = {*(f"viz.widgets.{name}" for name in set(widgets.__all__) - {"picture"}), "chat"}
 
 
 def explorer_calls(code: ast.AST) -> list[ast.Call]:
-    """Return the calls of ``viz.widgets`` that make an explorer."""
+    """Return the calls that make an explorer."""
     return [
         node
         for node in ast.walk(code)
-        if isinstance(node, ast.Call)
-        and ast.unparse(node.func) in {f"viz.widgets.{name}" for name in EXPLORERS}
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in EXPLORERS
     ]
 
 

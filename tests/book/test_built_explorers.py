@@ -37,7 +37,6 @@ def test_every_explorer_that_is_made_is_on_the_page(path: Path) -> None:
     cells = nbformat.read(path, as_version=4).cells
     code = [c.source for c in cells if c.cell_type == "code" and c.id != colab_cell.CELL_ID]
     n_made = sum(len(explorer_calls(ast.parse(source))) for source in code)
-    n_made += sum(source.count("= chat(") for source in code)  # the desk of 6.1 is a film too
     page = soup(chromium.HTML / "book" / f"{path.stem}.html")
     assert len(page.select("figure.explorer")) == n_made
 
