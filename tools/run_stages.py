@@ -1,6 +1,5 @@
 """Run the stages of ``make test`` one after the other, all of them, and summarise."""
 
-import os
 import subprocess
 import sys
 import time
@@ -9,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+TASKS = ROOT / "tools" / "tasks.py"
 Row = tuple[str, str, float]
 
 
@@ -31,9 +31,9 @@ def run(stages: str) -> Iterator[Row]:
 
 
 def _call(stage: str, output: int | None = None) -> tuple[Row, str]:
-    """Call make; return what it said, too, if its output is to be piped."""
+    """Do the task; return what it said, too, if its output is to be piped."""
     start = time.monotonic()
-    command = [os.environ.get("MAKE", "make"), "--no-print-directory", stage]
+    command = [sys.executable, str(TASKS), stage]
     stderr = None if output is None else subprocess.STDOUT
     result = subprocess.run(
         command, cwd=ROOT, stdout=output, stderr=stderr, text=True, errors="replace", check=False
