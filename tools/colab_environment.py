@@ -21,6 +21,7 @@ from pathlib import Path
 from colab_cell import EXTRAS, PURE_PYTHON
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from tasks import install_with
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ROOT / "tools" / "colab_packages.txt"
@@ -86,16 +87,11 @@ def make(folder: Path) -> Path:
         print(f"Making an environment with Colab's packages in {folder}", flush=True)
         shutil.rmtree(folder, ignore_errors=True)
         venv.create(folder, with_pip=True)
-        _pip(python, "--requirement", str(PACKAGES))
-        _pip(python, *PURE_PYTHON)
+        install_with(str(python), "--no-deps", "--requirement", str(PACKAGES))
+        install_with(str(python), "--no-deps", *PURE_PYTHON)
         lend(site_packages(python))
         stamp.write_text(wanted, encoding="utf-8")
     return python
-
-
-def _pip(python: Path, *arguments: str) -> None:
-    command = [str(python), "-m", "pip", "install", "--quiet", "--no-deps", *arguments]
-    subprocess.run(command, check=True)
 
 
 def main(pages: list[str]) -> int:
@@ -113,7 +109,7 @@ def main(pages: list[str]) -> int:
         for name in ("pyproject.toml", "README.md", "LICENSE"):
             shutil.copy(ROOT / name, copy)
         shutil.copytree(ROOT / "aigc_tutorial", Path(copy, "aigc_tutorial"))
-        _pip(python, "--force-reinstall", copy)
+        install_with(str(python), "--no-deps", "--force-reinstall", copy)
     command = [str(python), str(ROOT / "tools" / "run_as_on_colab.py"), *pages]
     return subprocess.run(command, check=False).returncode
 

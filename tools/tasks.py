@@ -38,7 +38,8 @@ FIRST_CALL = """\
 The first call installs Python packages into .venv, by uv where there is uv (1 minute), else by pip
 (6 minutes). On Linux they take 7 GB, with PyTorch's GPU libraries; UV_TORCH_BACKEND=cpu leaves
 these away, where uv installs: about 2 GB."""
-STAGES = ("widgets+lint", "unit", "notebooks", "book", "built")
+# The book is rendered by one process, which leaves a core to lint.
+STAGES = ("widgets", "unit", "notebooks", "book+lint", "built")
 
 
 def call(*command: str, setting: Mapping[str, str | None] | None = None) -> None:
@@ -76,18 +77,22 @@ def as_a_stranger() -> dict[str, str | None]:
     }
 
 
-def install_packages(extras: str) -> None:
-    """Install this package with what it needs: by uv where there is uv, else by pip.
+def install_with(python: str, *arguments: str) -> None:
+    """Install into an interpreter's environment: by uv where there is uv, else by pip.
 
     uv does not read pip's settings, a mirror's address for example, so pip tries what uv cannot.
     """
-    packages = ("--quiet", "--constraint", "constraints.txt", "--editable", f".[{extras}]")
     if uv := shutil.which("uv"):
-        command = [uv, "pip", "install", "--python", PYTHON, *packages]
+        command = [uv, "pip", "install", "--quiet", "--python", python, *arguments]
         if subprocess.run(command, cwd=ROOT, check=False).returncode == 0:
             return
         print("uv could not install them; pip tries.", flush=True)
-    call(PYTHON, "-m", "pip", "install", *packages)
+    call(python, "-m", "pip", "install", "--quiet", *arguments)
+
+
+def install_packages(extras: str) -> None:
+    """Install this package into its environment with what it needs."""
+    install_with(PYTHON, "--constraint", "constraints.txt", "--editable", f".[{extras}]")
 
 
 def install() -> None:
