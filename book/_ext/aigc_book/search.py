@@ -69,7 +69,7 @@ def place_of(node: nodes.Node) -> tuple[str, str] | None:
             return signature["ids"][0], str(signature.get("fullname") or signature["ids"][0])
         return None
     if isinstance(node, nodes.container) and "erratum" in node.get("classes", []):
-        return node["ids"][0], f"Erratum {node['ids'][0].removeprefix('erratum-')}"
+        return node["ids"][0], f"Erratum {node['ids'][0].rpartition('-')[2]}"
     if isinstance(node, nodes.citation) and node["ids"]:
         text = node.children[-1].astext()
         return node["ids"][0], text if len(text) < 90 else f"{text[:88].rsplit(' ', 1)[0]} …"
