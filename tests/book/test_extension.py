@@ -261,6 +261,25 @@ def test_errata_with_a_missing_key_or_a_double_number_are_refused(tmp_path: Path
         errata.read_errata(path)
 
 
+def test_errata_are_listed_by_section_in_the_order_of_the_document() -> None:
+    entries = {
+        "E1": {"id": "E1", "section": "3.2.1, 10.1"},
+        "E2": {"id": "E2", "section": "3.2"},
+        "E3": {"id": "E3", "section": "3.2.1"},
+    }
+    listed = errata.by_section(entries)
+    assert list(listed) == ["3.2", "3.2.1", "10.1"]
+    assert listed == {"3.2": ["E2"], "3.2.1": ["E1", "E3"], "10.1": ["E1"]}
+
+
+@pytest.mark.parametrize(
+    ("page", "number"),
+    [("01_background", "1"), ("04_2_1_gan_math", "4.2.1"), ("10_errata", "10")],
+)
+def test_a_page_is_called_by_the_number_in_its_name(page: str, number: str) -> None:
+    assert errata.page_number(page) == number
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0.2, "1 s"), (42.4, "42 s"), (89, "89 s"), (90, "2 min"), (600, "10 min")],

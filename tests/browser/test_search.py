@@ -17,7 +17,7 @@ FIRST = {
     "transformer": "book/03_2_2_ar_steps.html#the-transformer-part-by-part",
     "MNIST": "book/04_3_mnist_case.html#",
     "dropout": "book/api/",
-    "errata": "book/01_background.html#erratum-E1",
+    "errata": "book/10_errata.html#",
     "glossary": "book/02_1_concepts.html#",
     "generator": "book/0",
     # A name from the package, with and without what stands before it.
