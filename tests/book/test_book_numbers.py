@@ -41,7 +41,7 @@ def small(tmp_path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     cells = [
-        new_markdown_cell("# 1 Two\n\n```{errata} E1 E2\n```\n\n```{errata} E2\n```"),
+        new_markdown_cell("# 1 Two\n\n```{errata} E1\n```\n\n```{errata-run} E1 E2\n```"),
         new_code_cell("a = 1\n\nplot()", metadata={"aigc": {"captions": {"en": ["A.", "B."]}}}),
         new_code_cell('exercises.check("sum", a)\nexercises.check("sum", b)'),
     ]

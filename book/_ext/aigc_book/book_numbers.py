@@ -20,7 +20,7 @@ from .equations import equation_tests
 from .reading_paths import EXERCISE, words_in
 from .repository import ROOT
 
-_ERRATA = re.compile(r"^`{3,}\{errata\}((?:\s+E\d+)+)", re.MULTILINE)
+_ERRATA = re.compile(r"^`{3,}\{errata(?:-run)?\}((?:\s+E\d+)+)", re.MULTILINE)
 _TEST = re.compile(r"^ *(?:async )?def test_", re.MULTILINE)
 MEBIBYTE = 2**20
 

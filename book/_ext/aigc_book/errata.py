@@ -73,6 +73,11 @@ def by_section(errata: dict[str, dict[str, str]]) -> dict[str, list[str]]:
     }
 
 
+def taught_at(entry: dict[str, str]) -> str:
+    """Return the anchor of the box on an entry's page, which may be the one where all are run."""
+    return f"{'run' if entry['page'] == RUN_PAGE else 'erratum'}-{entry['id']}"
+
+
 class ErrataDirective(SphinxDirective):
     """Boxes for the entries whose numbers are given, in the order given."""
 
@@ -134,7 +139,7 @@ class ErrataRunDirective(ErrataDirective):
 
     def other(self, entry: dict[str, str]) -> nodes.Node:
         """Return the link to the box on the page that teaches the point."""
-        return self.link(f"erratum-{entry['id']}", f"taught in {page_number(entry['page'])}")
+        return self.link(taught_at(entry), f"taught in {page_number(entry['page'])}")
 
 
 class ErrataTableDirective(ErrataDirective):
@@ -158,8 +163,8 @@ class ErrataTableDirective(ErrataDirective):
 
     def pages(self, entries: list[dict[str, str]]) -> list[nodes.Node]:
         """Return a link to each page that teaches some of the entries, to the first of them."""
-        first = {entry["page"]: entry["id"] for entry in reversed(entries)}
-        return [self.link(f"erratum-{first[page]}", page_number(page)) for page in sorted(first)]
+        first = {entry["page"]: entry for entry in reversed(entries)}
+        return [self.link(taught_at(first[page]), page_number(page)) for page in sorted(first)]
 
 
 def separated(links: list[nodes.Node]) -> list[nodes.Node]:
