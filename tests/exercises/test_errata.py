@@ -52,6 +52,11 @@ def test_lines_rise_and_lie_in_the_document(entry):
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["id"])
+def test_what_is_shown_on_two_pages_calls_neither_this_page(entry):
+    assert not re.search(r"\bthis\s+page\b", entry["says"] + entry["right"], re.IGNORECASE)
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["id"])
 def test_page_exists(entry):
     assert (BOOK / f"{entry['page']}.ipynb").is_file()
 
