@@ -34,7 +34,7 @@ FIRST = {
     "FID": "book/05_4_results.html#how-far-apart-are-two-clouds",
     "two-sample test": "book/05_4_results.html#can-a-fresh-network-tell",
     "chain rule": "book/04_2_2_ar_math.html#the-chain-rule",
-    "E71": "book/0",
+    "E71": "book/10_errata.html#run-E71",
 }
 
 

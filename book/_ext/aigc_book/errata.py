@@ -151,7 +151,7 @@ class ErrataTableDirective(ErrataDirective):
         """Return the table."""
         self.env.note_dependency(str(ERRATA))
         errata = read_errata()
-        rows = [
+        rows: list[list[list[nodes.Node]]] = [
             [
                 [nodes.Text(section)],
                 separated([self.link(f"run-{number}", number) for number in numbers]),
@@ -175,8 +175,10 @@ def separated(links: list[nodes.Node]) -> list[nodes.Node]:
 def table(columns: list[str], rows: list[list[list[nodes.Node]]]) -> nodes.table:
     """Return a table with a head."""
     group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in columns), cols=len(columns))
-    head = [[nodes.Text(column)] for column in columns]
-    for part, lines in ((nodes.thead(), [head]), (nodes.tbody(), rows)):
+    head: list[list[nodes.Node]] = [[nodes.Text(column)] for column in columns]
+    parts: list[tuple[nodes.Element, list[list[list[nodes.Node]]]]]
+    parts = [(nodes.thead(), [head]), (nodes.tbody(), rows)]
+    for part, lines in parts:
         for line in lines:
             cells = [nodes.entry("", nodes.paragraph("", "", *cell)) for cell in line]
             part += nodes.row("", *cells)
