@@ -108,8 +108,9 @@ def _sum_over_counts(n_modes: int, n_samples: int, term: Any) -> float:
     cases=_modes_and_samples,
     hint="the count of one mode is binomial; take the mean of its term of the divergence, and all "
     "modes are alike.",
-    remark="Divide your result by (K - 1) / 2N for 1,000 modes and more and more samples: it comes "
-    "near 1 from above, and with few samples per mode it is off.",
+    remark="Divide your result by (K - 1) / 2N for 10 modes and more and more samples: it is far "
+    "below 1 for one sample, above 1 for ten, and from there comes near 1. The short formula is "
+    "for many samples per mode.",
     mistakes=[
         Mistake(
             lambda k, n: (k - 1) / (2 * n),

@@ -2,7 +2,16 @@
 
 import re
 
-from aigc_book.tables import N_CARDS, N_CARDS_OF_WORDS, has_words, least_width, with_narrow_form
+from aigc_book.tables import (
+    N_CARDS,
+    N_CARDS_OF_WORDS,
+    N_LINES,
+    PHONE,
+    has_words,
+    is_prose,
+    least_width,
+    with_narrow_form,
+)
 
 HEAD = ["model", "parameters", "likelihood", "perplexity"]
 
@@ -65,8 +74,33 @@ def test_what_fits_a_phone_stays_as_it_is() -> None:
 
 
 def test_an_empty_cell_has_no_line_in_a_card() -> None:
-    html = table([["Transformer", "257,640", "", "4.5"]], HEAD).replace("<p></p>", "")
-    assert "likelihood</span>" not in with_narrow_form(html)
+    html = table([["Transformer", "257,640", "", "4.5"]], HEAD)
+    for empty in (html, html.replace("<p></p>", "")):
+        assert "likelihood</span>" not in with_narrow_form(empty)
+        assert "perplexity</span>" in with_narrow_form(empty)
+
+
+def test_a_title_that_is_a_number_says_of_what() -> None:
+    def titled(first: str) -> bool:
+        row = [first, "257,640", "1.5", "4.5"]
+        return 'card-label">model</span>' in with_narrow_form(table([row], HEAD))
+
+    assert titled("0.002")
+    assert titled("−3")
+    assert not titled("GPT-2")
+    assert not titled("5-gram")
+
+
+def test_a_row_as_long_as_prose_becomes_a_card_though_its_words_are_short() -> None:
+    """Three columns of a phone would be a word wide each."""
+    told = "a word and " * 12
+    row = [told, told, "a link"]
+    assert least_width([row]) <= PHONE
+    assert is_prose([["a", "b", "c"], row])
+    assert "cards" in with_narrow_form(table([row], ["a", "b", "c"]))
+    short = ["x" * 9, "a word", "a word " * (N_LINES * PHONE // 7 - 6)]
+    assert not is_prose([["a", "b", "c"], short])
+    assert not is_prose([["a", "b"], [told * 3, told]])  # two columns are wide enough
 
 
 def test_width_is_that_of_the_longest_words_and_a_formulas_tex_does_not_count() -> None:

@@ -27,7 +27,8 @@ def draw_level(
     Args:
         level: its tiles.
         path: cells of a way through it, drawn as a line that moves aside where it comes back.
-        n_tiles: draw only so many tiles, row by row: those that are written so far.
+        n_tiles: draw only so many tiles, row by row: those that are written so far. The others are
+            empty squares.
         title: text above it.
         ax: axes to draw into; by default those of a new figure.
 
@@ -41,9 +42,11 @@ def draw_level(
     n_drawn = grid.numel() if n_tiles is None else as_count(n_tiles, "n_tiles", at_least=0)
     with style():
         ax = new_axes(0.3 * width + 0.2, 0.3 * height + 0.4) if ax is None else ax
-        for number, tile in enumerate(grid.flatten().tolist()[:n_drawn]):
+        for number, tile in enumerate(grid.flatten().tolist()):
             i, j = divmod(number, width)
-            if tile == WALL:
+            if number >= n_drawn:
+                ax.add_patch(Rectangle((j, i), 1, 1, fill=False, edgecolor=INK, lw=0.3, alpha=0.4))
+            elif tile == WALL:
                 ax.add_patch(Rectangle((j, i), 1, 1, facecolor=INK, edgecolor="white", lw=0.4))
             elif tile == FLOOR:
                 ax.plot(j + 0.5, i + 0.5, ".", color=INK, markersize=2)

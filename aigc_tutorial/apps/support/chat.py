@@ -10,15 +10,13 @@ from aigc_tutorial.viz.widgets.frames import (
     LABEL,
     column,
     number_slider,
-    play_button,
     reveal,
-    side_by_side,
     stacked,
 )
 
 _BUBBLE = (
     "max-width:85%;padding:0.35em 0.8em;margin:0.25em 0;border:1px solid currentColor;"
-    "border-radius:0.8em;overflow-wrap:anywhere;"
+    "border-radius:0.8em;overflow-wrap:anywhere;text-align:left;"
 )
 
 
@@ -30,8 +28,9 @@ def chat(desk: SupportDesk, messages: Sequence[str]) -> ipw.VBox:
         messages: of the customer, one a step.
 
     Returns:
-        A play button and a slider above the conversation so far. With a live kernel also a field,
-        once the slider was moved: what the desk says to whatever is typed.
+        A slider above the conversation, which stands there whole at first: the page keeps room for
+        all of it in any case. With a live kernel also a field, once the slider was moved: what the
+        desk says to whatever is typed.
 
     Raises:
         ValueError: if there are fewer than two messages.
@@ -40,16 +39,13 @@ def chat(desk: SupportDesk, messages: Sequence[str]) -> ipw.VBox:
         raise ValueError(f"a transcript takes two messages or more, got {len(messages)}")
     turns = [_turn(message, desk.reply(message)) for message in messages]
     views = ["", *("".join(turns[:n]) for n in range(1, len(turns) + 1))]
-    step = number_slider(
-        "Messages", 1, len(turns), value=1, tooltip="Messages of the customer", width="22em"
-    )
-    shown = stacked(views, selected=1)
-    play = play_button(len(views), 2_500, loop=False, start=1, first=1)
-    ipw.jslink((play, "value"), (step, "value"))
+    n = len(turns)
+    step = number_slider("Messages", 1, n, value=n, tooltip="Messages of the customer")
+    shown = stacked(views, selected=n)
     ipw.jslink((step, "value"), (shown, "selected_index"))
     typing = _typing(desk)
     reveal(typing, step, "value")
-    return column(side_by_side(play, step), shown, typing)
+    return column(step, shown, typing)
 
 
 def _turn(message: str, reply: Reply) -> str:

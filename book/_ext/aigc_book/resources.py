@@ -28,6 +28,7 @@ VERDICTS = {
         "real": "real",
         "corrected": "real, with a correction",
         "misnamed": "misnamed",
+        "unclear": "several could be meant",
         "not found": "not found",
     },
 }

@@ -378,11 +378,12 @@ def test_what_the_desk_cannot_read_is_told(desk):
 def test_a_transcript_has_a_view_for_each_message(desk):
     chat = pytest.importorskip("aigc_tutorial.apps.support.chat").chat
     box = chat(desk, ["how do I leave a review?", "<b>asdf</b>"])
-    controls, shown, typing = box.children[:3]
+    step, shown, typing = box.children[:3]
     assert [child.value.count("Desk:") for child in shown.children] == [0, 1, 2]
     assert "<b>asdf</b>" not in shown.children[2].value
     assert typing.layout.display == "none"
-    controls.children[1].value = 2
+    assert step.value == shown.selected_index == 2  # whole: nothing below it is left blank
+    step.value = 1
     assert typing.layout.display == ""
     typing.children[0].value = "how can I pay?"
     assert "Desk:" in typing.children[1].value
