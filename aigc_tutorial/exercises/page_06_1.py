@@ -15,7 +15,7 @@ PAGE = "06_1_customer_service"
 
 
 def _risk_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
-    yield from ((0.05, 0.05), (0.1, 0.01), (0.2, 0.1), (0.01, 0.05))
+    yield from ((0.05, 0.05), (0.1, 0.01), (0.2, 0.1), (0.01, 0.05), (0.5, 0.25))
 
 
 @exercise(
@@ -29,6 +29,10 @@ def _risk_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
         Mistake(
             lambda risk, delta: math.floor(math.log(delta) / math.log1p(-risk)),
             "with this many, the probability is still above delta: round up.",
+        ),
+        Mistake(
+            lambda risk, delta: math.floor(math.log(delta) / math.log1p(-risk)) + 1,
+            "where the probability is delta itself, one less is enough.",
         ),
         Mistake(
             lambda risk, delta: math.ceil(1 / risk),
@@ -169,6 +173,7 @@ def _number_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     yield "It costs 4.50 dollars, or 450 cents.", source
     yield "It costs 50 dollars for 4 days.", source
     yield "It takes some days.", source
+    yield "It takes 9 days, or 8, or 9.", source
 
 
 @exercise(
@@ -197,6 +202,20 @@ def _number_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
                 set(re.findall(r"\d+", answer)) - set(re.findall(r"\d+", source))
             ),
             "4.50 is one number; cut at its point, a 4 and a 50 would be in the source.",
+        ),
+        Mistake(
+            lambda answer, source: sorted(
+                set(re.findall(r"[\d.]+", answer)) - set(re.findall(r"[\d.]+", source))
+            ),
+            "the point at the end of a sentence belongs to no number.",
+        ),
+        Mistake(
+            lambda answer, source: sorted(
+                n
+                for n in re.findall(r"\d+(?:\.\d+)?", answer)
+                if n not in re.findall(r"\d+(?:\.\d+)?", source)
+            ),
+            "a number that the answer says twice stands in the list once.",
         ),
     ],
 )

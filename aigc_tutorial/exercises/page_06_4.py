@@ -1,5 +1,6 @@
 """Exercises of the outlook: what a checker costs, what it changes, and two judges of one's own."""
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +15,7 @@ PAGE = "06_4_outlook"
 
 
 def _accepted(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
-    yield from ((0.25, 1), (0.25, 10), (1.0, 7), (0.04, 3))
+    yield from ((0.25, 1), (0.25, 10), (1.0, 7), (0.04, 3), (0.3, 2))
 
 
 @exercise(
@@ -37,6 +38,10 @@ def _accepted(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
         Mistake(
             lambda share, n: n * share,
             "this is how many of n tries are accepted. The question goes the other way.",
+        ),
+        Mistake(
+            lambda share, n: math.ceil(n / share),
+            "each count is whole, their mean need not be.",
         ),
     ],
 )

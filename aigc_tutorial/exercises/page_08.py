@@ -102,6 +102,7 @@ def _costs(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     yield (50.0, 2.0, 10.0, 2.0)  # never
     yield (50.0, 3.0, 10.0, 2.0)
     yield (20.0, 0.25, 20.0, 0.5)
+    yield (10.0, 3.0, 20.0, 2.0)  # cheaper before the first sample, though dearer for each
 
 
 def _crossing(a: float, b: float, c: float, d: float) -> float:
@@ -129,6 +130,11 @@ def _crossing(a: float, b: float, c: float, d: float) -> float:
         Mistake(
             lambda a, b, c, d: math.floor(_crossing(a, b, c, d)) + 1 if d > b else math.inf,
             "where the GAN was cheaper to train, it is so from the beginning: 0 samples.",
+        ),
+        Mistake(
+            lambda a, b, c, d: max(0, math.floor(_crossing(a, b, c, d)) + 1) if d > b else math.inf,
+            "a GAN that was cheaper to train costs less before the first sample, even where each "
+            "of its samples is dearer.",
         ),
     ],
 )
