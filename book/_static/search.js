@@ -2,9 +2,9 @@
 "use strict";
 
 window.bookSearch = (() => {
-  const KINDS = ["In the chapters", "About the book", "In the reference", "Among the works cited"];
-  const REFERENCE = 2;
-  const AT_MOST = { ofOneKind: [20, 4, 12, 6], ofOnePage: 4 };
+  const KINDS = ["In the chapters", "Questions and terms", "About the book", "In the reference", "Among the works cited"];
+  const REFERENCE = 3;
+  const AT_MOST = { ofOneKind: [20, 6, 4, 12, 6], ofOnePage: 4 };
   // Sections that repeat what others explain.
   const ASIDE = /^(exercises|in the source document|further reading|measured|all symbols)$/i;
 
@@ -98,7 +98,8 @@ window.bookSearch = (() => {
       score *= 1 + Math.log2(1 + onPage.get(place.page)) / 8; // where much is said of it
       if (ASIDE.test(place.section.title)) score *= 0.5;
       const isIt = isName(name) && lastPart(place.section.title) === lastPart(name);
-      found.push({ ...place, score, order: isIt ? -1 : place.page.kind });
+      const isPage = place.first && place.pageTitle.replace(/^[\d ]+/, "") === plain(query);
+      found.push({ ...place, score, order: isIt || isPage ? -1 : place.page.kind });
     }
     found.sort((a, b) => a.order - b.order || b.score - a.score);
     return few(found);

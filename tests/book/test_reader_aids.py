@@ -5,7 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from aigc_book import budget, citations, markup, reading_paths, search, source_links
+from aigc_book import budget, citations, folds, markup, reading_paths, search, source_links
 from aigc_book.repository import BOOK
 from docutils import nodes
 from docutils.utils import new_document
@@ -53,12 +53,32 @@ def test_an_erratum_is_a_place_of_its_own() -> None:
     assert search.sections(document(section("a", "A", box)))[1]["title"] == "Erratum E7"
 
 
+def test_a_term_is_a_place_of_its_own_under_all_its_names() -> None:
+    names = [
+        nodes.term("", "mode collapse", ids=["term-1"]),
+        nodes.term("", "模式坍塌", ids=["t2"]),
+    ]
+    meaning = nodes.definition("", nodes.paragraph("", "Few kinds."))
+    entry = nodes.definition_list_item("", *names, meaning)
+    found = search.sections(document(section("a", "A", nodes.definition_list("", entry))))
+    assert (found[1]["anchor"], found[1]["title"]) == ("term-1", "mode collapse, 模式坍塌")
+    assert found[1]["text"].endswith("Few kinds.")
+
+
+def test_what_others_asked_is_not_searched() -> None:
+    asked = folds.Fold("", nodes.paragraph("", "Why???"), title="Asked", classes=["fold-asked"])
+    answer = nodes.paragraph("", "Because.")
+    assert search.sections(document(section("a", "A", answer, asked)))[0]["text"] == "Because."
+
+
 @pytest.mark.parametrize(
     ("docname", "kind"),
     [
         ("book/index", search.FRONT),
         ("book/our_errata", search.FRONT),
         ("book/03_1_overview", search.CHAPTER),
+        ("book/09_faq", search.AIDS),
+        ("book/glossary", search.AIDS),
         ("book/api/gan", search.REFERENCE),
         ("book/api/index", search.REFERENCE),
         ("book/references", search.BIBLIOGRAPHY),

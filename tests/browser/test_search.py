@@ -18,7 +18,7 @@ FIRST = {
     "MNIST": "book/04_3_mnist_case.html#",
     "dropout": "book/api/",
     "errata": "book/10_errata.html#",
-    "glossary": "book/02_1_concepts.html#",
+    "glossary": "book/glossary.html#",
     "generator": "book/0",
     # A name from the package, with and without what stands before it.
     "SamplingConfig": "book/api/ar.html#aigc_tutorial.ar.SamplingConfig",
@@ -35,6 +35,8 @@ FIRST = {
     "two-sample test": "book/05_4_results.html#can-a-fresh-network-tell",
     "chain rule": "book/04_2_2_ar_math.html#the-chain-rule",
     "E71": "book/10_errata.html#run-E71",
+    # Questions and terms come after the chapters, and alone where no chapter has the words.
+    "checkerboard": "book/09_faq.html#",
 }
 
 

@@ -23,7 +23,8 @@
 - ``uses``: what the pages use of the package, there and in the reference;
 - ``package_map``: the subpackages and their imports, drawn;
 - ``mermaid``, ``budget``, ``reading_paths``, ``errata``, ``our_errata``, ``figure_index``,
-  ``book_numbers``, ``verified``, ``equations``, ``resources``: what an author writes.
+  ``book_numbers``, ``verified``, ``equations``, ``resources``, ``faq``,
+  ``glossary``: what an author writes.
 
 ``CONTRIBUTING.md``, "Writing a page", shows how to use each.
 """
@@ -42,10 +43,12 @@ from . import (
     execution_cache,
     exercise_note,
     explorers,
+    faq,
     figure_index,
     figures,
     folds,
     formulas,
+    glossary,
     javascript,
     markup,
     mermaid,
@@ -75,8 +78,8 @@ from . import (
 PARTS = (
     execution_cache, rebuilds, javascript, formulas, page_scripts, page_head, markup, search,
     citations, explorers, docstrings, source_links, mermaid, budget, reading_paths, errata,
-    our_errata, figure_index, book_numbers, verified, equations, resources, places, pictures,
-    sounds, page_assets, theme_files, style_sheets, uses, package_map, folds, page_order, figures,
+    our_errata, figure_index, book_numbers, verified, equations, resources, faq, glossary, places,
+    pictures, sounds, page_assets, theme_files, style_sheets, uses, package_map, folds, page_order, figures,
     printed_warnings,
     predict, exercise_note, report_links,
 )  # fmt: skip

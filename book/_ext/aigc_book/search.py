@@ -17,13 +17,15 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
 
+from .folds import Fold
 from .repository import BOOK
 
 SYNONYMS = BOOK / "search_words.yml"
 SECTIONS = "search-sections.js"
 PAGE_SCRIPT = "search-marks.js"
 # Kinds in the order in which a reader wants them.
-CHAPTER, FRONT, REFERENCE, BIBLIOGRAPHY = range(4)
+CHAPTER, AIDS, FRONT, REFERENCE, BIBLIOGRAPHY = range(5)
+AIDS_PAGES = {"09_faq", "glossary"}
 ABOUT_THE_BOOK = {"course", "figure_index", "in_numbers", "our_errata"}
 # What is no text of a section: formulas as TeX, what is never shown.
 LEFT_OUT = (nodes.raw, nodes.math, nodes.math_block, nodes.Invisible, nodes.image)
@@ -47,6 +49,8 @@ def kind_of(docname: str, root: str) -> int:
         return FRONT
     if name == "references":
         return BIBLIOGRAPHY
+    if name in AIDS_PAGES:
+        return AIDS
     return REFERENCE if folder.endswith("api") else CHAPTER
 
 
@@ -55,14 +59,22 @@ def is_output(node: nodes.Node) -> bool:
     return isinstance(node, nodes.container) and "cell_output" in node.get("classes", [])
 
 
+def is_evidence(node: nodes.Node) -> bool:
+    """Return whether a node holds what others asked, in their words."""
+    return isinstance(node, Fold) and "fold-asked" in node["classes"]
+
+
 def place_of(node: nodes.Node) -> tuple[str, str] | None:
     """Return anchor and title of what a search can land on, nothing for other nodes.
 
-    These are sections, entries of the reference, errata and works of the bibliography.
+    These are sections, terms, entries of the reference, errata and works of the bibliography.
     """
     if isinstance(node, nodes.section) and node["ids"]:
         title = next(iter(node.findall(nodes.title)), None)
         return node["ids"][0], title.astext() if title is not None else ""
+    if isinstance(node, nodes.definition_list_item):
+        terms = [term for term in node.findall(nodes.term) if term["ids"]]
+        return (terms[0]["ids"][0], ", ".join(t.astext() for t in terms)) if terms else None
     if isinstance(node, addnodes.desc):
         signature = next(iter(node.findall(addnodes.desc_signature)), None)
         if signature is not None and signature["ids"]:
@@ -85,7 +97,7 @@ def sections(doctree: nodes.document) -> list[dict[str, str]]:
     texts: list[dict[str, list[str]]] = []
 
     def walk(node: nodes.Node, current: int, field: str) -> None:
-        if isinstance(node, LEFT_OUT):
+        if isinstance(node, LEFT_OUT) or is_evidence(node):
             return
         if is_output(node):  # of what a cell shows, the captions are words of ours
             for caption in node.findall(nodes.caption):
