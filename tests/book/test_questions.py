@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import clean_notebooks
 import nbformat
 import pytest
 import yaml
@@ -198,7 +199,11 @@ def small_book(root: Path) -> Path:
         nbformat.v4.new_markdown_cell(text, id="cell-000"),
         nbformat.v4.new_code_cell("1 + 1", id="cell-001"),
     ]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / "small.ipynb")
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    notebook.metadata = nbformat.from_dict(
+        {"kernelspec": clean_notebooks.KERNEL, "language_info": clean_notebooks.LANGUAGE}
+    )
+    nbformat.write(notebook, folder / "small.ipynb")
     (folder / "words.md").write_text("# Words\n\n```{words}\n```\n")
     (folder / "index.md").write_text("# Book\n\n```{toctree}\nsmall\nwords\n```\n")
     written(folder / "faq.yml", GOOD | {"shown_in": ["small#a-heading", "small#cell-001"]})
