@@ -9,7 +9,6 @@ not depend on the language stands once.
 """
 
 import re
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,8 @@ FAQ = BOOK / "faq.yml"
 KEYS = {"id", "group", "shown_in", "asked_in"}
 TEXTS = {"question", "answer"}
 LANGUAGE = re.compile(r"[a-z]{2}")
+# What the page says of places and threads, by language.
+WORDS = {"en": {"shown": "Shown in", "asked": "Asked in {n} public threads, among others"}}
 THREAD = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+)/(?:issues|pull)/(\d+)")
 
 
@@ -88,7 +89,8 @@ class FaqDirective(SphinxDirective):
 
     def section(self, entry: dict[str, Any]) -> nodes.section:
         """Return one question, and make it a target for references."""
-        language = self.env.config.language
+        language = str(self.env.config.language)
+        words_of = WORDS.get(language, WORDS["en"])
         if language not in entry:
             raise ValueError(f"{entry['id']} has no text in the language {language!r}")
         texts = entry[language]
@@ -100,8 +102,9 @@ class FaqDirective(SphinxDirective):
         places = [self.place(place) for place in entry["shown_in"]]
         shown = nodes.container(classes=["faq-shown"])
         page = self.env.docname.rpartition("/")[2]
-        self.parse("**Shown in** " + " · ".join(place.link(page) for place in places), shown)
-        section += [shown, threads(entry["asked_in"])]
+        links = " · ".join(place.link(page, language) for place in places)
+        self.parse(f"**{words_of['shown']}** {links}", shown)
+        section += [shown, threads(entry["asked_in"], words_of["asked"])]
         standard = self.env.get_domain("std")
         assert isinstance(standard, StandardDomain)
         standard.note_hyperlink_target(anchor, self.env.docname, anchor, texts["question"])
@@ -118,16 +121,15 @@ class FaqDirective(SphinxDirective):
         self.state.nested_parse(StringList(text.splitlines(), FAQ.name), 0, parent)
 
 
-def threads(asked_in: list[dict[str, str]]) -> Fold:
-    """Return the list of threads in which a question was asked, folded."""
-    text = partial(nodes.inline, "")
+def threads(asked_in: list[dict[str, str]], title: str) -> Fold:
+    """Return the list of threads in which a question was asked, folded under a title."""
     items = []
     for thread in asked_in:
         link = nodes.reference("", thread["title"], refuri=thread["url"])
-        where = text(f" ({thread_name(thread['url'])})")
+        where = nodes.Text(f" ({thread_name(thread['url'])})")
         items.append(nodes.list_item("", nodes.paragraph("", "", link, where)))
-    title = f"Asked in {len(items)} public threads, among others"
-    return Fold("", nodes.bullet_list("", *items), title=title, classes=["fold-asked"])
+    folded = nodes.bullet_list("", *items)
+    return Fold("", folded, title=title.format(n=len(items)), classes=["fold-asked"])
 
 
 def setup(app: Sphinx) -> None:

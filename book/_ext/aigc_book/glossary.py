@@ -55,7 +55,7 @@ def markup(entries: dict[str, dict[str, Any]], language: str) -> list[str]:
     for term, entry in entries.items():
         if language not in entry["means"]:
             raise ValueError(f"{GLOSSARY.name}: {term} has no meaning in {language!r}")
-        link = find_place(entry["introduced"]).link()
+        link = find_place(entry["introduced"]).link(language=language)
         lines += [term, entry["zh"], f"  {' '.join(entry['means'][language].split())} {link}", ""]
     return [*lines, "````"]
 

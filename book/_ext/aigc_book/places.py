@@ -25,6 +25,8 @@ CELL = re.compile(r"cell-\d{3}")
 _HEADING = re.compile(r"^#{1,3} +(.+?) *$", re.MULTILINE)  # as myst_heading_anchors in _config.yml
 _FENCED = re.compile(r"^(`{3,}|~{3,}).*?^\1", re.MULTILINE | re.DOTALL)
 _NUMBER = re.compile(r"\d[\d.]*")
+# What a link to a code cell is called behind its heading, by language.
+RUN = {"en": "the run"}
 
 
 @dataclass(frozen=True)
@@ -48,17 +50,19 @@ class Place:
         """Whether it is a code cell."""
         return CELL.fullmatch(self.anchor) is not None
 
-    def link(self, here: str = "") -> str:
+    def link(self, here: str = "", language: str = "en") -> str:
         """Return a link to the place in Markdown.
 
         Args:
             here: name of the page that has the link, in the folder of the notebooks; of a place on
                 it the number of the page is left out.
+            language: of the page that has the link.
         """
         name = f"{'' if self.page == here else self.number} {self.heading}".strip()
         if self.is_cell:
             plain = re.sub(r"[`*$]", "", name)
-            return f"{{ref}}`{plain}: the run <{self.page}:{self.anchor}>`"
+            run = RUN.get(language, RUN["en"])
+            return f"{{ref}}`{plain} ({run}) <{self.page}:{self.anchor}>`"
         return f"[{name}]({self.page}.ipynb#{self.anchor})"
 
 

@@ -118,7 +118,7 @@ class ResourcesDirective(SphinxDirective):
         return (
             f"{texts['named'].strip()}: **{verdicts[entry['verdict']]}**",
             texts["right"].strip(),
-            ", ".join(place.link(page) for place in places),
+            ", ".join(place.link(page, self.language) for place in places),
         )
 
     def cell(self, text: str) -> nodes.entry:
