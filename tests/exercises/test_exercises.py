@@ -159,6 +159,7 @@ def test_an_answer_that_cannot_be_compared_is_wrong_and_raises_nothing(right):
         ("05_3_walkthrough", 4),
         ("05_4_results", 3),
         ("05_5_engineering", 5),
+        ("06_2_news_monitoring", 4),
         ("06_1_customer_service", 4),
         ("06_3_recommendation", 4),
         ("06_4_outlook", 4),
