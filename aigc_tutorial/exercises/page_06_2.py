@@ -194,6 +194,10 @@ def _size_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
             "that is for one topic: any of them can ring.",
         ),
         Mistake(
+            lambda per_day, n_topics: 1 - (1 - per_day) ** n_topics,
+            "per_day is no probability: a topic can ring twice in a day, and per_day exceed 1.",
+        ),
+        Mistake(
             lambda per_day, n_topics: (1 - math.exp(-per_day)) ** n_topics,
             "that is the probability that all of them ring.",
         ),

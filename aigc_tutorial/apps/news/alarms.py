@@ -6,17 +6,19 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
+from aigc_tutorial.apps.news.checks import as_counts, as_thresholds
 from aigc_tutorial.config import Config
+from aigc_tutorial.data.checks import as_floats
 
 SIEGMUND_OVERSHOOT = 1.166
 """Twice 0.583, by how much a walk of normal steps passes a border in the mean."""
 
 
 def standardised(
-    n: Float[Tensor, "R T"], k: Float[Tensor, "R T"], share: Float[Tensor, " R"]
+    n: Shaped[Tensor, "R T"], k: Shaped[Tensor, "R T"], share: Float[Tensor, " R"]
 ) -> Float[Tensor, "R T"]:
     r"""How far the bad news of each hour lie above what is usual, in standard deviations.
 
@@ -27,9 +29,25 @@ def standardised(
     Args:
         n: tweets of each hour.
         k: how many of them are named bearish.
-        share: the usual share of those, p0, between 0 and 1.
+        share: the usual share of those, p0, of each run; taken for a thousandth where it is less,
+            since nothing is impossible because it was not seen yet.
+
+    Raises:
+        TypeError: if they are no numbers.
+        ValueError: if the shapes do not fit, more are named than there are, or a share is none.
     """
-    usual = share.clamp(1e-3, 1 - 1e-3)[:, None]
+    n, k = as_counts(n, k)
+    share = as_floats(share, "share", "Divide counts to get one.")
+    if n.ndim != 2 or share.shape != n.shape[:1]:
+        raise ValueError(
+            f"expected n and k of shape (R, T) and a share of each run (R,), got {tuple(n.shape)} "
+            f"and {tuple(share.shape)}"
+        )
+    if bool(((share < 0) | (share > 1)).any()):
+        raise ValueError(
+            f"a share lies between 0 and 1, got {float(share.min()):g} to {float(share.max()):g}"
+        )
+    usual = share.to(n).clamp(1e-3, 1 - 1e-3)[:, None]
     return (k - n * usual) / (n * usual * (1 - usual)).sqrt().clamp(min=1e-6)
 
 
@@ -173,13 +191,27 @@ def watch(
         n: tweets of each hour.
         k: those named bearish.
         thresholds: H of them.
+
+    Raises:
+        TypeError: if the detector is none.
+        ValueError: if the shapes differ, a number is not finite, or there is no threshold.
     """
-    limits = torch.tensor(list(thresholds), dtype=z.dtype)[:, None]
+    if not isinstance(detector, Detector) or isinstance(detector, type):
+        raise TypeError(f"expected a detector, such as Cusum(), got {detector!r}")
+    z = as_floats(z, "z", "standardised(n, k, share) makes it.")
+    n, k = (as_floats(x, name, "Counts are taken as float32.") for x, name in ((n, "n"), (k, "k")))
+    if z.ndim != 2 or not z.shape == n.shape == k.shape:
+        raise ValueError(
+            f"expected z, n and k of one shape (R, T), got {tuple(z.shape)}, {tuple(n.shape)} and "
+            f"{tuple(k.shape)}"
+        )
+    limits = torch.tensor(as_thresholds(thresholds), dtype=z.dtype, device=z.device)[:, None]
     shape = len(limits), len(z)
-    fresh = detector.begin(shape)
-    state, rings = fresh, torch.zeros(*shape, z.shape[1], dtype=torch.bool)
+    fresh = detector.begin(shape).to(z)
+    state = fresh
+    rings = torch.zeros(*shape, z.shape[1], dtype=torch.bool, device=z.device)
     for hour in range(z.shape[1]):
-        columns = (column[:, hour].expand(shape) for column in (z, n, k))
+        columns = (column[:, hour].to(z).expand(shape) for column in (z, n, k))
         state, value = detector.step(state, *columns)
         rings[..., hour] = value > limits
         state = torch.where(rings[..., hour, None], fresh, state)
@@ -197,9 +229,23 @@ def siegmund_run_length(threshold: float, reference: float, mean: float = 0.0) -
         reference: κ.
         mean: μ of the z; 0 as long as nothing has changed.
 
+    Returns:
+        Infinity where it is more than a float can hold.
+
+    Raises:
+        ValueError: if the threshold is negative, or a number is not finite.
+
     Source: Siegmund (1985).
     """
+    if not threshold >= 0 or not all(map(math.isfinite, (threshold, reference, mean))):
+        raise ValueError(
+            f"the threshold must be 0 or more and all numbers finite, got {threshold:g}, "
+            f"{reference:g} and {mean:g}"
+        )
     drift, border = mean - reference, threshold + SIEGMUND_OVERSHOOT
-    if abs(drift) < 1e-9:
-        return border**2
-    return (math.exp(-2 * drift * border) + 2 * drift * border - 1) / (2 * drift**2)
+    x = drift * border
+    if abs(x) < 1e-3:  # where the terms nearly cancel, as a series
+        return border**2 * (1 - 2 * x / 3 + x**2 / 3)
+    if x < -350:
+        return math.inf
+    return (math.exp(-2 * x) + 2 * x - 1) / (2 * drift**2)

@@ -8,8 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from aigc_tutorial.apps.news.alarms import Detector, standardised, watch
+from aigc_tutorial.apps.news.checks import as_mask, as_texts
 from aigc_tutorial.apps.news.shares import NamingRates, share_interval
 from aigc_tutorial.apps.news.stream import HOURS, Stream
+from aigc_tutorial.data.checks import require_rng
+from aigc_tutorial.integers import as_count
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ def topic_trends(
     Args:
         stream: the tweets.
         topics: of each text.
-        named_bearish: of each text whether it is named bearish.
+        named_bearish: of each text whether it is named bearish (N,).
         rates: how often that is right, of each topic or of all; None where labels are known.
         detector: watches each topic by itself.
         threshold: above which it rings.
@@ -57,12 +60,28 @@ def topic_trends(
         window: hours that are taken together for the trend.
 
     Raises:
-        ValueError: if the history is as long as the stream.
+        TypeError: if ``named_bearish`` holds no truth values, or rng is no generator.
+        ValueError: if the history is as long as the stream, the window longer than what follows,
+            a topic has no rates, or the numbers of topics and names do not fit the stream.
     """
+    require_rng(rng)
+    topics = as_texts(topics, "topics")
+    named_bearish = as_mask(named_bearish, len(topics), "named_bearish")
+    window = as_count(window, "window")
+    if len(stream.rows) and int(stream.rows.max()) >= len(topics):
+        raise ValueError(
+            f"the stream shows text {int(stream.rows.max())}, and topics are given of "
+            f"{len(topics)}; give those of all texts that it was drawn from"
+        )
     if not 0 < history_hours < stream.n_hours:
         raise ValueError(
             f"the history has {history_hours} hours and the stream {stream.n_hours}; let some "
             "follow it"
+        )
+    if window > stream.n_hours - history_hours:
+        raise ValueError(
+            f"a window has {window} hours and {stream.n_hours - history_hours} follow the "
+            "history; take a shorter one"
         )
     trends = {}
     for topic in dict.fromkeys(topics[row] for row in stream.rows.tolist()):
@@ -74,7 +93,11 @@ def topic_trends(
         rings = watch(detector, z, n[None], k[None], thresholds=[threshold])[0, 0]
         whole = len(n) // window * window
         n_named, n_texts = (counts[:whole].view(-1, window).sum(1) for counts in (k, n))
-        of_topic = rates.get(topic) if isinstance(rates, Mapping) else rates
+        if isinstance(rates, Mapping) and topic not in rates:
+            raise ValueError(
+                f"there are no rates of the topic {topic!r}, so its share cannot be adjusted"
+            )
+        of_topic = rates[topic] if isinstance(rates, Mapping) else rates
         trends[topic] = TopicTrend(
             volume=n,
             share=share_interval(n_named, n_texts, of_topic, rng=rng),
@@ -93,7 +116,14 @@ def dashboard(
     Args:
         trends: as :func:`topic_trends` returns them.
         bursts: for some topics the first hour of a known burst after the history, and its length.
+
+    Raises:
+        ValueError: if there is no topic, or a burst is in one that is not shown.
     """
+    if not trends:
+        raise ValueError("there is no topic to draw")
+    if unknown := set(bursts or {}) - set(trends):
+        raise ValueError(f"bursts are in topics that are not drawn: {', '.join(sorted(unknown))}")
     import matplotlib.pyplot as plt
 
     from aigc_tutorial.viz.style import BLUE, GREEN, VERMILLION, style

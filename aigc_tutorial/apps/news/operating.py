@@ -10,6 +10,8 @@ from torch import Tensor
 
 from aigc_tutorial.apps.news.alarms import Detector, standardised, watch
 from aigc_tutorial.apps.news.stream import HOURS, Burst, Rates, hourly_counts
+from aigc_tutorial.data.checks import require_rng
+from aigc_tutorial.integers import as_count
 
 
 @dataclass(frozen=True)
@@ -55,10 +57,19 @@ def operating_curve(
         rng: draws.
         burst_hours: length of the burst.
         factor: by which bad news come more often in it.
-        n_runs: independent runs.
+        n_runs: independent runs; the bursts begin at eight hours of the day, so rather a multiple
+            of eight.
         history_days: before the watch begins.
         quiet_days: watched before the burst.
+
+    Raises:
+        TypeError: if the detector or rng is none.
+        ValueError: if there is no threshold, or a number is out of its range.
     """
+    require_rng(rng)
+    n_runs = as_count(n_runs, "n_runs")
+    history_days = as_count(history_days, "history_days")
+    quiet_days = as_count(quiet_days, "quiet_days")
     n, k = hourly_counts(rates, HOURS * history_days, n_runs=n_runs, rng=rng)
     usual = k.sum(1) / n.sum(1).clamp(min=1)
     quiet = hourly_counts(rates, HOURS * quiet_days, n_runs=n_runs, rng=rng)
@@ -66,12 +77,11 @@ def operating_curve(
     n_false = rings.float().sum(2).mean(1) / quiet_days
     delays = []
     starts = [HOURS * 2 + start for start in range(0, HOURS, 3)]
-    for start in starts:
+    n_each = -(-n_runs // len(starts))
+    histories = usual[torch.arange(n_each * len(starts)) % n_runs].view(len(starts), n_each)
+    for start, share in zip(starts, histories, strict=True):
         burst = Burst(start=start, hours=burst_hours, factor=factor)
-        counts = hourly_counts(
-            rates, start + burst_hours, n_runs=n_runs // len(starts) + 1, rng=rng, bursts=[burst]
-        )
-        share = usual[: len(counts[0])]
+        counts = hourly_counts(rates, start + burst_hours, n_runs=n_each, rng=rng, bursts=[burst])
         rings = watch(detector, standardised(*counts, share), *counts, thresholds=thresholds)
         delays.append(_delays(rings[..., start:]))
     waited = torch.cat(delays, 1)
@@ -101,8 +111,11 @@ def at_false_alarms(points: Sequence[OperatingPoint], per_day: float) -> Operati
         per_day: false alarms wanted; logarithms are interpolated.
 
     Raises:
-        ValueError: if the curve does not reach so far.
+        ValueError: if the curve does not reach so far, or its thresholds do not rise.
     """
+    limits = [point.threshold for point in points]
+    if limits != sorted(limits):
+        raise ValueError("the points of a curve must be of rising thresholds; sort them")
     alarms = np.array([point.false_alarms_per_day for point in points])
     kept = alarms > 0
     if not kept.any() or not alarms[kept].min() <= per_day <= alarms.max():

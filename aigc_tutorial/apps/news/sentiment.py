@@ -7,8 +7,10 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from aigc_tutorial.apps.news.checks import as_named, as_share, as_texts
 from aigc_tutorial.apps.news.words import as_rule
 from aigc_tutorial.data import SENTIMENTS
+from aigc_tutorial.data.checks import Samples, require_rng
 from aigc_tutorial.environment import require
 from aigc_tutorial.integers import as_count
 
@@ -44,10 +46,13 @@ def word_list_sentiment(texts: Sequence[str]) -> Int64[Tensor, " N"]:
 
     >>> word_list_sentiment(["Oil slumps", "Gold climbs to a record", "Metals settlement prices"])
     tensor([0, 1, 2])
+
+    Raises:
+        ValueError: if it is no list of texts.
     """
     named = [
         _NEUTRAL if bad == good else _BEARISH if bad > good else _BULLISH
-        for bad, good in _words_found(texts)
+        for bad, good in _words_found(as_texts(texts))
     ]
     return torch.tensor(named, dtype=torch.int64)
 
@@ -103,7 +108,7 @@ def letter_groups(inverse_penalty: float = 0.3) -> Any:
     )
 
 
-def macro_f1(labels: Int64[Tensor, " N"], named: Int64[Tensor, " N"], n_classes: int = 3) -> float:
+def macro_f1(labels: Samples, named: Samples, n_classes: int = 3) -> float:
     r"""Mean over the classes of the harmonic mean of precision and recall.
 
     .. math:: \frac{1}{K} \sum_k \frac{2\,\mathrm{TP}_k}{2\,\mathrm{TP}_k + \mathrm{FP}_k +
@@ -112,10 +117,16 @@ def macro_f1(labels: Int64[Tensor, " N"], named: Int64[Tensor, " N"], n_classes:
     A class that no text has and none is given counts as 0, as in scikit-learn.
 
     Args:
-        labels: the true classes.
-        named: those that a classifier named.
+        labels: the true classes (N,), whole numbers.
+        named: those that a classifier named (N,).
         n_classes: K.
+
+    Raises:
+        TypeError: if they are no numbers.
+        ValueError: if there is no text, one has no such class, or the numbers of both differ.
     """
+    n_classes = as_count(n_classes, "n_classes")
+    labels, named = as_named(labels, named, n_classes)
     cells = torch.bincount(n_classes * labels + named, minlength=n_classes**2)
     table = cells.view(n_classes, n_classes).double()
     sizes = (table.sum(0) + table.sum(1)).clamp(min=1)
@@ -124,8 +135,8 @@ def macro_f1(labels: Int64[Tensor, " N"], named: Int64[Tensor, " N"], n_classes:
 
 def bootstrap_interval(
     score: Callable[[Tensor, Tensor], float],
-    labels: Int64[Tensor, " N"],
-    named: Int64[Tensor, " N"],
+    labels: Samples,
+    named: Samples,
     *,
     rng: torch.Generator,
     n_draws: int = 500,
@@ -143,10 +154,18 @@ def bootstrap_interval(
 
     Returns:
         Lower and upper end.
+
+    Raises:
+        TypeError: if the classes are no whole numbers, or rng is no generator.
+        ValueError: if there is no text, the numbers of both differ, or the level is none.
     """
+    require_rng(rng)
+    labels, named = as_named(labels, named)
+    level = as_share(level, "level")
     found = torch.empty(as_count(n_draws, "n_draws"), dtype=torch.float64)
     for i in range(len(found)):
-        rows = torch.randint(len(labels), (len(labels),), generator=rng)
+        rows = torch.randint(len(labels), (len(labels),), generator=rng, device=rng.device)
+        rows = rows.to(labels.device)
         found[i] = score(labels[rows], named[rows])
     ends = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64)
     low, high = found.quantile(ends).tolist()

@@ -4,8 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor
+
+from aigc_tutorial.apps.news.checks import as_counts, as_named, as_share
+from aigc_tutorial.data.checks import Samples, require_rng
+from aigc_tutorial.integers import as_count
 
 
 @dataclass(frozen=True)
@@ -28,12 +32,17 @@ class NamingRates:
         """Check that there is something to go by.
 
         Raises:
-            ValueError: if one of the two kinds is missing.
+            ValueError: if one of the two kinds is missing, or more texts are named than there are.
         """
         if self.n_class < 1 or self.n_others < 1:
             raise ValueError(
                 f"rates need texts of the class and others, got {self.n_class} and "
                 f"{self.n_others}; take more labelled texts"
+            )
+        if not (0 <= self.hits <= self.n_class and 0 <= self.false_hits <= self.n_others):
+            raise ValueError(
+                f"{self.hits} of {self.n_class} and {self.false_hits} of {self.n_others} texts "
+                "cannot be named so; of each kind name none to all"
             )
 
     @property
@@ -47,9 +56,7 @@ class NamingRates:
         return self.false_hits / self.n_others
 
 
-def naming_rates(
-    labels: Int64[Tensor, " N"], named: Int64[Tensor, " N"], of_class: int = 0
-) -> NamingRates:
+def naming_rates(labels: Samples, named: Samples, of_class: int = 0) -> NamingRates:
     """Count how often a class is named, by right and by mistake.
 
     Args:
@@ -58,8 +65,10 @@ def naming_rates(
         of_class: which class; 0 is bearish.
 
     Raises:
-        ValueError: if all texts are of the class, or none is.
+        TypeError: if they are no numbers.
+        ValueError: if all texts are of the class, or none is, or the numbers of both differ.
     """
+    labels, named = as_named(labels, named)
     is_class, is_named = labels == of_class, named == of_class
     return NamingRates(
         int((is_class & is_named).sum()),
@@ -78,10 +87,12 @@ def adjusted_share(share_named: float, rates: NamingRates) -> float:
     of 0 to 1 is cut off. The rates must be those of the texts at hand: they may shift in time.
 
     Raises:
-        ValueError: if the class is named no more often when it is right than when it is wrong.
+        ValueError: if the class is named no more often when it is right than when it is wrong, or
+            ``share_named`` is no share.
 
     Source: Forman (2005), adjusted count.
     """
+    share_named = as_share(share_named, "share_named")
     gap = rates.true_rate - rates.false_rate
     if gap <= 0:
         raise ValueError(
@@ -114,13 +125,24 @@ def share_interval(
         rng: draws.
         level: probability within the interval.
         n_draws: for each period.
+
+    Raises:
+        TypeError: if rng is no generator.
+        ValueError: if more texts are named than there are, or fewer than none; or the level is
+            none; or the class is named no more often when it is right than when it is wrong.
     """
-    draws = np.random.default_rng(int(torch.randint(2**62, (1,), generator=rng)))
+    require_rng(rng)
+    n_texts, n_named = as_counts(n_texts, n_named, ("n_texts", "n_named"))
+    n_draws, level = as_count(n_draws, "n_draws"), as_share(level, "level")
+    if rates is not None:
+        adjusted_share(0.0, rates)
+    seed = int(torch.randint(2**62, (1,), generator=rng, device=rng.device))
+    draws = np.random.default_rng(seed)
 
     def beta(hits: np.ndarray, n: np.ndarray) -> np.ndarray:
         return draws.beta(hits + 0.5, n - hits + 0.5, size=(n_draws, *hits.shape))
 
-    shares = beta(n_named.double().numpy(), n_texts.double().numpy())
+    shares = beta(n_named.double().cpu().numpy(), n_texts.double().cpu().numpy())
     if rates is not None:
         true, false = (
             beta(np.array([float(hits)]), np.array([float(n)]))
@@ -129,4 +151,4 @@ def share_interval(
         gap = np.maximum(true - false, 1e-3)
         shares = np.clip((shares - false) / gap, 0, 1)
     ends = np.quantile(shares, [(1 - level) / 2, 0.5, (1 + level) / 2], axis=0)
-    return torch.from_numpy(ends.T.copy()).float()
+    return torch.from_numpy(ends.T.copy()).float().to(n_texts.device)

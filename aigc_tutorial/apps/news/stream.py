@@ -2,12 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from aigc_tutorial.apps.news.checks import as_share, as_texts
 from aigc_tutorial.config import Config
+from aigc_tutorial.data import SENTIMENTS
+from aigc_tutorial.data.checks import (
+    as_classes,
+    as_floats,
+    require_rng,
+    require_same_length,
+)
+from aigc_tutorial.integers import as_count
 
 HOURS = 24
 
@@ -51,6 +61,30 @@ class Rates:
     named: Float[Tensor, " 3"]
     swing: float = 0.8
 
+    def __post_init__(self) -> None:
+        """Check that they are rates and shares.
+
+        Raises:
+            TypeError: if they are no numbers.
+            ValueError: if there are not three of each, or one is out of its range.
+        """
+        object.__setattr__(self, "per_hour", _three(self.per_hour, "per_hour"))
+        object.__setattr__(self, "named", _three(self.named, "named"))
+        if bool((self.named > 1).any()):
+            raise ValueError(f"named must be shares from 0 to 1, got {self.named.tolist()}")
+        as_share(self.swing, "swing")
+
+
+def _three(values: Any, name: str) -> Tensor:
+    """A number of each sentiment, none of them negative."""
+    numbers = as_floats(values, name, "Give them with a decimal point.")
+    if numbers.shape != (len(SENTIMENTS),) or bool((numbers < 0).any()):
+        raise ValueError(
+            f"{name} must be three numbers of 0 or more, for {', '.join(SENTIMENTS)}; got "
+            f"{numbers.tolist()}"
+        )
+    return numbers
+
 
 def _profile(n_hours: int, swing: float) -> Tensor:
     hours = torch.arange(n_hours) + 0.5
@@ -59,8 +93,13 @@ def _profile(n_hours: int, swing: float) -> Tensor:
 
 def _factors(n_hours: int, bursts: Sequence[Burst]) -> Tensor:
     """By what each sentiment's rate is multiplied, (3, n_hours)."""
-    factors = torch.ones(3, n_hours)
+    factors = torch.ones(len(SENTIMENTS), n_hours)
     for burst in bursts:
+        if burst.start >= n_hours:
+            raise ValueError(
+                f"the burst begins in hour {burst.start}, and the stream has {n_hours}; let it "
+                "begin before"
+            )
         rows = slice(0, 1) if burst.bearish_only else slice(0, 3)
         factors[rows, burst.start : burst.start + burst.hours] *= burst.factor
     return factors
@@ -86,7 +125,13 @@ def hourly_counts(
         n_runs: R.
         rng: draws.
         bursts: in every run.
+
+    Raises:
+        TypeError: if rng is no generator.
+        ValueError: if a number is no count, or a burst begins behind the end.
     """
+    require_rng(rng)
+    n_hours, n_runs = as_count(n_hours, "n_hours"), as_count(n_runs, "n_runs")
     mean = rates.per_hour[:, None] * _profile(n_hours, rates.swing) * _factors(n_hours, bursts)
     mean = mean.expand(n_runs, -1, -1)
     named = torch.poisson(mean * rates.named[:, None], generator=rng).sum(1)
@@ -109,7 +154,13 @@ class Stream:
     n_hours: int
 
     def counts(self, which: Tensor) -> Float[Tensor, " T"]:
-        """Tweets of each hour among those for whose texts ``which`` is True."""
+        """Tweets of each hour among those for whose texts ``which`` is True.
+
+        Raises:
+            TypeError: if it holds no truth values.
+        """
+        if which.dtype != torch.bool:
+            raise TypeError(f"which must be True or False for each text, got {which.dtype}")
         chosen = self.hours[which[self.rows]].long()
         return torch.bincount(chosen, minlength=self.n_hours).float()
 
@@ -139,10 +190,24 @@ def draw_stream(
         swing: as in :class:`Rates`.
 
     Raises:
-        ValueError: if texts of a topic and sentiment are wanted and there are none.
+        TypeError: if rng is no generator.
+        ValueError: if texts of a topic and sentiment are wanted and there are none; if no topic is
+            given, or a burst is put into another one or behind the end.
     """
+    require_rng(rng)
+    labels, topics = as_classes(labels, len(SENTIMENTS)), as_texts(topics, "topics")
+    require_same_length(labels, torch.empty(len(topics)), "labels", "topics")
+    n_hours, swing = as_count(n_hours, "n_hours"), as_share(swing, "swing")
+    if not per_hour:
+        raise ValueError("per_hour names no topic; give the rates of one or more")
+    if unknown := set(bursts or {}) - set(per_hour):
+        raise ValueError(
+            f"bursts are wanted in {', '.join(map(repr, sorted(unknown)))}, and the stream has "
+            f"{', '.join(map(repr, per_hour))}"
+        )
     hours, rows = [], []
     for topic, rates in per_hour.items():
+        rates = _three(rates, f"per_hour of {topic!r}")
         is_topic = torch.tensor([name == topic for name in topics])
         factors = _factors(n_hours, (bursts or {}).get(topic, ()))
         for sentiment, rate in enumerate(rates.tolist()):

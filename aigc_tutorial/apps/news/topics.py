@@ -6,8 +6,10 @@ from itertools import combinations
 from statistics import mean
 from typing import Any, Literal
 
+from aigc_tutorial.apps.news.checks import as_texts
 from aigc_tutorial.apps.news.words import as_rule
 from aigc_tutorial.environment import require
+from aigc_tutorial.integers import as_count
 
 KEYWORDS: Mapping[str, str] = {
     "energy and metals": r"""
@@ -41,6 +43,7 @@ KEYWORDS: Mapping[str, str] = {
 """For each topic the words that stand for it; the first topic with a match is taken."""
 
 _OTHER = "companies"
+_N_SINGULAR = 100
 
 
 def keyword_topics(texts: Sequence[str]) -> list[str]:
@@ -48,11 +51,14 @@ def keyword_topics(texts: Sequence[str]) -> list[str]:
 
     >>> keyword_topics(["Gold retreats", "Orbital unveils its new phone"])
     ['energy and metals', 'companies']
+
+    Raises:
+        ValueError: if it is no list of texts.
     """
     rules = {topic: as_rule(words) for topic, words in KEYWORDS.items()}
     return [
         next((topic for topic, rule in rules.items() if rule.search(text.lower())), _OTHER)
-        for text in texts
+        for text in as_texts(texts)
     ]
 
 
@@ -68,25 +74,48 @@ def clusters(
     Args:
         texts: as many as clusters, or more.
         n_clusters: how many.
-        method: nearest of so many mean vectors of TF-IDF, or the largest of so many parts into
-            which non-negative matrix factorisation takes it apart.
+        method: nearest of so many mean vectors, the best of ten beginnings, after TF-IDF was
+            reduced to a hundred singular vectors; or the largest of so many parts into which
+            non-negative matrix factorisation takes TF-IDF apart.
         seed: of the beginning.
 
     Returns:
         The cluster of each text, and the six words that weigh most in each cluster.
+
+    Raises:
+        ValueError: if there are fewer texts than clusters, no word stands in two of them, or there
+            is no such method.
     """
+    texts, n_clusters = as_texts(texts), as_count(n_clusters, "n_clusters")
+    seed = as_count(seed, "seed", at_least=0)
+    if method not in ("k-means", "NMF"):
+        raise ValueError(f'method must be "k-means" or "NMF", got {method!r}')
+    if len(texts) < n_clusters:
+        raise ValueError(
+            f"{len(texts)} texts make no {n_clusters} clusters; give more, or want fewer"
+        )
     require("sklearn", extra="apps")
     from sklearn.cluster import KMeans
-    from sklearn.decomposition import NMF
+    from sklearn.decomposition import NMF, TruncatedSVD
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.preprocessing import normalize
 
     counter = TfidfVectorizer(stop_words="english", min_df=2, sublinear_tf=True)
-    counts = counter.fit_transform(texts)
+    try:
+        counts = counter.fit_transform(texts)
+    except ValueError as error:
+        raise ValueError(
+            "no word that tells topics apart stands in two of the texts, so there is nothing to "
+            "sort them by; give more texts"
+        ) from error
     model: Any
     if method == "k-means":
-        model = KMeans(n_clusters, n_init=1, random_state=seed)
-        found, parts = model.fit_predict(counts), model.cluster_centers_
+        reduced = TruncatedSVD(min(_N_SINGULAR, *counts.shape), random_state=seed)
+        vectors = normalize(reduced.fit_transform(counts))
+        model = KMeans(n_clusters, n_init=10, random_state=seed)
+        found = model.fit_predict(vectors)
+        parts = reduced.inverse_transform(model.cluster_centers_)
     else:
         model = NMF(n_clusters, init="random", random_state=seed, max_iter=200, tol=1e-3)
         with warnings.catch_warnings():  # where 200 rounds were not enough, they have to do
@@ -111,13 +140,16 @@ def agreement(*partitions: Sequence[Any]) -> dict[str, float]:
         clusters raise, and ``"ari"``, the adjusted Rand index, which is 0 by chance.
 
     Raises:
-        ValueError: if there are not two.
+        ValueError: if there are not two, or they are not of as many texts, one or more.
     """
     require("sklearn", extra="apps")
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
     if len(partitions) < 2:
         raise ValueError(f"expected two partitions or more, got {len(partitions)}")
+    if len({len(partition) for partition in partitions}) != 1 or not len(partitions[0]):
+        told = ", ".join(str(len(partition)) for partition in partitions)
+        raise ValueError(f"the partitions must be of the same texts, got {told} of them")
     pairs = list(combinations(partitions, 2))
     return {
         "nmi": mean(float(normalized_mutual_info_score(a, b)) for a, b in pairs),
