@@ -320,14 +320,20 @@ def topics(seeds: list[int]) -> Results:
     return {"unit": f"{len(test):,} test tweets, {n} topics", "rows": rows}
 
 
-WINDOWS = (6, 12, 24)
+WINDOWS = (4, 6, 12, 24, 48)
 STREAM_DETECTORS: dict[str, tuple[list[news.Detector], list[float]]] = {
-    "CUSUM": ([news.Cusum(x) for x in (0.25, 0.5, 1.0)], [1 + 0.5 * i for i in range(45)]),
-    "EWMA": ([news.Ewma(x) for x in (0.05, 0.15, 0.3)], [0.75 + 0.25 * i for i in range(21)]),
+    "CUSUM": (
+        [news.Cusum(x) for x in (0.125, 0.25, 0.5, 1.0, 2.0)],
+        [1 + 0.5 * i for i in range(45)],
+    ),
+    "EWMA": (
+        [news.Ewma(x) for x in (0.05, 0.1, 0.15, 0.3, 0.6)],
+        [0.75 + 0.25 * i for i in range(21)],
+    ),
     "share": ([news.MovingShare(h) for h in WINDOWS], [0.01 * i for i in range(4, 97)]),
     "number": ([news.MovingCount(h) for h in WINDOWS], [float(i) for i in range(2, 120)]),
 }
-"""Of each kind of detector three settings: reference, weight, or hours of the window."""
+"""Of each kind of detector five settings: reference, weight, or hours of the window."""
 
 STREAM_NAMED_BY = ("words", "full")
 
