@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from aigc_tutorial.apps import news
+from aigc_tutorial.apps.checks import as_texts
 from aigc_tutorial.apps.news import operating
-from aigc_tutorial.apps.news.checks import as_texts
 
 RATES = news.Rates(torch.tensor([1.0, 2.0, 5.0]), torch.tensor([0.8, 0.1, 0.05]))
 LABELS = torch.tensor([0, 1, 2, 2])
@@ -45,8 +45,8 @@ def drawn(**changes):
 @pytest.mark.parametrize(
     ("call", "match"),
     [
-        (lambda: news.word_list_sentiment("Oil slumps"), "put it in a list"),
-        (lambda: news.keyword_topics("Oil slumps"), "put it in a list"),
+        (lambda: news.word_list_sentiment("Oil slumps"), "write \\[text\\]"),
+        (lambda: news.keyword_topics("Oil slumps"), "write \\[text\\]"),
         (lambda: news.clusters(["oil"], 2, method="NMF", seed=0), "make no 2 clusters"),
         (lambda: news.clusters(["油", ""], 2, method="NMF", seed=0), "nothing to sort them by"),
         (lambda: news.agreement([], []), "same texts"),

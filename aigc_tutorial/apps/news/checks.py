@@ -11,21 +11,6 @@ from torch import Tensor
 from aigc_tutorial.data.checks import as_classes, as_tensor, require_finite, require_same_length
 
 
-def as_texts(texts: Any, name: str = "texts") -> list[str]:
-    """Take a list of texts; one text alone would be read letter by letter.
-
-    Raises:
-        ValueError: if it is one text, or something in it is no text.
-    """
-    if isinstance(texts, str | bytes):
-        raise ValueError(f"{name} must be a list of texts, got a single one; put it in a list")
-    texts = list(texts)
-    for i, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise ValueError(f"{name} must be a list of texts, and number {i} is {text!r}")
-    return texts
-
-
 def as_named(
     labels: Any, named: Any, n_classes: int = 1_000
 ) -> tuple[Int64[Tensor, " N"], Int64[Tensor, " N"]]:
@@ -72,18 +57,6 @@ def as_counts(
             "more than all"
         )
     return n, k
-
-
-def as_share(value: Any, name: str) -> float:
-    """Take a number from 0 to 1.
-
-    Raises:
-        ValueError: if it is something else, such as per cent, or NaN.
-    """
-    share = float(value)
-    if not 0 <= share <= 1:
-        raise ValueError(f"{name} must lie between 0 and 1, got {share:g}")
-    return share
 
 
 def as_thresholds(thresholds: Sequence[float]) -> list[float]:

@@ -7,8 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from aigc_tutorial.apps.checks import as_texts
 from aigc_tutorial.apps.news.alarms import Detector, standardised, watch
-from aigc_tutorial.apps.news.checks import as_mask, as_texts
+from aigc_tutorial.apps.news.checks import as_mask
 from aigc_tutorial.apps.news.shares import NamingRates, share_interval
 from aigc_tutorial.apps.news.stream import HOURS, Stream
 from aigc_tutorial.data.checks import require_rng

@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from aigc_tutorial.apps.news.checks import as_named, as_share, as_texts
+from aigc_tutorial.apps.checks import as_share, as_texts
+from aigc_tutorial.apps.news.checks import as_named
 from aigc_tutorial.apps.news.words import as_rule
 from aigc_tutorial.data import SENTIMENTS
 from aigc_tutorial.data.checks import Samples, require_rng
@@ -52,7 +53,7 @@ def word_list_sentiment(texts: Sequence[str]) -> Int64[Tensor, " N"]:
     """
     named = [
         _NEUTRAL if bad == good else _BEARISH if bad > good else _BULLISH
-        for bad, good in _words_found(as_texts(texts))
+        for bad, good in _words_found(as_texts(texts, at_least=0))
     ]
     return torch.tensor(named, dtype=torch.int64)
 

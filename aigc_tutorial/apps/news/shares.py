@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from aigc_tutorial.apps.news.checks import as_counts, as_named, as_share
+from aigc_tutorial.apps.checks import as_share
+from aigc_tutorial.apps.news.checks import as_counts, as_named
 from aigc_tutorial.data.checks import Samples, require_rng
 from aigc_tutorial.integers import as_count
 

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from aigc_tutorial.apps.news.checks import as_share, as_texts
+from aigc_tutorial.apps.checks import as_share, as_texts
 from aigc_tutorial.config import Config
 from aigc_tutorial.data import SENTIMENTS
 from aigc_tutorial.data.checks import (

@@ -6,7 +6,7 @@ from itertools import combinations
 from statistics import mean
 from typing import Any, Literal
 
-from aigc_tutorial.apps.news.checks import as_texts
+from aigc_tutorial.apps.checks import as_texts
 from aigc_tutorial.apps.news.words import as_rule
 from aigc_tutorial.environment import require
 from aigc_tutorial.integers import as_count
@@ -58,7 +58,7 @@ def keyword_topics(texts: Sequence[str]) -> list[str]:
     rules = {topic: as_rule(words) for topic, words in KEYWORDS.items()}
     return [
         next((topic for topic, rule in rules.items() if rule.search(text.lower())), _OTHER)
-        for text in as_texts(texts)
+        for text in as_texts(texts, at_least=0)
     ]
 
 

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from aigc_tutorial.apps.recommend.doors import (
+from aigc_tutorial.apps.recommend.checks import (
     require_part,
     require_penalty,
     require_seen,

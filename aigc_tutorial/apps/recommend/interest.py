@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from aigc_tutorial.apps.recommend.doors import require_seen
+from aigc_tutorial.apps.recommend.checks import require_seen
 from aigc_tutorial.config import Config
 from aigc_tutorial.data.checks import require_rng
 from aigc_tutorial.integers import as_count

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from aigc_tutorial.apps.recommend.doors import require_part, require_share
+from aigc_tutorial.apps.recommend.checks import require_part, require_share
 from aigc_tutorial.data import MovieRatings
 from aigc_tutorial.data.checks import require_rng
 from aigc_tutorial.integers import as_count

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from aigc_tutorial.apps.recommend.doors import require_part, require_seen, require_texts
+from aigc_tutorial.apps.recommend.checks import require_part, require_seen, require_texts
 from aigc_tutorial.data import MovieRatings
 from aigc_tutorial.environment import require
 from aigc_tutorial.integers import as_count

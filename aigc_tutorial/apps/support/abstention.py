@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from aigc_tutorial.apps.support.checks import require_confidences, require_probability
+from aigc_tutorial.apps.checks import require_probability
+from aigc_tutorial.apps.support.checks import require_confidences
 from aigc_tutorial.integers import as_count
 
 THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)

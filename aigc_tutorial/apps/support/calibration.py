@@ -7,12 +7,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from aigc_tutorial.apps.support.checks import (
-    as_labels_of,
-    require_confidences,
-    require_numbers,
-    require_positive,
-)
+from aigc_tutorial.apps.checks import require_positive
+from aigc_tutorial.apps.support.checks import as_labels_of, require_confidences, require_numbers
 from aigc_tutorial.integers import as_count
 
 

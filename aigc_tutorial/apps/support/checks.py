@@ -1,30 +1,12 @@
 """What the functions of this subpackage ask of their arguments, each in a sentence."""
 
 import math
-from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from aigc_tutorial.integers import as_int64
-
-
-def as_texts(texts: Iterable[str], name: str = "texts") -> list[str]:
-    """Texts as a list of one or more.
-
-    Raises:
-        ValueError: if it is one text, which would be read letter by letter, or holds nothing, or
-            other things.
-    """
-    if isinstance(texts, str):
-        raise ValueError(f"{name} must be a list of texts, got one text alone; write [text]")
-    found = list(texts)
-    if others := [text for text in found if not isinstance(text, str)]:
-        raise ValueError(f"{name} must hold texts alone, got a {type(others[0]).__name__} too")
-    if not found:
-        raise ValueError(f"{name} hold no text; give one or more")
-    return found
 
 
 def require_numbers(values: Tensor, name: str, *, n_axes: int) -> None:
@@ -78,23 +60,3 @@ def as_labels_of(rows: Tensor, labels: Any, n_classes: int | None = None) -> Ten
             f"{int(found.max())}"
         )
     return found
-
-
-def require_probability(value: float, name: str) -> None:
-    """Refuse a number that does not lie between 0 and 1, or is an end of it.
-
-    Raises:
-        ValueError: if it does not.
-    """
-    if not 0 < value < 1:
-        raise ValueError(f"{name} is {value}; it must lie between 0 and 1")
-
-
-def require_positive(value: float, name: str) -> None:
-    """Refuse a number that is zero, negative, infinite or none.
-
-    Raises:
-        ValueError: if it is one of these.
-    """
-    if not 0 < value < math.inf:
-        raise ValueError(f"{name} must be positive and finite, got {value}")

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from aigc_tutorial.apps.checks import as_texts, require_positive
 from aigc_tutorial.apps.support.calibration import temperature_scaled
-from aigc_tutorial.apps.support.checks import as_texts, require_positive
 from aigc_tutorial.apps.support.grounding import check_grounding
 from aigc_tutorial.apps.support.knowledge import Entry
 from aigc_tutorial.apps.support.retrieval import Index

@@ -10,12 +10,8 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from aigc_tutorial import adaptation, ar
-from aigc_tutorial.apps.support.checks import (
-    as_labels_of,
-    as_texts,
-    require_numbers,
-    require_positive,
-)
+from aigc_tutorial.apps.checks import as_texts, require_positive
+from aigc_tutorial.apps.support.checks import as_labels_of, require_numbers
 from aigc_tutorial.data import SUPPORT_INTENTS, UtteranceDataset, normal_form
 from aigc_tutorial.environment import require
 from aigc_tutorial.nn import seeded_weights

@@ -10,7 +10,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from aigc_tutorial import adaptation, ar
-from aigc_tutorial.apps.support.checks import as_texts, require_numbers
+from aigc_tutorial.apps.checks import as_texts
+from aigc_tutorial.apps.support.checks import require_numbers
 from aigc_tutorial.apps.support.intents import COUNTINGS, Counting, rows_of
 from aigc_tutorial.environment import require
 from aigc_tutorial.integers import as_count

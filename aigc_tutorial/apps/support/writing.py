@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from aigc_tutorial import ar
-from aigc_tutorial.apps.support.checks import as_texts, require_positive
+from aigc_tutorial.apps.checks import as_texts, require_positive
 from aigc_tutorial.apps.support.grounding import FUNCTION_WORDS
 from aigc_tutorial.integers import as_count
 from aigc_tutorial.nn import evaluation_mode

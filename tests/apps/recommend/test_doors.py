@@ -130,7 +130,7 @@ REFUSED = {
         lambda: recommend.combined([SEEN, SEEN], [1.0], a_task().candidates),
         "every score needs a weight",
     ),
-    "a text for all": (lambda: recommend.tfidf_scores(SEEN, "seven x"), "got one string"),
+    "a text for all": (lambda: recommend.tfidf_scores(SEEN, "seven x"), "got one text alone"),
     "a text too few": (lambda: recommend.tfidf_scores(SEEN, ["one"] * 6), "6 texts and 7 films"),
     "texts without a word": (lambda: recommend.tfidf_features(["…", " "], 2), "no text holds"),
     "one text": (lambda: recommend.tfidf_features(["one"], 2), "no directions"),

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from aigc_tutorial.apps.checks import as_texts
 from aigc_tutorial.data import MovieRatings
 
 
@@ -71,11 +72,10 @@ def require_texts(texts: Sequence[str], seen: Float[Tensor, "U I"] | None = None
     """A text for each film, and words in them.
 
     Raises:
-        ValueError: if one string is given for all, if there are not as many texts as films, or if
-            no text holds a word.
+        ValueError: if one text is given alone, if there are not as many as films, or if none holds
+            a word.
     """
-    if isinstance(texts, str):
-        raise ValueError("texts must be a list with a text for each film, got one string")
+    texts = as_texts(texts)
     if seen is not None and len(texts) != seen.shape[1]:
         raise ValueError(f"there are {len(texts)} texts and {seen.shape[1]} films")
     if not any(any(letter.isalnum() for letter in text) for text in texts):
