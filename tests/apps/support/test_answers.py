@@ -175,7 +175,7 @@ def test_a_rank_needs_numbers_and_queries():
 
 
 def test_what_cannot_be_indexed_is_refused():
-    for texts, words in (("one text", "one text alone"), ([], "must hold 1 or more, got 0"), (["?"], "no text")):
+    for texts, words in (("one text", "one text alone"), ([], "1 or more"), (["?"], "no text")):
         with pytest.raises(ValueError, match=words):
             support.BM25Index(texts)
     settings: list[dict[str, Any]] = [{"b": 2.0}, {"k1": -1.0}]
