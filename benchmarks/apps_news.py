@@ -324,7 +324,7 @@ WINDOWS = (4, 6, 12, 24, 48)
 STREAM_DETECTORS: dict[str, tuple[list[news.Detector], list[float]]] = {
     "CUSUM": (
         [news.Cusum(x) for x in (0.125, 0.25, 0.5, 1.0, 2.0)],
-        [1 + 0.5 * i for i in range(45)],
+        [0.05, 0.1, 0.2, 0.4, 0.7, *(1 + 0.5 * i for i in range(45))],
     ),
     "EWMA": (
         [news.Ewma(x) for x in (0.05, 0.1, 0.15, 0.3, 0.6)],
