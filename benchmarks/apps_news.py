@@ -321,7 +321,8 @@ def topics(seeds: list[int]) -> Results:
 
 
 WINDOWS = (4, 6, 12, 24, 48)
-STREAM_DETECTORS: dict[str, tuple[list[news.Detector], list[float]]] = {
+Kind = news.Cusum | news.Ewma | news.MovingShare | news.MovingCount
+STREAM_DETECTORS: dict[str, tuple[Sequence[Kind], list[float]]] = {
     "CUSUM": (
         [news.Cusum(x) for x in (0.125, 0.25, 0.5, 1.0, 2.0)],
         [0.05, 0.1, 0.2, 0.4, 0.7, *(1 + 0.5 * i for i in range(45))],

@@ -1,6 +1,7 @@
 """What the news monitor refuses at its doors, and odd input that it takes rightly."""
 
 import math
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ def rng():
 
 
 def trends(**changes):
-    settings = {
+    settings: dict[str, Any] = {
         "topics": ["oil", "oil"],
         "named_bearish": torch.tensor([True, False]),
         "rates": None,
@@ -33,7 +34,7 @@ def trends(**changes):
 
 
 def drawn(**changes):
-    settings = {
+    settings: dict[str, Any] = {
         "labels": LABELS,
         "topics": ["oil"] * 4,
         "per_hour": {"oil": RATES.per_hour},
@@ -125,9 +126,9 @@ def test_what_cannot_be_right_is_refused_with_a_reason(call, match):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: news.hourly_counts(RATES, 24, n_runs=3, rng=0),
-        lambda: news.share_interval(K[0], N[0], rng=0),
-        lambda: news.watch(news.Cusum, N, N, K, thresholds=[5.0]),
+        lambda: news.hourly_counts(RATES, 24, n_runs=3, rng=cast(Any, 0)),
+        lambda: news.share_interval(K[0], N[0], rng=cast(Any, 0)),
+        lambda: news.watch(cast(Any, news.Cusum), N, N, K, thresholds=[5.0]),
         lambda: trends(named_bearish=torch.tensor([0, 1])),
         lambda: STREAM.counts(torch.tensor([0, 1])),  # would be taken for positions
     ],
