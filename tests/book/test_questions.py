@@ -9,7 +9,7 @@ import clean_notebooks
 import nbformat
 import pytest
 import yaml
-from aigc_book import equations, faq, glossary, places
+from aigc_book import equations, faq, glossary, places, repository
 from sphinx.application import Sphinx
 
 PAGE = "09_faq"
@@ -24,7 +24,7 @@ NO_PROSE = re.compile(r"\$[^$]*\$|`[^`]*`|\]\([^)]*\)")
 
 @cache
 def cells_of(page: str) -> list[Any]:
-    cells: list[Any] = nbformat.read(places.BOOK / f"{page}.ipynb", as_version=4).cells
+    cells: list[Any] = nbformat.read(repository.BOOK / f"{page}.ipynb", as_version=4).cells
     return cells
 
 
