@@ -24,7 +24,7 @@
 - ``package_map``: the subpackages and their imports, drawn;
 - ``mermaid``, ``budget``, ``reading_paths``, ``errata``, ``our_errata``, ``figure_index``,
   ``book_numbers``, ``verified``, ``equations``, ``resources``, ``faq``,
-  ``glossary``: what an author writes.
+  ``glossary``, ``coverage``: what an author writes.
 
 ``CONTRIBUTING.md``, "Writing a page", shows how to use each.
 """
@@ -37,6 +37,7 @@ from . import (
     book_numbers,
     budget,
     citations,
+    coverage,
     docstrings,
     equations,
     errata,
@@ -78,9 +79,9 @@ from . import (
 PARTS = (
     execution_cache, rebuilds, javascript, formulas, page_scripts, page_head, markup, search,
     citations, explorers, docstrings, source_links, mermaid, budget, reading_paths, errata,
-    our_errata, figure_index, book_numbers, verified, equations, resources, faq, glossary, places,
-    pictures, sounds, page_assets, theme_files, style_sheets, uses, package_map, folds, page_order,
-    figures, printed_warnings, predict, exercise_note, report_links,
+    our_errata, figure_index, book_numbers, verified, equations, resources, faq, glossary,
+    coverage, places, pictures, sounds, page_assets, theme_files, style_sheets, uses, package_map, folds,
+    page_order, figures, printed_warnings, predict, exercise_note, report_links,
 )  # fmt: skip
 
 
