@@ -123,7 +123,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         ("07_1_small#words-alone", "[7.1 Words alone](07_1_small.ipynb#words-alone)", False),
         ("07_1_small#code", "[7.1 Code](07_1_small.ipynb#code)", True),
         ("07_1_small#exercise-1", "[7.1 exercise 1](07_1_small.ipynb#exercises)", True),
-        ("07_1_small:add", "{ref}`7.1 Inside: the run <07_1_small:cell-003>`", True),
+        ("07_1_small:add", "{ref}`7.1 Inside (the run) <07_1_small:cell-003>`", True),
     ],
 )
 def test_a_place_has_its_link_and_what_is_run_is_known(
