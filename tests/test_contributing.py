@@ -35,15 +35,22 @@ PROVERBS = "".join(
     f"Better {good} than {bad}.\n" for good in WORDS.split() for bad in WORDS.split() if good != bad
 ).encode()
 
-# Runs commands of the package and pieces of Python in one process, one after the other.
+# Runs commands of the package, scripts of tools and pieces of Python in one process, in order.
 DRIVER = """
 import json, sys
 from aigc_tutorial import cli
-for kind, code in json.loads(sys.argv[1]):
+for kind, words in json.loads(sys.argv[1]):
+    status = 0
     if kind == "python":
-        exec(code, {"__name__": "__main__"})
-    elif status := cli.main(code):
-        sys.exit(f"{code} ended with {status}")
+        exec(words[-1], {"__name__": "__main__"})
+    elif kind == "command":
+        status = cli.main(words)
+    else:
+        sys.path.insert(0, "tools")
+        sys.argv = words
+        status = __import__(words[0]).main()
+    if status:
+        sys.exit(f"{words} ended with {status}")
 """
 
 
@@ -134,31 +141,36 @@ def test_what_the_recipes_add_works_and_their_tests_hold(
     for address, page in (("//example.org", "changed"), ("//mirror.example.org", "right")):
         assert recipes.count(f"https:{address}/proverbs.txt") == 1
         recipes = recipes.replace(f"https:{address}/proverbs.txt", server.address(page))
-    written = follow(recipes, copy)
+    written = [*follow(recipes, copy), "book/99_proverbs.ipynb"]
     (notebook,) = (block for block in blocks(recipes, "python") if "nbformat.write(" in block)
 
-    steps: list[tuple[str, object]] = []
+    # What each target runs of the page; the other two build the book and test it in a browser.
+    scripts = {
+        ("format",): ["clean_notebooks"],
+        ("budgets", "PAGES=99_proverbs"): ["measure_budgets", "99_proverbs"],
+        ("book",): None,
+        ("built",): None,
+    }
+    steps: list[tuple[str, list[str]]] = []
     chosen: list[str] = []
-    others = []
     for first, *words in commands(recipes):
         if first == ".venv/bin/aigc-tutorial":
             steps.append(("command", words))
         elif first == ".venv/bin/python":
-            steps.append(("python", words[-1]))
+            steps.append(("python", words))
         elif words[0] == "unit":
             chosen += shlex.split(words[1].removeprefix("PYTEST_ARGS="))
         else:
-            others.append(words)
-    steps.append(("python", notebook))
+            if words == ["format"]:
+                steps.append(("python", [notebook]))
+            script = scripts.pop(tuple(words))
+            steps += [("script", script)] if script else []
+    assert scripts == {}
     tasks.call(sys.executable, "-c", DRIVER, json.dumps(steps))
     assert server.requests == ["/changed", "/right"], "changed bytes are refused"
     assert (tmp_path / "cache/text/proverbs.txt").read_bytes() == PROVERBS
-
-    assert others == [["format"], ["budgets", "PAGES=99_proverbs"], ["book"], ["built"]]
     tasks.call(tasks.tool("ruff"), "check", "--no-cache", *written)
     tasks.call(tasks.tool("ruff"), "format", "--no-cache", "--check", *written)
-    tasks.run("tools/clean_notebooks.py")  # what `format` does to notebooks
-    tasks.main("budgets", "99_proverbs")
 
     # One process for all the tests that the recipes name: of those files that are named whole only
     # what is about the example, and the tables of contents.
