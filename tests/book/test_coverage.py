@@ -57,13 +57,13 @@ def test_every_entry_has_its_place(entry: Entry) -> None:
     assert entry.says.endswith(".")
 
 
-def test_every_erratum_belongs_to_one_entry_that_has_a_line_of_it() -> None:
-    of = {number: entry for entry in ENTRIES for number in entry.errata}
-    assert sum(len(entry.errata) for entry in ENTRIES) == len(of)
-    assert set(of) == set(ERRATA)
-    for number, entry in of.items():
+def test_every_erratum_is_named_and_shares_a_line_with_each_entry_that_names_it() -> None:
+    named = [(number, entry) for entry in ENTRIES for number in entry.errata]
+    assert {number for number, _ in named} == set(ERRATA)
+    assert len(set(named)) == len(named)
+    for number, entry in named:
         there = lines_of(ERRATA[number]["lines"].replace("–", "-"))
-        assert there & set(entry.line_numbers()), number
+        assert there & set(entry.line_numbers()), (number, entry.id)
 
 
 def errata_run() -> Iterator[str]:
