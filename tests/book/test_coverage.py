@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import clean_notebooks
 import nbformat
 import pytest
-from aigc_book import coverage, errata, places
+from aigc_book import coverage, errata, places, repository
 from aigc_book.coverage import Entry
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace
@@ -68,7 +69,7 @@ def test_every_erratum_is_named_and_shares_a_line_with_each_entry_that_names_it(
 
 def errata_run() -> Iterator[str]:
     """The errata that code cells reproduce, as their first lines say: ``# E47, E48``."""
-    for cell in nbformat.read(coverage.BOOK / "10_errata.ipynb", as_version=4).cells:
+    for cell in nbformat.read(repository.BOOK / "10_errata.ipynb", as_version=4).cells:
         first = cell.source.partition("\n")[0]
         if cell.cell_type == "code" and re.fullmatch(r"# E\d+(, E\d+)*", first):
             yield from first.removeprefix("# ").split(", ")
@@ -105,7 +106,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     nbformat.write(notebook, folder / "07_1_small.ipynb")
     for module in (places, coverage):
         monkeypatch.setattr(module, "BOOK", folder)
-    caches = [places.places_of]
+    caches: list[Any] = [places.places_of]
     caches += [coverage.cells_of, coverage.marks_of, coverage.definitions_of, coverage.run_under]
     for cached in caches:
         cached.cache_clear()
