@@ -154,10 +154,12 @@ def test_tabs_that_stand_for_a_stack_do_too(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(page_of(film(3)).select(".explorer-views > .explorer-view")) == 3
 
 
-def test_a_longer_text_has_its_place_kept() -> None:
-    sizer = page_of(linked("short", "a much longer text, of two lines")).select_one(
-        ".explorer-sizer"
-    )
+@pytest.mark.parametrize(
+    "texts",
+    [("short", "a much longer text, of two lines"), ("a much longer text, of two lines", "short")],
+)
+def test_the_longest_text_has_its_place_kept_seen_first_or_not(texts: tuple[str, str]) -> None:
+    sizer = page_of(linked(*texts)).select_one(".explorer-sizer")
     assert sizer is not None
     assert sizer.text == "a much longer text, of two lines"
     assert page_of(linked("short", "other")).select_one(".explorer-sizer") is None

@@ -121,14 +121,14 @@ class _Writer:
             inner += f'<div class="explorer-view"{"" if now else " hidden"}>{body}</div>\n'
         return (
             f'<div class="explorer-views" data-state="{views.state}">\n'
-            f"{inner}{self._sizer(views, selected)}</div>\n"
+            f"{inner}{self._sizer(views)}</div>\n"
         )
 
-    def _sizer(self, views: Views, selected: int) -> str:
+    def _sizer(self, views: Views) -> str:
         """Return an unseen copy of the longest text, which keeps its place free for it."""
         texts = [TAG.sub("", part.html) if isinstance(part, Markup) else "" for part in views.parts]
         longest = max(range(len(texts)), key=lambda number: len(texts[number]))
-        if len(texts[longest]) < len(texts[selected]) + N_LETTERS_LONGER:
+        if len(texts[longest]) < min(map(len, texts)) + N_LETTERS_LONGER:
             return ""
         longest_part = views.parts[longest]
         assert isinstance(longest_part, Markup)
