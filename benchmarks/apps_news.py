@@ -196,6 +196,17 @@ NETWORKS: dict[str, tuple[str, Callable[[ar.Transformer, int], ar.Transformer], 
 }
 
 
+COUNTED: dict[str, tuple[str, Callable[[float], Any], Sequence[float]]] = {
+    "words": ("words and pairs", news.word_pairs, (3.0, 10.0, 30.0)),
+    "letters": ("groups of letters", news.letter_groups, (0.3, 1.0, 3.0)),
+    "both": (
+        "words, pairs and the two lists",
+        partial(news.word_pairs, with_lists=True),
+        (1.0, 3.0, 10.0),
+    ),
+}
+
+
 def network(part: str) -> Way:
     """A way of fine-tuning."""
     _, prepare, _ = NETWORKS[part]
@@ -418,7 +429,7 @@ def tables(results: Results) -> str:
 
 
 def _sentiment_table(results: Results) -> tuple[list[str], list[str]]:
-    curves = [part for part in ("words", "letters", "both", *NETWORKS) if part in results]
+    curves = [part for part in (*COUNTED, *NETWORKS) if part in results]
     if not curves:
         return [], []
     sizes = sorted({row["n_labels"] for part in curves for row in results[part]["rows"]})
@@ -479,6 +490,11 @@ def _mean(runs: list[dict[str, Any]], key: str) -> str:
     return f"{statistics.mean(run[key] for run in runs):.3f}"
 
 
+def _counted_part(part: str) -> Callable[[list[int]], Results]:
+    name, make, penalties = COUNTED[part]
+    return lambda seeds: curve(counted(make), name, penalties, SIZES, seeds, each_size=True)
+
+
 def _network_part(part: str) -> Callable[[list[int]], Results]:
     name, _, rates = NETWORKS[part]
     return lambda seeds: curve(network(part), name, rates, SIZES_NETWORK, seeds)
@@ -491,30 +507,7 @@ if __name__ == "__main__":
         {
             "leaks": leaks,
             "list": without_labels,
-            "words": lambda seeds: curve(
-                counted(news.word_pairs),
-                "words and pairs",
-                (3.0, 10.0, 30.0),
-                SIZES,
-                seeds,
-                each_size=True,
-            ),
-            "letters": lambda seeds: curve(
-                counted(news.letter_groups),
-                "groups of letters",
-                (0.3, 1.0, 3.0),
-                SIZES,
-                seeds,
-                each_size=True,
-            ),
-            "both": lambda seeds: curve(
-                counted(lambda c: news.word_pairs(c, with_lists=True)),
-                "words, pairs and the two lists",
-                (1.0, 3.0, 10.0),
-                SIZES,
-                seeds,
-                each_size=True,
-            ),
+            **{part: _counted_part(part) for part in COUNTED},
             **{part: _network_part(part) for part in NETWORKS},
             "topics": topics,
             "stream": stream,

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import clean_notebooks
 import nbformat
 import pytest
 from aigc_book import coverage, errata, places, repository
 from aigc_book.coverage import Entry
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace
+
+from tests import small_notebooks
 
 ENTRIES = coverage.read_coverage()
 ERRATA = errata.read_errata()
@@ -95,15 +96,9 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A book of one page."""
     cells = [nbformat.v4.new_markdown_cell(text) for text in TEXTS]
     cells[3:3] = [nbformat.v4.new_code_cell(code) for code in CODES]
-    for number, cell in enumerate(cells):
-        cell["id"] = f"cell-{number:03d}"
-    notebook = nbformat.v4.new_notebook(cells=cells)
-    notebook.metadata = nbformat.from_dict(
-        {"kernelspec": clean_notebooks.KERNEL, "language_info": clean_notebooks.LANGUAGE}
-    )
     folder = tmp_path / "book"
     folder.mkdir()
-    nbformat.write(notebook, folder / "07_1_small.ipynb")
+    small_notebooks.write(folder / "07_1_small.ipynb", cells)
     for module in (places, coverage):
         monkeypatch.setattr(module, "BOOK", folder)
     caches: list[Any] = [places.places_of]

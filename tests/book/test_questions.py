@@ -5,12 +5,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import clean_notebooks
 import nbformat
 import pytest
 import yaml
 from aigc_book import equations, faq, glossary, places, repository
 from sphinx.application import Sphinx
+
+from tests import small_notebooks
 
 PAGE = "09_faq"
 QUESTIONS = faq.read_faq()
@@ -196,14 +197,10 @@ def small_book(root: Path) -> Path:
         "{ref}`question-a-question`, {ref}`run it <small:cell-001>`, {term}`噪声`"
     )
     cells = [
-        nbformat.v4.new_markdown_cell(text, id="cell-000"),
-        nbformat.v4.new_code_cell("1 + 1", id="cell-001"),
+        nbformat.v4.new_markdown_cell(text),
+        nbformat.v4.new_code_cell("1 + 1"),
     ]
-    notebook = nbformat.v4.new_notebook(cells=cells)
-    notebook.metadata = nbformat.from_dict(
-        {"kernelspec": clean_notebooks.KERNEL, "language_info": clean_notebooks.LANGUAGE}
-    )
-    nbformat.write(notebook, folder / "small.ipynb")
+    small_notebooks.write(folder / "small.ipynb", cells)
     (folder / "words.md").write_text("# Words\n\n```{words}\n```\n")
     (folder / "index.md").write_text("# Book\n\n```{toctree}\nsmall\nwords\n```\n")
     written(folder / "faq.yml", GOOD | {"shown_in": ["small#a-heading", "small#cell-001"]})

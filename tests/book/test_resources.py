@@ -6,7 +6,6 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-import clean_notebooks
 import nbformat
 import pytest
 import yaml
@@ -15,6 +14,7 @@ from aigc_book.repository import BOOK
 from sphinx.application import Sphinx
 
 from aigc_tutorial import cli
+from tests import small_notebooks
 
 ENTRIES = resources.read_resources()
 # Lines of the source document, section 7: each of its sixteen numbered entries.
@@ -120,14 +120,10 @@ def test_the_table_has_verdict_correction_and_links(
         "{ref}`resource-a-book`, {ref}`run it <small:cell-001>`"
     )
     cells = [
-        nbformat.v4.new_markdown_cell(text, id="cell-000"),
-        nbformat.v4.new_code_cell("1 + 1", id="cell-001"),
+        nbformat.v4.new_markdown_cell(text),
+        nbformat.v4.new_code_cell("1 + 1"),
     ]
-    notebook = nbformat.v4.new_notebook(cells=cells)
-    notebook.metadata = nbformat.from_dict(
-        {"kernelspec": clean_notebooks.KERNEL, "language_info": clean_notebooks.LANGUAGE}
-    )
-    nbformat.write(notebook, folder / "small.ipynb")
+    small_notebooks.write(folder / "small.ipynb", cells)
     (folder / "index.md").write_text("# Book\n\n```{toctree}\nsmall\n```\n", encoding="utf-8")
     for module in (places, resources):
         monkeypatch.setattr(module, "BOOK", folder)
