@@ -36,7 +36,7 @@ SPELT = ("aigc_tutorial", "benchmarks", "book", "tests", "tools", "README.md", "
 UNIT = "not built and not browser and not network"
 FIRST_CALL = """\
 The first call installs Python packages into .venv, by uv where there is uv (1 minute), else by pip
-(6 minutes). On Linux they take 7 GB, with PyTorch's GPU libraries; UV_TORCH_BACKEND=cpu leaves
+(3 minutes). On Linux they take 7 GB, with PyTorch's GPU libraries; UV_TORCH_BACKEND=cpu leaves
 these away, where uv installs: about 2 GB."""
 # The book is rendered by one process, which leaves a core to lint.
 STAGES = ("widgets", "unit", "notebooks", "book+lint", "built")
@@ -112,7 +112,7 @@ def install() -> None:
         if subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=False).returncode:
             shutil.rmtree(VENV, ignore_errors=True)
             sys.exit("Could not make it. On Debian and Ubuntu: apt install python3-venv")
-    told = "1 minute, by uv" if shutil.which("uv") else "6 minutes, by pip; 1 where there is uv"
+    told = "1 minute, by uv" if shutil.which("uv") else "3 minutes, by pip; 1 where there is uv"
     print(f"Installing the packages of constraints.txt (the first time: {told})", flush=True)
     install_packages(EXTRAS)
     STAMP.touch()
