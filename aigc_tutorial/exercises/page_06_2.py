@@ -117,6 +117,7 @@ def _walk_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     yield (quiet + (torch.arange(40) > 20) * 1.5).tolist(), 0.5, 4.0
     yield [0.1] * 5, 0.5, 1.0
     yield [-5.0, 3.0, 0.0], 0.5, 2.0
+    yield [-1.0, 2.2], 0.5, 2.0
 
 
 def _ring(
@@ -124,13 +125,12 @@ def _ring(
     reference: float,
     threshold: float,
     *,
-    reset: bool = True,
+    floor: float = 0.0,
     at_least: bool = False,
 ) -> int:
     total = 0.0
     for hour, value in enumerate(z):
-        total += value - reference
-        total = max(0.0, total) if reset else total
+        total = max(floor, total + value - reference)
         if total > threshold or (at_least and total == threshold):
             return hour
     return -1
@@ -145,7 +145,7 @@ def _ring(
     remark="The sum remembers just what is needed: how long, and how far, it has been above.",
     mistakes=[
         Mistake(
-            lambda z, reference, threshold: _ring(z, reference, threshold, reset=False),
+            lambda z, reference, threshold: _ring(z, reference, threshold, floor=-math.inf),
             "quiet hours must not be saved up: the sum never falls below 0.",
         ),
         Mistake(
@@ -161,6 +161,14 @@ def _ring(
         Mistake(
             lambda z, reference, threshold: _ring(z, reference, threshold, at_least=True),
             "it rings above the threshold, not at it.",
+        ),
+        Mistake(
+            lambda z, reference, threshold: _ring(z, reference, threshold, floor=reference),
+            "the sum falls back to 0; from the reference on it would ring too soon.",
+        ),
+        Mistake(
+            lambda z, reference, threshold: _ring(z, reference, threshold) + 1,
+            "positions begin with 0.",
         ),
     ],
 )

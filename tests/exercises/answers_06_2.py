@@ -41,6 +41,15 @@ def by_a_loop(z, reference, threshold):
     return -1
 
 
+def falls_to_the_reference(z, reference, threshold):
+    total = 0.0
+    for hour, value in enumerate(z):
+        total = max(reference, total + value - reference)
+        if total > threshold:
+            return hour
+    return -1
+
+
 def one_too_late(z, reference, threshold):
     found = above_the_lowest(z, reference, threshold)
     return found + 1 if found >= 0 else -1
@@ -71,6 +80,7 @@ ANSWERS = {
         right=[above_the_lowest, by_a_loop],
         wrong=[
             one_too_late,
+            falls_to_the_reference,
             mean_above,
             lambda z, reference, threshold: 0,
             lambda z, reference, threshold: len(z) - 1,
