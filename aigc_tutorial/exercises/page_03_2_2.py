@@ -109,6 +109,7 @@ def masked_nll(
 def _nucleus_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     yield torch.tensor([0.1, 0.5, 0.15, 0.25]), 0.7
     yield torch.tensor([0.05, 0.05, 0.9]), 0.5
+    yield torch.tensor([0.0625, 0.5, 0.1875, 0.25]), 0.75  # the two largest sum to p exactly
     for n in (7, 40):
         yield (2 * torch.randn(n, generator=rng)).softmax(-1), 0.8
 
@@ -116,6 +117,12 @@ def _nucleus_cases(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
 def _below(probabilities: Tensor, p: float) -> Tensor:
     values, order = probabilities.sort(descending=True)
     kept = values.cumsum(-1) <= p
+    return torch.zeros_like(kept).scatter(-1, order, kept)
+
+
+def _beyond(probabilities: Tensor, p: float) -> Tensor:
+    values, order = probabilities.sort(descending=True)
+    kept = values.cumsum(-1) - values <= p
     return torch.zeros_like(kept).scatter(-1, order, kept)
 
 
@@ -141,6 +148,10 @@ def _in_order(probabilities: Tensor, p: float) -> Tensor:
             _below,
             "the set must reach p. The token with which the sum reaches it belongs to it; without "
             "it a sure model keeps nothing at all.",
+        ),
+        Mistake(
+            _beyond,
+            "a set that sums to p exactly has reached it. Take no token more.",
         ),
         Mistake(
             _unsorted,

@@ -43,6 +43,12 @@ def nucleus_by_threshold(probabilities, p):
     return probabilities.numpy() >= ordered[n - 1]
 
 
+def one_token_more_at_p(probabilities, p):
+    ordered = np.sort(probabilities.numpy())[::-1]
+    n = int(np.searchsorted(np.cumsum(ordered), p, side="right")) + 1
+    return probabilities.numpy() >= ordered[n - 1]
+
+
 def smallest_first(probabilities, p):
     values, order = probabilities.sort()
     kept = values.cumsum(-1) - values < p
@@ -126,6 +132,7 @@ ANSWERS = {
         ],
         wrong=[
             smallest_first,
+            one_token_more_at_p,
             lambda q, p: ~torch.tensor(nucleus_by_loop(q, p)),
             lambda q, p: [k for k, kept in enumerate(nucleus_by_loop(q, p)) if kept],
             lambda q, p: q >= p * q.max(),
