@@ -23,7 +23,8 @@ def _lengths(_rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
     level="warm-up",
     cases=_lengths,
     hint="first the nats of the whole text, then to bits, then per character.",
-    remark="Two models with different tokenizers can be compared in this unit, and in no other.",
+    remark="Two models with different tokenizers can be compared in this unit, not in bits per "
+    "token.",
     mistakes=[
         Mistake(
             lambda nats, n_tokens, n_characters: nats * n_tokens / n_characters,

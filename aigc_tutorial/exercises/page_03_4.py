@@ -140,41 +140,93 @@ def target_mask(tokens: Int64[Tensor, "B T"], separator: int) -> Bool[Tensor, "B
 
 
 def _answers(rng: torch.Generator) -> Iterator[tuple[Any, ...]]:
-    for n in (12, 40):
+    # the surest answer is wrong, and the promise is kept further down
+    yield torch.tensor([0.6, 0.9, 0.4, 0.8]), torch.tensor([True, False, False, True]), 0.6
+    # two answers share a confidence: a threshold takes both or neither
+    yield torch.tensor([0.9, 0.5, 0.5, 0.25]), torch.tensor([True, True, False, False]), 0.75
+    # the promise is just kept when all are answered
+    yield torch.tensor([0.4, 0.2, 0.8, 0.6]), torch.tensor([True, False, True, True]), 0.75
+    yield torch.tensor([0.25, 0.5]), torch.tensor([False, False]), 0.5  # never kept
+    for n, share in ((12, 0.7), (40, 0.85)):
         confidence = torch.rand(n, generator=rng)
-        right = torch.rand(n, generator=rng) < confidence
-        yield confidence, right, 0.5
-    yield torch.tensor([0.2, 0.3]), torch.tensor([True, False]), 0.9
-    yield torch.tensor([0.5, 0.75, 0.25]), torch.tensor([False, True, True]), 0.5
+        yield confidence, torch.rand(n, generator=rng) < confidence, share
+
+
+def _kept(
+    confidence: Tensor, right: Tensor, share: float, *, strict: bool = False, of_all: bool = False
+) -> list[float]:
+    """Confidences that keep the promise as a threshold, in descending order."""
+    kept = []
+    for threshold in confidence.unique().flip(0):
+        answered = confidence > threshold if strict else confidence >= threshold
+        n = len(right) if of_all else int(answered.sum())
+        if n and int(right[answered].sum()) >= share * n:
+            kept.append(float(threshold))
+    return kept
+
+
+def _lowest(confidence: Tensor, right: Tensor, share: float, **how: bool) -> float:
+    return min(_kept(confidence, right, share, **how), default=math.inf)
+
+
+def _until_broken(confidence: Tensor, right: Tensor, share: float) -> float:
+    kept = _kept(confidence, right, share)
+    steps = zip(confidence.unique().flip(0).tolist(), [*kept, math.inf], strict=False)
+    unbroken = [threshold for threshold, keeps in steps if threshold == keeps]
+    return min(unbroken, default=math.inf)
+
+
+def _one_by_one(confidence: Tensor, right: Tensor, share: float) -> float:
+    values, order = confidence.sort(descending=True, stable=True)
+    shares = right[order].double().cumsum(0) / torch.arange(1, len(right) + 1)
+    return min(values[shares >= share].tolist(), default=math.inf)
 
 
 @exercise(
-    "answer-or-abstain",
+    "threshold-of-a-promise",
     page=PAGE,
     level="research",
     cases=_answers,
-    hint="two shares: of all questions that are answered, and of the answered ones that are right.",
-    remark="Draw the second over the first for all thresholds: whoever sells the model chooses a "
-    "point on that curve.",
+    hint="only the confidences themselves can be the answer. For each, ask how many of the answers "
+    "at or above it are right.",
+    remark="A threshold that is chosen so keeps its promise on these answers. On new ones, measure "
+    "again.",
     mistakes=[
         Mistake(
-            lambda confidence, right, threshold: (
-                float((confidence >= threshold).float().mean()),
-                float((right & (confidence >= threshold)).float().mean()),
-            ),
-            "the second share is one of the answered questions, not of all.",
+            _until_broken,
+            "the share of right answers does not only fall as the threshold falls. Where it has "
+            "fallen short, it may rise again.",
+        ),
+        Mistake(
+            _one_by_one,
+            "two answers may have the same confidence. A threshold lets both through, or neither.",
+        ),
+        Mistake(
+            lambda confidence, right, share: max(_kept(confidence, right, share), default=math.inf),
+            "that keeps the promise and answers the least. The lowest threshold answers the most.",
+        ),
+        Mistake(
+            lambda confidence, right, share: _lowest(confidence, right, share, strict=True),
+            "a question whose confidence is the threshold itself is answered.",
+        ),
+        Mistake(
+            lambda confidence, right, share: _lowest(confidence, right, share, of_all=True),
+            "the share is one of the answered questions, not of all.",
         ),
     ],
 )
-def answer_or_abstain(
-    confidence: Float[Tensor, " N"], right: Bool[Tensor, " N"], threshold: float
-) -> tuple[float, float]:
-    """Let a model speak only where its confidence reaches a threshold.
+def threshold_of_a_promise(
+    confidence: Float[Tensor, " N"], right: Bool[Tensor, " N"], share: float
+) -> float:
+    """Find where a model may speak if a share of its answers must be right.
 
-    Return the share of the N questions that it answers, and the share of its answers that are
-    ``right``; the latter is 1.0 if it answers none.
+    It answers the questions whose ``confidence`` reaches a threshold. Return the lowest of the N
+    confidences with which, as the threshold, at least ``share`` of the answers are ``right``; if
+    there is none, infinity.
     """
-    answered = confidence >= threshold
-    if not answered.any():
-        return 0.0, 1.0
-    return float(answered.float().mean()), float(right[answered].float().mean())
+    lowest = math.inf
+    for threshold in confidence.tolist():
+        answered = right[confidence >= threshold]
+        if int(answered.sum()) >= share * len(answered):
+            lowest = min(lowest, threshold)
+    return lowest

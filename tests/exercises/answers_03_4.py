@@ -34,13 +34,19 @@ def by_positions(tokens, separator):
     return torch.arange(tokens.shape[1]) > place
 
 
-def answered(confidence, right, threshold, *, none=1.0, strict=False):
-    chosen = [
-        bool(r)
-        for c, r in zip(confidence, right, strict=True)
-        if (c > threshold if strict else c >= threshold)
-    ]
-    return len(chosen) / len(right), np.mean(chosen) if chosen else none
+def lowest_threshold(confidence, right, share, *, none=float("inf"), more=False):
+    """From the bottom up, so that the first threshold that keeps the promise is the lowest."""
+    for threshold in sorted({float(c) for c in confidence}):
+        chosen = [bool(r) for c, r in zip(confidence, right, strict=True) if c >= threshold]
+        if np.mean(chosen) > share or (not more and np.mean(chosen) == share):
+            return threshold
+    return none
+
+
+def lowest_of_matrix(confidence, right, share):
+    reached = confidence[None] >= confidence[:, None]
+    shares = (reached & right).sum(1) / reached.sum(1)
+    return torch.where(shares >= share, confidence, torch.inf).min()
 
 
 ANSWERS = {
@@ -94,22 +100,21 @@ ANSWERS = {
             lambda tokens, separator: by_positions(tokens, separator)[:, 1:],
         ],
     ),
-    "answer-or-abstain": Answers(
+    "threshold-of-a-promise": Answers(
         right=[
-            answered,
-            lambda *a: np.array(answered(*a)),
-            lambda c, r, t: torch.stack(
-                [(c >= t).float().mean(), r[c >= t].double().mean().nan_to_num(1.0)]
-            ),
+            lowest_threshold,
+            lowest_of_matrix,
+            lambda *a: np.float32(lowest_threshold(*a)),
         ],
         wrong=[
-            lambda *a: answered(*a, strict=True),
-            lambda *a: answered(*a, none=0.0),
-            lambda *a: answered(*a, none=float("nan")),
-            lambda *a: answered(*a)[::-1],
-            lambda c, r, t: (answered(c, r, t)[0], float(r.float().mean())),
-            lambda c, r, t: (int((c >= t).sum()), answered(c, r, t)[1]),
-            lambda c, r, t: (answered(c, r, t)[0], float((r == (c >= t)).float().mean())),
+            lambda *a: lowest_threshold(*a, none=1.0),
+            lambda *a: lowest_threshold(*a, none=None),
+            lambda *a: lowest_threshold(*a, more=True),
+            lambda c, r, share: share,
+            lambda c, r, share: float(c[r].min()) if r.any() else float("inf"),
+            lambda c, r, share: float(c.quantile(1 - share)),
+            lambda c, r, share: lowest_threshold(c, r, 1 - share),
+            lambda c, r, share: lowest_threshold(1 - c, r, share),
         ],
     ),
 }
