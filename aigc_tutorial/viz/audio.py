@@ -207,7 +207,8 @@ def piano_roll(
         ax: axes to draw into; by default those of a new figure.
 
     Raises:
-        ValueError: if there is no note, or ``in_scale`` has another length.
+        ValueError: if there is no note, ``in_scale`` has another length, or a note lies outside of
+            ``pitches``, where it would not be seen.
     """
     if not melody:
         raise ValueError("the melody has no notes to draw")
@@ -216,6 +217,11 @@ def piano_roll(
         raise ValueError(f"in_scale has {len(belongs)} entries for {len(melody)} notes")
     used = [note.pitch for note in melody]
     lowest, highest = (min(used), max(used)) if pitches is None else pitches
+    if not lowest <= min(used) <= max(used) <= highest:
+        raise ValueError(
+            f"the notes go from {min(used)} to {max(used)}, and pitches shows {lowest} to "
+            f"{highest} alone; take in all of them, or leave pitches out"
+        )
     ends = np.cumsum([note.duration for note in melody])
     with style():
         ax = new_axes(6.5, 2.2) if ax is None else ax

@@ -11,6 +11,8 @@ What is pushed is what an entry of the zoo holds, and a page made from its card;
 package loads it by its ``from_pretrained("user/digits")``.
 """
 
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +64,9 @@ def push_to_hub(
         Address of the commit.
 
     Raises:
-        ValueError: if the name is no "user/model", card and model do not belong together, or a
-            model of text has no tokenizer.
+        KeyError: as :func:`model_card` does.
+        ValueError: if the name is no "user/model", card and model do not belong together, a model
+            of text has no tokenizer or another's, or the model cannot be saved.
         ConnectionError: if the Hub cannot be reached or refuses, or the network is forbidden.
     """
     if not is_hub_name(repository):
@@ -78,28 +81,40 @@ def push_to_hub(
         raise ValueError(f"the card is of a {card.model}, and the model a {type(model).__name__}")
     if isinstance(model, AutoregressiveModel) != (tokenizer is not None):
         raise ValueError("a model of text is pushed with its tokenizer, and another without one")
-
-    class Upload(PyTorchModelHubMixin):
-        """What is saved is ours, strictly checked; how it is sent is the library's."""
-
-        def _save_pretrained(self, save_directory: Path) -> None:
-            model.save_pretrained(save_directory)
-            (save_directory / CARD_NAME).write_text(card.to_json(), encoding="utf-8")
-            if tokenizer is not None:
-                tokenizer.save(save_directory / TOKENIZER_NAME)
-
-        def generate_model_card(self, *_: Any, **__: Any) -> ModelCard:
-            return ModelCard(model_card(card, repository))
-
-    said = message or f"{card.name}: {card.title}"
-    try:
-        address = Upload().push_to_hub(
-            repository, private=private, token=token, commit_message=said
+    n_tokens = model.vocab_size if isinstance(model, AutoregressiveModel) else None
+    if tokenizer is not None and tokenizer.vocab_size != n_tokens:
+        raise ValueError(
+            f"the model has {n_tokens} tokens and the tokenizer {tokenizer.vocab_size}; "
+            "give the tokenizer that the model was trained with"
         )
-    except Exception as error:  # of its network library too, which changes with its versions
-        raise ConnectionError(
-            f"{repository} could not be pushed to the Hugging Face Hub: {error}"
-        ) from error
+    # All is written before the Hub is asked for anything: what cannot be saved leaves no
+    # repository there, and is told as what it is.
+    page = ModelCard(model_card(card, repository))
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        model.save_pretrained(folder)
+        (folder / CARD_NAME).write_text(card.to_json(), encoding="utf-8")
+        if tokenizer is not None:
+            tokenizer.save(folder / TOKENIZER_NAME)
+
+        class Upload(PyTorchModelHubMixin):
+            """What is saved is ours, strictly checked; how it is sent is the library's."""
+
+            def _save_pretrained(self, save_directory: Path) -> None:
+                shutil.copytree(folder, save_directory, dirs_exist_ok=True)
+
+            def generate_model_card(self, *_: Any, **__: Any) -> ModelCard:
+                return page
+
+        said = message or f"{card.name}: {card.title}"
+        try:
+            address = Upload().push_to_hub(
+                repository, private=private, token=token, commit_message=said
+            )
+        except Exception as error:  # of its network library too, which changes with its versions
+            raise ConnectionError(
+                f"{repository} could not be pushed to the Hugging Face Hub: {error}"
+            ) from error
     return str(address)
 
 
@@ -115,6 +130,11 @@ def model_card(card: Card, repository: str) -> str:
     """
     from huggingface_hub import EvalResult, ModelCardData
 
+    if card.model not in _KINDS:
+        raise KeyError(
+            f"there is no page for a {card.model}, only for {', '.join(_KINDS)}; upload the folder "
+            "that save_pretrained writes"
+        )
     package, task = _KINDS[card.model]
     protocols = list(dict.fromkeys(metric.protocol for metric in card.metrics.values()))
     results = [

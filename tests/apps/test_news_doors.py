@@ -1,5 +1,6 @@
 """What the news monitor refuses at its doors, and odd input that it takes rightly."""
 
+import inspect
 import math
 from typing import Any, cast
 
@@ -73,6 +74,11 @@ def drawn(**changes):
             lambda: news.share_interval(K[0], N[0], news.NamingRates(1, 10, 9, 10), rng=rng()),
             "say nothing of its share",
         ),
+        # runs and periods would change places, in silence
+        (
+            lambda: inspect.unwrap(news.share_interval)(K, N, rng=rng()),
+            "one run after the other",
+        ),
         (lambda: news.standardised(N, K, torch.tensor([15.0])), "between 0 and 1"),
         (lambda: news.standardised(N, K, torch.tensor([math.nan])), "NaN or infinite"),
         (lambda: news.standardised(N, N + 1, torch.tensor([0.2])), "no more than all"),
@@ -116,6 +122,7 @@ def drawn(**changes):
             ),
             "rising thresholds",
         ),
+        (lambda: news.at_false_alarms([], 0.5), "no point"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_right_is_refused_with_a_reason(call, match):
@@ -146,6 +153,17 @@ def test_counts_may_be_whole_numbers_and_double_precision_stays():
         double = news.watch(detector, z, z, z, thresholds=[5.5, 0.5])
         single = news.watch(detector, z.float(), z.float(), z.float(), thresholds=[5.5, 0.5])
         assert torch.equal(double, single)
+
+
+def test_no_tweet_comes_after_the_end_of_a_long_stream():
+    """In float32, with 128 numbers an hour there, one of 250 came in hour 100,000 of 100,000."""
+    n_hours = 100_000
+    burst = news.Burst(start=n_hours - 1, hours=1, factor=1e6, bearish_only=False)
+    rates = {"oil": RATES.per_hour / 1e3}
+    stream = drawn(n_hours=n_hours, per_hour=rates, bursts={"oil": [burst]}, swing=0.0)
+    counts = stream.counts(torch.ones(4, dtype=torch.bool))
+    assert len(counts) == n_hours
+    assert int(counts[-1]) == pytest.approx(8_000, rel=0.1)
 
 
 def test_labels_may_be_arrays_of_any_whole_type():

@@ -153,6 +153,8 @@ def test_a_piano_roll_refuses_what_does_not_fit():
         viz.piano_roll([])
     with pytest.raises(ValueError, match="2 entries for 1 notes"):
         viz.piano_roll([Note(60, 1)], in_scale=[True, False])
+    with pytest.raises(ValueError, match="from 60 to 72, and pitches shows 60 to 64 alone"):
+        viz.piano_roll([Note(60, 1), Note(72, 1)], pitches=(60, 64))
 
 
 def test_notes_have_their_names():

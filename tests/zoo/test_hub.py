@@ -1,5 +1,6 @@
 """Models on the Hugging Face Hub: pushed, shown and loaded, on a stand-in of it."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -8,9 +9,11 @@ from typing import Any
 
 import pytest
 import torch
+from huggingface_hub import PyTorchModelHubMixin
 
-from aigc_tutorial import zoo
+from aigc_tutorial import ar, zoo
 from aigc_tutorial.nn import count_parameters
+from aigc_tutorial.tokenizers import ByteTokenizer
 from tests.zoo.stand_in_hub import TOKEN, Hub, stand_in_hub
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -134,6 +137,21 @@ def test_what_is_no_repository_and_what_is_offline_is_told(monkeypatch):
         zoo.push_to_hub(model, "user/digits", card)
 
 
+def test_what_cannot_be_saved_is_told_as_that_and_leaves_no_repository(monkeypatch):
+    asked = []
+    monkeypatch.setattr(PyTorchModelHubMixin, "push_to_hub", lambda *_, **__: asked.append(1))
+    model, card = zoo.load("mnist-mlp-gan"), zoo.card("mnist-mlp-gan")
+    with torch.no_grad():
+        next(model.parameters())[0, 0] = torch.nan
+    with pytest.raises(ValueError, match="the MLPGenerator is not saved: it has"):
+        zoo.push_to_hub(model, "user/digits", card)
+    config = ar.GPT2Config(256, context=4, n_layers=1, n_heads=1, width=4)
+    of_gpt2 = dataclasses.replace(card, model="GPT2")
+    with pytest.raises(KeyError, match="there is no page for a GPT2, only for ConvGenerator"):
+        zoo.push_to_hub(ar.GPT2(config), "user/gpt2", of_gpt2, tokenizer=ByteTokenizer())
+    assert not asked
+
+
 def test_the_card_and_the_tokenizer_must_be_the_models():
     generator = zoo.load("mnist-mlp-gan")
     with pytest.raises(ValueError, match="the card is of a ConvGenerator, and the model a MLPGen"):
@@ -141,4 +159,7 @@ def test_the_card_and_the_tokenizer_must_be_the_models():
     model = zoo.load("english-bytes")
     with pytest.raises(ValueError, match="is pushed with its tokenizer"):
         zoo.push_to_hub(model, "user/bytes", zoo.card("english-bytes"))
+    other = zoo.tokenizer("english-subwords")
+    with pytest.raises(ValueError, match="the model has 256 tokens and the tokenizer"):
+        zoo.push_to_hub(model, "user/bytes", zoo.card("english-bytes"), tokenizer=other)
     assert torch.is_grad_enabled()

@@ -111,8 +111,11 @@ def at_false_alarms(points: Sequence[OperatingPoint], per_day: float) -> Operati
         per_day: false alarms wanted; logarithms are interpolated.
 
     Raises:
-        ValueError: if the curve does not reach so far, or its thresholds do not rise.
+        ValueError: if the curve has no point or does not reach so far, or its thresholds do not
+            rise.
     """
+    if not points:
+        raise ValueError("the curve has no point; operating_curve makes one for each threshold")
     limits = [point.threshold for point in points]
     if limits != sorted(limits):
         raise ValueError("the points of a curve must be of rising thresholds; sort them")

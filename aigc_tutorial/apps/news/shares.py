@@ -129,11 +129,17 @@ def share_interval(
 
     Raises:
         TypeError: if rng is no generator.
-        ValueError: if more texts are named than there are, or fewer than none; or the level is
-            none; or the class is named no more often when it is right than when it is wrong.
+        ValueError: if more texts are named than there are, or fewer than none; or they are counted
+            over more than one axis; or the level is none; or the class is named no more often when
+            it is right than when it is wrong.
     """
     require_rng(rng)
     n_texts, n_named = as_counts(n_texts, n_named, ("n_texts", "n_named"))
+    if n_texts.ndim != 1:
+        raise ValueError(
+            f"n_texts and n_named must have one number a period, (N,), got {tuple(n_texts.shape)}; "
+            "take one run after the other"
+        )
     n_draws, level = as_count(n_draws, "n_draws"), as_share(level, "level")
     if rates is not None:
         adjusted_share(0.0, rates)

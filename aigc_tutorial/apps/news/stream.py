@@ -222,7 +222,8 @@ def draw_stream(
                     f"which {rate:.3g} an hour are wanted; leave the topic out"
                 )
             when = torch.repeat_interleave(torch.arange(n_hours), counts)
-            hours.append(when + torch.rand(total, generator=rng))
+            # In float64: 719 and a share of an hour can be 720 in float32, which is no hour of 720.
+            hours.append(when.double() + torch.rand(total, generator=rng))
             if total:
                 rows.append(pool[torch.randint(len(pool), (total,), generator=rng)])
     order = torch.cat(hours).argsort()

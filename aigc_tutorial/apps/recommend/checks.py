@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from aigc_tutorial.apps.checks import as_texts
@@ -32,12 +32,16 @@ def require_penalty(penalty: float) -> float:
     return float(penalty)
 
 
-def require_seen(seen: Float[Tensor, "U I"], n_films: int | None = None) -> Float[Tensor, "U I"]:
+def require_seen(seen: Shaped[Tensor, "U I"], n_films: int | None = None) -> Float[Tensor, "U I"]:
     """Who has seen what: a row for each person, a column for each film, 1 or 0.
 
     Args:
         seen: the matrix.
         n_films: how many columns it must have; None for any number.
+
+    Returns:
+        It in float32, or in float64 if it is that: in bytes, and in half a precision, 256 films
+        that two people have both seen would count as none, or as some others do.
 
     Raises:
         ValueError: if it is empty, of another shape, or holds other numbers, stars for example.
@@ -51,7 +55,7 @@ def require_seen(seen: Float[Tensor, "U I"], n_films: int | None = None) -> Floa
         )
     if n_films is not None and seen.shape[1] != n_films:
         raise ValueError(f"seen has {seen.shape[1]} columns, and there are {n_films} films")
-    return seen
+    return seen if seen.dtype == torch.float64 else seen.float()
 
 
 def require_part(ratings: MovieRatings, part: Tensor, name: str) -> Bool[Tensor, " N"]:

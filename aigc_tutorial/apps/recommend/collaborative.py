@@ -68,7 +68,8 @@ def item_knn(seen: Float[Tensor, "U I"], *, n_neighbours: int) -> Float[Tensor, 
         seen: 1 where a person has seen a film.
         n_neighbours: of each film; the others count 0.
     """
-    n_items = require_seen(seen).shape[1]
+    seen = require_seen(seen)
+    n_items = seen.shape[1]
     k = min(as_count(n_neighbours, "n_neighbours"), n_items)
     unit = seen / seen.norm(dim=0).clamp(min=1e-12)
     scores = torch.empty_like(seen)
@@ -93,7 +94,8 @@ def pure_svd(seen: Float[Tensor, "U I"], *, rank: int) -> Float[Tensor, "U I"]:
 
     Source: Cremonesi, Koren and Turrin (2010).
     """
-    rank, highest = as_count(rank, "rank"), min(require_seen(seen).shape) - 1
+    seen = require_seen(seen)
+    rank, highest = as_count(rank, "rank"), min(seen.shape) - 1
     if rank > highest:
         raise ValueError(
             f"rank is {rank}; of {seen.shape[0]} people and {seen.shape[1]} films nothing is left "

@@ -28,8 +28,13 @@ def standardised(
     n = candidates.sum(1, keepdim=True).clamp(min=1)
     kept = scores.where(candidates, 0)
     mean = kept.sum(1, keepdim=True) / n
-    spread = ((kept - mean).where(candidates, 0).square().sum(1, keepdim=True) / n).sqrt()
-    return (scores - mean) / spread.clamp(min=1e-6)
+    apart = (kept - mean).where(candidates, 0)
+    # Divided first: the square of a small probability is 0.
+    largest = apart.abs().amax(1, keepdim=True)
+    is_constant = largest <= 1e-6 * kept.abs().amax(1, keepdim=True)  # what rounding leaves
+    unit = largest.masked_fill(is_constant, 1)
+    spread = unit * ((apart / unit).square().sum(1, keepdim=True) / n).sqrt()
+    return ((scores - mean) / spread.masked_fill(is_constant, 1)).masked_fill(is_constant, 0)
 
 
 def combined(

@@ -53,7 +53,11 @@ def ranked(
         scores: of each film for each person.
         candidates: which may be recommended to whom; each person has k or more.
         k: how many.
+
+    Raises:
+        ValueError: if somebody has fewer: others would fill the list.
     """
+    require_enough(candidates, k)
     rng = torch.Generator().manual_seed(_SEED_OF_TIES)
     lot = torch.randperm(scores.shape[1], generator=rng).to(scores.device)
     masked = scores.masked_fill(~candidates, -torch.inf)[:, lot]
@@ -169,7 +173,20 @@ def require_testable(scores: Float[Tensor, "U I"], task: Task, k: int) -> None:
             "nobody can be tested: nobody has both a film that was seen and one to be found; "
             "take a split with a larger test part"
         )
-    if (fewest := int(task.candidates[who].sum(1).min())) < k:
+    require_enough(task.candidates[who], k)
+
+
+def require_enough(candidates: Bool[Tensor, "U I"], k: int) -> None:
+    """Refuse a list that is longer than what may be recommended to somebody.
+
+    Args:
+        candidates: which films may be recommended to whom.
+        k: length of the list.
+
+    Raises:
+        ValueError: if somebody has fewer than k of them.
+    """
+    if len(candidates) and (fewest := int(candidates.sum(1).min())) < k:
         raise ValueError(
             f"the list has {k} places, and for somebody only {fewest} films are left that may be "
             "recommended; take a smaller k"

@@ -119,7 +119,8 @@ def profile_scores(
         seen: 1 where a person has seen a film.
         features: of each film.
     """
-    unit = torch.nn.functional.normalize(features - features.mean(0), dim=1)
+    seen = require_seen(seen, len(features))
+    unit = torch.nn.functional.normalize(features.to(seen) - features.to(seen).mean(0), dim=1)
     return torch.nn.functional.normalize(seen @ unit, dim=1) @ unit.T
 
 

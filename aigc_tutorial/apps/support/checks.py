@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from aigc_tutorial.integers import as_int64
+from aigc_tutorial.tokenizers import Tokenizer
 
 
 def require_numbers(values: Tensor, name: str, *, n_axes: int) -> None:
@@ -40,6 +41,20 @@ def require_confidences(confidence: Tensor, is_right: Tensor) -> None:
         raise ValueError(
             f"is_right must be truth values, one for each of {len(confidence)} confidences, got "
             f"{tuple(is_right.shape)} of {is_right.dtype}"
+        )
+
+
+def require_own_tokenizer(model: Any, tokenizer: Tokenizer) -> None:
+    """Refuse a tokenizer that is not the model's: its tokens mean other texts there.
+
+    Raises:
+        ValueError: if the two have not as many tokens.
+    """
+    n_tokens = getattr(model, "vocab_size", tokenizer.vocab_size)  # not every backbone says it
+    if n_tokens != tokenizer.vocab_size:
+        raise ValueError(
+            f"the model has {n_tokens} tokens and the tokenizer {tokenizer.vocab_size}; "
+            "give the tokenizer that the model was trained with"
         )
 
 

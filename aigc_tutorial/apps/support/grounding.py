@@ -25,6 +25,7 @@ _NEGATIONS = re.compile(
 )
 _END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])")
 _LETTER = r"[^\W_\u4e00-\u9fff]"
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _WORD = re.compile(rf"[\u4e00-\u9fff]+|{_LETTER}+(?:[@.'-]{_LETTER}+)*|[%$€£¥₹]")
 
 
@@ -103,8 +104,9 @@ def _facts(text: str) -> set[str]:
 
 
 def _plain(text: str) -> str:
-    """Small letters, and one form of each character: ９ is 9, and ’ is '."""
-    return unicodedata.normalize("NFKC", text).lower().replace("’", "'")
+    """Small letters, and one form of each character: ９ is 9, ’ is ', and 3,000 is 3000."""
+    one_form = unicodedata.normalize("NFKC", text).lower().replace("’", "'")
+    return _THOUSANDS.sub("", one_form)
 
 
 def _relations(text: str) -> set[str]:

@@ -11,7 +11,11 @@ from torch import Tensor
 
 from aigc_tutorial import adaptation, ar
 from aigc_tutorial.apps.checks import as_texts, require_positive
-from aigc_tutorial.apps.support.checks import as_labels_of, require_numbers
+from aigc_tutorial.apps.support.checks import (
+    as_labels_of,
+    require_numbers,
+    require_own_tokenizer,
+)
 from aigc_tutorial.data import SUPPORT_INTENTS, UtteranceDataset, normal_form
 from aigc_tutorial.environment import require
 from aigc_tutorial.nn import seeded_weights
@@ -189,12 +193,14 @@ def tune(
         seed: of factors, random weights, and the order of the messages.
 
     Raises:
-        ValueError: if the way is none, the rate is not positive, or a part has no message.
+        ValueError: if the way is none, the rate is not positive, a part has no message, or the
+            tokenizer is not the model's.
     """
     if not isinstance(way, Way):
         raise ValueError(f"way is {way!r}; take one of WAYS: WAYS[{next(iter(WAYS))!r}]")
     rate = way.rates[1] if rate is None else rate
     require_positive(rate, "rate")
+    require_own_tokenizer(model, tokenizer)
     classifier = adaptation.Classifier(way.prepare(model, seed), len(SUPPORT_INTENTS))
     result = adaptation.train_classifier(
         classifier,

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from aigc_tutorial import adaptation, ar
 from aigc_tutorial.apps.checks import as_texts
-from aigc_tutorial.apps.support.checks import require_numbers
+from aigc_tutorial.apps.support.checks import require_numbers, require_own_tokenizer
 from aigc_tutorial.apps.support.intents import COUNTINGS, Counting, rows_of
 from aigc_tutorial.environment import require
 from aigc_tutorial.integers import as_count
@@ -184,10 +184,15 @@ def latent_semantic_embedding(texts: Sequence[str], *, n_dimensions: int = 64) -
 def language_model_embedding(
     model: ar.AutoregressiveModel | adaptation.Classifier, tokenizer: Tokenizer
 ) -> Embed:
-    """The mean of a language model's features over a text, or of those of a tuned classifier."""
+    """The mean of a language model's features over a text, or of those of a tuned classifier.
+
+    Raises:
+        ValueError: if the tokenizer is not the model's.
+    """
     reader = model
     if not isinstance(reader, adaptation.Classifier):
         reader = adaptation.Classifier(model, n_classes=2)
+    require_own_tokenizer(reader.backbone, tokenizer)
     return lambda texts: adaptation.text_features(reader, *rows_of(texts, tokenizer))
 
 

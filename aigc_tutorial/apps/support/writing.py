@@ -8,10 +8,13 @@ from torch import Tensor
 
 from aigc_tutorial import ar
 from aigc_tutorial.apps.checks import as_texts, require_positive
+from aigc_tutorial.apps.support.checks import require_own_tokenizer
 from aigc_tutorial.apps.support.grounding import FUNCTION_WORDS
 from aigc_tutorial.integers import as_count
 from aigc_tutorial.nn import evaluation_mode
 from aigc_tutorial.tokenizers import Tokenizer
+
+_ENDS = (".", "!", "?", "。", "！", "？")
 
 
 @torch.no_grad()
@@ -21,8 +24,10 @@ def log_likelihood(
     """Nats that a model gives to a text after another one, of which the end is read that fits.
 
     Raises:
-        ValueError: if no token stands before the text, or the text fills the model's context.
+        ValueError: if no token stands before the text, the text fills the model's context, or the
+            tokenizer is not the model's.
     """
+    require_own_tokenizer(model, tokenizer)
     before, new = tokenizer.prompt(prompt), tokenizer.encode(continuation)
     if not len(before):
         raise ValueError("nothing stands before the text; its first token has no probability")
@@ -127,17 +132,20 @@ def write(
         temperature: of the sampling.
 
     Raises:
-        ValueError: if the temperature is not positive, or prompt and text together are longer than
-            the model's context.
+        ValueError: if the temperature is not positive, the prompt is empty, prompt and text
+            together are longer than the model's context, or the tokenizer is not the model's.
     """
     require_positive(temperature, "temperature")
+    require_own_tokenizer(model, tokenizer)
     n_tokens, n_before = as_count(n_tokens, "n_tokens", at_least=0), len(tokenizer.prompt(prompt))
+    if not n_before:
+        raise ValueError("the prompt is empty, and nothing follows from nothing; begin with a line")
     if model.context is not None and n_before + n_tokens > model.context:
         raise ValueError(
             f"the prompt has {n_before} tokens; with {n_tokens} more they exceed the model's "
             f"context of {model.context}"
         )
-    written = ""
+    written, tokens = "", []
     with evaluation_mode(model):
         logits, state = model.advance(
             tokenizer.prompt(prompt)[None].to(model.device), model.initial_state(1)
@@ -150,8 +158,9 @@ def write(
                     break
                 last = last.masked_fill(~may_follow, -torch.inf)
             token = torch.multinomial(last.softmax(0), 1, generator=rng)
-            written += tokenizer.decode(token)
-            if written.rstrip().endswith((".", "!", "?")):
+            tokens.append(int(token))
+            written = tokenizer.decode(tokens)  # of all: a character may be of several tokens
+            if written.rstrip().endswith(_ENDS):
                 break
             logits, state = model.advance(token[None].to(model.device), state)
     return written.strip()

@@ -89,8 +89,19 @@ class ToyDistribution:
         return torch.cat(log_sums) - log_normaliser
 
     def assign_modes(self, x: Float[Tensor, "N 2"] | Samples) -> Int64[Tensor, " N"]:
-        """Mode of the Gaussian that is nearest to each point: the likeliest to have made it."""
-        nearest = torch.cat([self._squared_distances(part).argmin(dim=1) for part in _as_points(x)])
+        """Mode of the Gaussian that is nearest to each point: the likeliest to have made it.
+
+        Raises:
+            ValueError: if a point is NaN, infinite, or so far that no Gaussian is nearest to it.
+        """
+        parts = [self._squared_distances(part).min(dim=1) for part in _as_points(x)]
+        # Of distances that are all NaN, or all infinite, the first would be the least.
+        if n_lost := sum(int((~part.values.isfinite()).sum()) for part in parts):
+            raise ValueError(
+                f"{n_lost} points have no distance to any Gaussian: they are NaN, infinite, or so "
+                "far that the square is infinite; leave them out"
+            )
+        nearest = torch.cat([part.indices for part in parts])
         return self.modes.to(nearest.device)[nearest]
 
     def is_high_quality(

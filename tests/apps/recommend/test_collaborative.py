@@ -1,5 +1,8 @@
 """What is computed in one line is what its definition says."""
 
+import inspect
+
+import pytest
 import torch
 
 from aigc_tutorial.apps import recommend
@@ -37,6 +40,21 @@ def test_neighbours_of_a_film_are_those_with_the_highest_cosine():
         torch.testing.assert_close(scores[:, film], expected)
     everything = recommend.item_knn(seen, n_neighbours=100)
     torch.testing.assert_close(everything, seen @ cosine)
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int8, torch.bfloat16])
+def test_who_has_seen_what_may_be_of_any_type(dtype):
+    """300 films that two people have both seen are more than a byte counts to."""
+    seen = torch.rand(5, 600, generator=torch.Generator().manual_seed(0)) < 0.7
+    given = seen.to(dtype)
+    features = torch.randn(600, 4, generator=torch.Generator().manual_seed(1))
+    for scores in (
+        lambda x: inspect.unwrap(recommend.pure_svd)(x, rank=2),
+        lambda x: inspect.unwrap(recommend.item_knn)(x, n_neighbours=5),
+        lambda x: inspect.unwrap(recommend.ease)(x, penalty=1.0),
+        lambda x: inspect.unwrap(recommend.profile_scores)(x, features),
+    ):
+        torch.testing.assert_close(scores(given), scores(seen.float()))
 
 
 def test_popular_lately_counts_the_latest_alone_and_what_is_learned_alone():

@@ -23,6 +23,15 @@ def test_scores_are_standardised_over_each_persons_candidates():
     assert not recommend.standardised(torch.ones_like(scores), task.candidates).any()
 
 
+@pytest.mark.parametrize("unit", [1e-30, 1e-8, 1.0, 1e30])
+def test_the_unit_of_a_score_does_not_matter(unit):
+    candidates = torch.tensor([[True, True, True, False], [True, True, True, True]])
+    scores = torch.tensor([[1.0, 2.0, 3.0, 9.0], [7.0, 7.0, 7.0, 7.0]])
+    found = recommend.standardised(unit * scores, candidates)
+    assert found[0, :3].tolist() == pytest.approx([-(1.5**0.5), 0, 1.5**0.5], abs=1e-5)
+    assert (found[1] == 0).all()
+
+
 def test_a_useful_score_gets_a_weight_and_noise_gets_none():
     task, rng = a_task()
     noise = torch.randn(3, *task.seen.shape, generator=rng)

@@ -49,6 +49,12 @@ def test_what_was_seen_is_never_recommended():
     assert not task.seen[task.tested].gather(1, top).any()
 
 
+def test_a_list_that_is_too_long_is_not_filled_with_what_must_not_be_recommended():
+    candidates = torch.tensor([[True, True, False, False], [True, True, True, True]])
+    with pytest.raises(ValueError, match="3 places, and for somebody only 2 films are left"):
+        recommend.ranked(torch.arange(8.0).view(2, 4), candidates, 3)
+
+
 def test_equal_scores_are_put_in_order_by_a_lot_that_is_the_same_for_all():
     candidates = torch.ones(3, 500, dtype=torch.bool)
     top = recommend.ranked(torch.zeros(3, 500), candidates, 100)

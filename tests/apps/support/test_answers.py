@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 import torch
 
-from aigc_tutorial import data, zoo
+from aigc_tutorial import ar, data, zoo
 from aigc_tutorial.apps import support
 from aigc_tutorial.apps.support import desk as desks
 from aigc_tutorial.data.utterances import Language
+from aigc_tutorial.tokenizers import ByteTokenizer
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +100,14 @@ def test_what_was_made_up_is_found(answer, found):
 )
 def test_another_order_and_other_endings_are_no_invention(answer):
     assert support.check_grounding(answer, SOURCE).is_grounded
+
+
+def test_thousands_are_of_their_number():
+    source = "It costs 3,000 dollars, or 12,500,000 cents. Parcels are 3, 4 or 500 kg."
+    assert support.check_grounding("It costs 3 dollars.", source).numbers == ("3",)
+    assert support.check_grounding("It costs 500 cents.", source).numbers == ("500",)
+    assert support.check_grounding("It costs 3000 dollars, or 12500000 cents.", source).is_grounded
+    assert support.check_grounding("Parcels are 4 kg.", source).is_grounded
 
 
 def test_a_negation_is_one_with_either_apostrophe():
@@ -274,6 +283,29 @@ def test_likelihood_of_a_sentence_is_the_models_own():
     assert found == pytest.approx(float(expected), rel=1e-4)
 
 
+def test_a_character_of_several_tokens_is_written_whole():
+    tokenizer, line = ByteTokenizer(), "请稍等，我们会尽快回复您！"
+    model = ar.NGramModel(ar.NGramConfig(tokenizer.vocab_size, order=7))
+    model.fit(tokenizer.encode(f"{line}\n" * 300))
+    rng = torch.Generator().manual_seed(0)
+    found = support.write(model, tokenizer, f"{line}\n", n_tokens=80, rng=rng, temperature=0.1)
+    assert found == line
+
+
+def test_another_models_tokenizer_is_refused():
+    model, other = zoo.load("english-bytes"), zoo.tokenizer("shakespeare-characters")
+    train = data.support_sample()
+    for call in (
+        lambda: support.log_likelihood(model, other, "How?", "So."),
+        lambda: support.sentence_scores(model, other, "How?", ["So."]),
+        lambda: support.write(model, other, "How?", n_tokens=3, rng=torch.Generator()),
+        lambda: support.language_model_embedding(model, other),
+        lambda: support.tune(model, other, train, train, way=support.WAYS["all weights"]),
+    ):
+        with pytest.raises(ValueError, match="256 tokens and the tokenizer 65; give the tokenizer"):
+            call()
+
+
 def test_likelihood_of_nothing_is_one_and_of_too_much_is_refused():
     model, tokenizer = zoo.load("english-bytes"), zoo.tokenizer("english-bytes")
     assert support.log_likelihood(model, tokenizer, "How? ", "") == 0
@@ -288,6 +320,7 @@ def test_likelihood_of_nothing_is_one_and_of_too_much_is_refused():
     [
         ({"temperature": 0.0}, "temperature must be positive"),
         ({"n_tokens": -1}, "n_tokens must be at least 0"),
+        ({"prompt": ""}, "the prompt is empty"),
         ({"n_tokens": 10_000}, "exceed the model's context"),
     ],
 )
@@ -295,7 +328,7 @@ def test_what_cannot_be_written_is_told(settings, words):
     model, tokenizer = zoo.load("english-bytes"), zoo.tokenizer("english-bytes")
     rng = torch.Generator().manual_seed(0)
     with pytest.raises(ValueError, match=words):
-        support.write(model, tokenizer, "How?", **{"n_tokens": 3, "rng": rng, **settings})
+        support.write(model, tokenizer, **{"prompt": "How?", "n_tokens": 3, "rng": rng, **settings})
 
 
 # --- the desk -----------------------------------------------------------------------------------

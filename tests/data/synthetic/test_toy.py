@@ -217,6 +217,14 @@ def test_points_come_in_arrays_and_lists_too_and_only_of_the_plane(measure):
     assert of(points[:0]).shape == (0,)
 
 
+@pytest.mark.parametrize("far", [math.nan, math.inf, -math.inf, 1e30])
+def test_a_point_without_a_distance_is_of_no_mode(far):
+    """Of distances that are all NaN, or all infinite, the first is the least: mode 0."""
+    with pytest.raises(ValueError, match="1 points have no distance to any Gaussian"):
+        ring().assign_modes(torch.tensor([[2.0, 0.0], [0.0, far]]))
+    assert ring().is_high_quality(torch.tensor([[2.0, 0.0], [0.0, far]])).tolist() == [True, False]
+
+
 def test_a_density_passes_its_gradient_on():
     x = torch.tensor([[1.9, 0.1]], requires_grad=True)
     (gradient,) = torch.autograd.grad(ring(std=0.5).log_density(x).sum(), x)
