@@ -177,10 +177,29 @@ def test_pip_installs_where_there_is_no_uv_or_uv_cannot(
     found = Calls(failing)
     monkeypatch.setattr(subprocess, "run", found)
     monkeypatch.setattr(shutil, "which", lambda name: uv)
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     tasks.install_packages("book,test")
     assert [Path(words[0]).stem for words in found.commands] == tried
     for words in found.commands:
         assert words[-4:] == ["--constraint", "constraints.txt", "--editable", ".[book,test]"]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_uv_installs_is_compiled_where_python_keeps_no_bytecode(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kept: bool
+) -> None:
+    site = tmp_path / "site"
+    (site / "package").mkdir(parents=True)
+    (site / "package" / "module.py").write_text("x = 1\n")
+    # Some packages bring such files.
+    (site / "package" / "template.py").write_text("no Python here\n")
+    program = tasks.COMPILE.replace("sysconfig.get_path('purelib')", repr(str(site)))
+    monkeypatch.setattr(tasks, "COMPILE", program)
+    monkeypatch.setattr(sys, "dont_write_bytecode", not kept)
+    uv = str(command(tmp_path / "uv"))
+    monkeypatch.setattr(shutil, "which", lambda name: uv)
+    tasks.install_with(sys.executable, "package")
+    assert [path.stem.partition(".")[0] for path in site.rglob("*.pyc")] == ["module"] * (not kept)
 
 
 def test_what_pip_cannot_install_is_not_taken_for_installed(

@@ -38,8 +38,12 @@ FIRST_CALL = """\
 The first call installs Python packages into .venv, by uv where there is uv (1 minute), else by pip
 (3 minutes). On Linux they take 7 GB, with PyTorch's GPU libraries; UV_TORCH_BACKEND=cpu leaves
 these away, where uv installs: about 2 GB."""
-# The book is rendered by one process, which leaves a core to lint.
-STAGES = ("widgets", "unit", "notebooks", "book+lint", "built")
+# One page is run on one core, which leaves the other to lint.
+STAGES = ("widgets+lint", "unit", "notebooks", "book", "built")
+COMPILE = (
+    "import compileall, sysconfig; "
+    "compileall.compile_dir(sysconfig.get_path('purelib'), quiet=2, workers=0)"
+)
 
 
 def call(*command: str, setting: Mapping[str, str | None] | None = None) -> None:
@@ -85,9 +89,20 @@ def install_with(python: str, *arguments: str) -> None:
     if uv := shutil.which("uv"):
         command = [uv, "pip", "install", "--quiet", "--python", python, *arguments]
         if subprocess.run(command, cwd=ROOT, check=False).returncode == 0:
+            compile_modules(python)
             return
         print("uv could not install them; pip tries.", flush=True)
     call(python, "-m", "pip", "install", "--quiet", *arguments)
+
+
+def compile_modules(python: str) -> None:
+    """Compile what uv installed, as pip does, where Python is told to keep no bytecode.
+
+    Elsewhere the first import does it. With PYTHONDONTWRITEBYTECODE every process would compile all
+    that it imports once more: of torch and matplotlib alone 3 seconds.
+    """
+    if sys.dont_write_bytecode:
+        call(python, "-c", COMPILE)
 
 
 def install_packages(extras: str) -> None:
