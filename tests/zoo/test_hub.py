@@ -37,8 +37,9 @@ assert code == 1, code
 
 # The library tries five times, and waits 23 seconds in all between them.
 FAIL = """
-import time
-time.sleep = lambda seconds: None
+from types import SimpleNamespace
+from huggingface_hub.utils import _http
+_http.time = SimpleNamespace(sleep=lambda seconds: None)
 from aigc_tutorial import cli
 from aigc_tutorial.gan import MLPGenerator
 for name in ("refused", "failing", "cut"):
