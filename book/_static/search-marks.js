@@ -6,8 +6,8 @@ window.bookMarks = (() => {
   const LEFT_OUT = "script, style, button, input, select, textarea, svg, math, mjx-container, .headerlink";
 
   // How a word may go on: one word by any letters, two letters or several words not at all.
-  const ending = (word) =>
-    word.length < 3 || word.includes(" ") ? "s?(?![\\p{L}\\p{N}])" : "[\\p{L}\\p{N}]*";
+  const isOpen = (word) => word.length > 2 && !word.includes(" ");
+  const ending = (word) => (isOpen(word) ? "[\\p{L}\\p{N}]*" : "s?(?![\\p{L}\\p{N}])");
 
   // Where the words stand in a text: [start, end] each. Words are found with or without accents; a space in it stands for whatever is no letter.
   function find(text, words) {
@@ -80,5 +80,5 @@ window.bookMarks = (() => {
     bring(mark(article, words));
     addEventListener("keydown", (event) => event.key === "Escape" && unmark());
   }
-  return { find, mark, ending };
+  return { find, mark, isOpen };
 })();

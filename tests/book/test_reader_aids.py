@@ -88,6 +88,14 @@ def test_kinds_of_pages(docname: str, kind: int) -> None:
     assert search.kind_of(docname, "book/index") == kind
 
 
+def test_a_section_knows_the_terms_that_it_introduces() -> None:
+    introduced = search.introductions()
+    clouds = "how-far-apart-are-two-clouds-the-frechet-distance"
+    assert set(introduced["05_4_results", clouds]) >= {"Fréchet distance", "弗雷歇距离"}
+    # MyST calls it adams-memory
+    assert "Adam" in introduced["05_2_implementation", "adam-s-memory"]
+
+
 def test_words_that_mean_the_same_are_groups_of_at_least_two() -> None:
     groups = search.read_synonyms()
     assert all(len(set(group)) == len(group) >= 2 for group in groups)

@@ -21,15 +21,22 @@ TEXT = "# 4.2 Page\n\n$$\na = b\n$$ (gan-value)\n\n$$\nc = d\n$$\n"
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> BeautifulSoup:
-    """A book of one notebook: a formula with a number, one without, a hidden output, a drawing."""
+    """A notebook behind a page with one formula.
+
+    It has a formula with a number, one without, a hidden output and a drawing.
+    """
     source = tmp_path_factory.mktemp("book")
+    (source / "first.md").write_text("# First\n\n$$\nx\n$$ (first)\n", encoding="utf-8")
+    (source / "index.md").write_text(
+        "# Book\n\n:::{toctree}\n:numbered:\nfirst\npage\n:::\n", encoding="utf-8"
+    )
     hidden = new_code_cell("1 + 1", id="hidden", metadata={"tags": ["hide-output"]})
     hidden.outputs = [new_output("execute_result", {"text/plain": "2"}, execution_count=1)]
     drawn = new_code_cell("draw()", id="drawn")
     drawn.metadata["aigc"] = {"captions": {"en": ["A curve."]}}
     drawn.outputs = [new_output("display_data", {"image/svg+xml": "<svg></svg>"})]
     cells = [new_markdown_cell(TEXT, id="text"), hidden, drawn]
-    nbformat.write(new_notebook(cells=cells), source / "index.ipynb")
+    nbformat.write(new_notebook(cells=cells), source / "page.ipynb")
     with docutils_namespace():
         app = Sphinx(
             source, None, source / "out", source / "trees", "html",
@@ -37,13 +44,15 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> BeautifulSoup:
                 "extensions": [f"aigc_book.{part}" for part in ("equations", "figures", "folds")]
                 + ["myst_nb", "aigc_book.report_links"],
                 "language": "en",
-                "myst_enable_extensions": ["dollarmath"],
+                "myst_enable_extensions": ["colon_fence", "dollarmath"],
+                "numfig": True,
+                "numfig_secnum_depth": 0,
                 "nb_execution_mode": "off",
             },
             status=None,
         )  # fmt: skip
         app.build()
-    return BeautifulSoup((source / "out" / "index.html").read_text("utf-8"), "html.parser")
+    return BeautifulSoup((source / "out" / "page.html").read_text("utf-8"), "html.parser")
 
 
 def asked(link: Tag) -> dict[str, str]:
@@ -51,7 +60,7 @@ def asked(link: Tag) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(str(link["href"])).query).items()}
 
 
-NAMES = ["equation (1) gan-value", "cell hidden", "cell drawn", "figure 4.2-1"]
+NAMES = ["equation (2) gan-value", "cell hidden", "cell drawn", "figure 4.2-1"]
 
 
 def test_every_numbered_thing_has_a_link_that_says_what_it_reports(page: BeautifulSoup) -> None:
@@ -60,8 +69,13 @@ def test_every_numbered_thing_has_a_link_that_says_what_it_reports(page: Beautif
     for link in links:
         assert str(link["href"]).startswith(f"{repository.repository_url()}/issues/new?")
         assert link["aria-label"] == f"Report an error in {asked(link)['label']}"
-        assert asked(link)["page"] == "index"
+        assert asked(link)["page"] == "page"
         assert asked(link)["version"] == repository.version()
+
+
+def test_an_equation_is_called_by_the_number_that_the_page_shows(page: BeautifulSoup) -> None:
+    assert [shown.get_text()[:3] for shown in page.select(".eqno")] == ["(2)"]
+    assert NAMES[0] in [asked(link)["label"] for link in page.select("a.report")]
 
 
 def test_links_stand_beside_what_they_report(page: BeautifulSoup) -> None:
@@ -84,7 +98,7 @@ def test_a_keyboard_stops_at_one_fold_with_the_same_list(page: BeautifulSoup) ->
     assert sorted(options[1:]) == sorted(NAMES)
     assert fold.form is not None
     hidden = {str(field["name"]): field["value"] for field in fold.select("input")}
-    assert hidden | {"label": "x"} == report_links.fields("index", "x")
+    assert hidden | {"label": "x"} == report_links.fields("page", "x")
     assert fold.form["action"] == f"{repository.repository_url()}/issues/new"
 
 

@@ -29,12 +29,25 @@ FIRST = {
     "beam search": "book/03_2_2_ar_steps.html#beam-search-the-most-probable-text",
     "speculative decoding": "book/03_2_2_ar_steps.html#speculative-decoding",
     "perplexity": "book/04_2_2_ar_math.html#perplexity-and-bits",
-    "wasserstein distance": "book/04_3_mnist_case.html#wasserstein-distance-or-cross-entropy",
+    "wasserstein distance": "book/04_2_1_gan_math.html#wasserstein-another-distance",
     "frechet distance": "book/05_4_results.html#how-far-apart-are-two-clouds",
     "FID": "book/05_4_results.html#how-far-apart-are-two-clouds",
     "two-sample test": "book/05_4_results.html#can-a-fresh-network-tell",
     "chain rule": "book/04_2_2_ar_math.html#the-chain-rule",
     "E71": "book/10_errata.html#run-E71",
+    # Questions as people type them; small words weigh nothing.
+    "what is a GAN": "book/02_1_concepts.html#generative-adversarial-network",
+    "how to install": "book/05_1_environment.html#five-ways-to-install",
+    "why is my loss nan": "book/09_faq.html#question-nan-in-half-precision",
+    "learning rate": "book/02_1_concepts.html#optimizer",
+    "FID score": "book/05_4_results.html#how-far-apart-are-two-clouds",
+    "transformer vs rnn": "book/0",
+    "difference between GAN and diffusion": "book/0",
+    "how do I train my own model": "book/0",
+    "ChatGPT": "book/02_1_concepts.html#generative-pre-training",
+    # Misspelt.
+    "tempreature": "book/03_2_2_ar_steps.html#temperature",
+    "discriminater": "book/0",
     # Questions and terms come after the chapters, and alone where no chapter has the words.
     "checkerboard": "book/09_faq.html#",
 }
@@ -110,6 +123,21 @@ def test_a_word_that_is_nowhere_is_told(page: Page, addresses: dict[str, str]) -
     told = page.locator("#search-results [role=status]").text_content() or ""
     assert told.startswith("Nothing in the book holds")
     assert "xylophone<b>" in told
+
+
+def test_of_words_that_no_place_holds_together_the_rare_ones_are_found(
+    page: Page, addresses: dict[str, str]
+) -> None:
+    results = search(page, addresses["file"], "checkerboard xylophone")
+    assert "09_faq" in results[0]
+    told = page.locator("#search-results [role=status]").text_content() or ""
+    assert told.startswith("No place holds all the words of “checkerboard xylophone”.")
+
+
+def test_a_word_that_is_misspelt_is_told(page: Page, addresses: dict[str, str]) -> None:
+    assert search(page, addresses["file"], "tempreature")
+    told = page.locator("#search-results [role=status]").text_content() or ""
+    assert told.startswith("“tempreature” stands nowhere in the book, “temperature” does.")
 
 
 def test_only_the_search_page_loads_the_sections(

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.domains.math import MathDomain
+from sphinx.environment import BuildEnvironment
 
 from .page_order import is_cell
 from .repository import repository_url, version
@@ -61,8 +61,16 @@ def form(page: str, labels: list[str]) -> nodes.raw:
     return nodes.raw("", html, format="html")
 
 
+def number_of(equation: nodes.math_block, env: BuildEnvironment, docname: str) -> str:
+    """Return an equation's number as the page shows it: all pages may be counted through."""
+    if env.config.numfig and env.config.math_numfig:
+        numbers = env.toc_fignumbers.get(docname, {}).get("displaymath", {})
+        return ".".join(map(str, numbers.get(equation["ids"][0], ())))
+    return str(equation["number"])
+
+
 def things(
-    doctree: nodes.document, domain: MathDomain, source: Path
+    doctree: nodes.document, env: BuildEnvironment, docname: str
 ) -> Iterator[tuple[nodes.Element, str]]:
     """Yield each thing that has a name: it, and its label.
 
@@ -70,14 +78,14 @@ def things(
 
     Args:
         doctree: The page.
-        domain: Who knows the numbers of its equations.
-        source: Its file; a notebook knows the names of its cells.
+        env: What knows the numbers of its equations, and its file: a notebook names its cells.
+        docname: Its name.
     """
-    ids = cell_ids(source)
+    ids = cell_ids(Path(env.doc2path(docname)))
     for node in doctree.findall():
         if isinstance(node, nodes.math_block) and node.get("label"):
             label = node["label"]
-            number = domain.get_equation_number_for(label)
+            number = number_of(node, env, docname)
             note = node.next_node(descend=False, siblings=True)
             if isinstance(note, nodes.paragraph) and "equation-test" in note["classes"]:
                 yield note, f"equation ({number}) {label}"
@@ -100,8 +108,7 @@ def add_links(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Put the links where they belong, and the form at the page's end."""
     if app.builder.format != "html":
         return
-    source = Path(app.env.doc2path(docname))
-    found = list(things(doctree, app.env.domains["math"], source))
+    found = list(things(doctree, app.env, docname))
     for node, label in found:
         node += link(docname, label)
     if found:

@@ -3,7 +3,8 @@
 When a page is written, its sections are set down beside its doctree: title, anchor, words. When the
 build ends they are put together in ``search-sections.js``, which the search page loads and no other
 does. It is a script, because a page opened from a folder may not read files. ``search.js`` ranks
-the sections; ``search-marks.js`` marks the words on the page that a reader lands on.
+the sections: that which introduces a term of the glossary comes first for it. ``search-marks.js``
+marks the words on the page that a reader lands on.
 """
 
 import json
@@ -18,6 +19,8 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 
 from .folds import Fold
+from .glossary import read_glossary
+from .places import find_place
 from .repository import BOOK
 
 SYNONYMS = BOOK / "search_words.yml"
@@ -145,16 +148,34 @@ def read_synonyms(path: Path = SYNONYMS) -> list[list[str]]:
     return [[str(word) for word in group] for group in groups]
 
 
+def introductions() -> dict[tuple[str, str], list[str]]:
+    """Return the glossary's terms by page and anchor of the section that introduces them.
+
+    The anchors are those of the built page; of a code cell it is that of the heading above.
+    """
+    found: dict[tuple[str, str], list[str]] = {}
+    for term, entry in read_glossary().items():
+        place = find_place(entry["introduced"])
+        found.setdefault((place.page, nodes.make_id(place.heading)), []).extend([term, entry["zh"]])
+    return found
+
+
 def entries(app: Sphinx) -> Iterator[dict[str, Any]]:
     """Yield each page with its kind, title and sections, in the order of the table of contents."""
+    introduced = introductions()
     for docname in toc_order(app):
         path = sidecar(app, docname)
         if path.is_file():
+            page = docname.rpartition("/")[2]
+            places = json.loads(path.read_text(encoding="utf-8"))
+            for place in places:
+                if terms := introduced.get((page, place["anchor"])):
+                    place["defines"] = terms
             yield {
                 "page": app.builder.get_target_uri(docname),
                 "title": app.env.titles[docname].astext(),
                 "kind": kind_of(docname, app.config.root_doc),
-                "sections": json.loads(path.read_text(encoding="utf-8")),
+                "sections": places,
             }
 
 
