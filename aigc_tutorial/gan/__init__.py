@@ -18,6 +18,12 @@ from aigc_tutorial.gan.copies import (
     split_copies,
 )
 from aigc_tutorial.gan.dirac import DiracGAN
+from aigc_tutorial.gan.mixture import (
+    MixtureGenerator,
+    MixtureGeneratorConfig,
+    mixture,
+    pixel_groups,
+)
 from aigc_tutorial.gan.mlp import (
     MLPDiscriminator,
     MLPDiscriminatorConfig,
@@ -55,6 +61,8 @@ __all__ = [
     "MLPGeneratorConfig",
     "MLPGeneratorCopies",
     "MLPGeneratorCopiesConfig",
+    "MixtureGenerator",
+    "MixtureGeneratorConfig",
     "Reconstruction",
     "VQAutoencoder",
     "VQAutoencoderConfig",
@@ -66,7 +74,9 @@ __all__ = [
     "join_copies",
     "latent",
     "losses",
+    "mixture",
     "penalties",
+    "pixel_groups",
     "recipes",
     "split_copies",
     "train",

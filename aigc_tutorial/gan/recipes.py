@@ -129,6 +129,20 @@ MNIST_CONDITIONAL = Recipe(
 )
 """The same for MNIST with its labels: both networks are told which digit it is about."""
 
+MNIST_GROUPED = Recipe(
+    name="mnist-mixture-gan",
+    generator_class=ConvGenerator,
+    generator_config=ConvGeneratorConfig(n_classes=100),
+    discriminator_class=ConvDiscriminator,
+    discriminator_config=ConvDiscriminatorConfig(n_classes=100),
+    loss=RELATIVISTIC,
+    training=GANTrainingConfig(r2_gamma=0.3),
+)
+"""For MNIST in a hundred groups that :func:`~aigc_tutorial.gan.pixel_groups` finds without labels.
+
+:func:`~aigc_tutorial.gan.mixture` makes a generator of it that need not be told a group.
+"""
+
 MNIST_MLP = Recipe(
     name="mnist-mlp-gan",
     generator_class=MLPGenerator,

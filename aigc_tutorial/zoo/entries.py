@@ -14,7 +14,7 @@ from aigc_tutorial.ar.models.pixelcnn import PixelCNN
 from aigc_tutorial.ar.models.transformer import Transformer
 from aigc_tutorial.evaluation import DigitClassifier, DigitReference
 from aigc_tutorial.files import expand, replace_files, sha256_of_file
-from aigc_tutorial.gan import ConvGenerator, MLPGenerator
+from aigc_tutorial.gan import ConvGenerator, MixtureGenerator, MLPGenerator
 from aigc_tutorial.nn import Pretrained
 from aigc_tutorial.nn.pretrained import CONFIG_NAME, WEIGHTS_NAME
 from aigc_tutorial.tensors import load_tensors, require_finite, write_tensors
@@ -37,6 +37,7 @@ MODELS: dict[str, type[Pretrained]] = {
     "mnist-classifier": DigitClassifier,
     "mnist-conditional-gan": ConvGenerator,
     "mnist-conv-gan": ConvGenerator,
+    "mnist-mixture-gan": MixtureGenerator,
     "mnist-mlp-gan": MLPGenerator,
     "mnist-pixelcnn": PixelCNN,
     "mnist-pixelcnn-binary": PixelCNN,

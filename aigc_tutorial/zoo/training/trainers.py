@@ -14,6 +14,7 @@ from aigc_tutorial.gan.recipes import MNIST_CONDITIONAL, MNIST_CONV, MNIST_MLP
 from aigc_tutorial.zoo.entries import WEIGHTS_FOLDER, names
 from aigc_tutorial.zoo.training.classifier import train_mnist_classifier
 from aigc_tutorial.zoo.training.gan import train_gan
+from aigc_tutorial.zoo.training.mixture import train_mixture
 from aigc_tutorial.zoo.training.pixelcnn import train_mnist_pixelcnn
 from aigc_tutorial.zoo.training.pixelcnn_binary import train_mnist_pixelcnn_binary
 from aigc_tutorial.zoo.training.poems import train_tang
@@ -32,6 +33,7 @@ TRAINERS: dict[str, Callable[..., Path]] = {
     "mnist-conv-gan": partial(
         train_gan, MNIST_CONV, "Draws handwritten digits: the convolutional GAN", 1_500_000
     ),
+    "mnist-mixture-gan": train_mixture,
     "mnist-mlp-gan": partial(
         train_gan, MNIST_MLP, "Draws handwritten digits: the fully connected GAN", 1_000_000
     ),

@@ -1,0 +1,73 @@
+"""Training of the zoo's generator of digits that finds classes of its own, without labels."""
+
+import dataclasses
+from pathlib import Path
+
+import torch
+
+from aigc_tutorial.cpu import fast_precision
+from aigc_tutorial.gan import mixture, pixel_groups
+from aigc_tutorial.gan.recipes import MNIST_GROUPED
+from aigc_tutorial.training import Engine
+from aigc_tutorial.zoo.entries import rounded
+from aigc_tutorial.zoo.training.gan import N_SAMPLES, SAMPLE_SEED, quality
+from aigc_tutorial.zoo.training.making import MNIST_SOURCE, RUNS, Run, real_mnist, write_entry
+
+RECIPE = dataclasses.replace(
+    MNIST_GROUPED, training=dataclasses.replace(MNIST_GROUPED.training, n_images=1_500_000)
+)
+CHECKPOINT_EVERY = 30_000
+
+
+def train_mixture(seed: int, folder: Path) -> Path:
+    """Find groups in MNIST, train a GAN on them, measure its generator and write the entry.
+
+    An interrupted training goes on where it was when the command is given again.
+
+    Args:
+        seed: Seed of the groups and of the training.
+        folder: Folder of the zoo.
+
+    Returns:
+        The entry's folder.
+    """
+    train, _ = real_mnist()
+    recipe, engine = RECIPE, Engine(mixed_precision=fast_precision())
+    groups = pixel_groups(train.images, recipe.generator_config.n_classes, seed=seed)
+    result = recipe.train(
+        train.images,
+        labels=groups,
+        seed=seed,
+        engine=engine,
+        checkpoint_folder=RUNS / f"{recipe.name}-{seed}",
+        checkpoint_every=CHECKPOINT_EVERY,
+    )
+    generator = rounded(mixture(result.generator.cpu(), groups))
+    samples = generator.sample(N_SAMPLES, rng=torch.Generator().manual_seed(SAMPLE_SEED))
+    run = Run(
+        recipe={
+            "generator": dataclasses.asdict(recipe.generator_config),
+            "discriminator": dataclasses.asdict(recipe.discriminator_config),
+            "loss": recipe.loss.name,
+            "mixed_precision": engine.mixed_precision,
+            "training": dataclasses.asdict(recipe.training),
+        },
+        seed=seed,
+        n_seen=result.n_images,
+        unit="images",
+        seconds=result.seconds,
+        device=engine.device.type,
+    )
+    return write_entry(
+        recipe.name,
+        generator,
+        run,
+        title="Draws handwritten digits: the GAN that found classes by itself",
+        data=f"MNIST, {len(train):,} training images in [-1, 1], without their labels, in "
+        f"{recipe.generator_config.n_classes} groups by k-means of their pixels",
+        data_source=MNIST_SOURCE,
+        metrics=quality(samples, None),
+        notes="Draws digits of 28 × 28 pixels in [-1, 1], all ten classes mixed. The first "
+        "component of the latent decides the group, so a walk along it jumps.",
+        folder=folder,
+    )
