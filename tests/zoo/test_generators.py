@@ -14,7 +14,7 @@ from aigc_tutorial.evaluation import (
 )
 from aigc_tutorial.zoo.training.gan import N_SAMPLES, SAMPLE_SEED
 
-GENERATORS = ("mnist-conditional-gan", "mnist-conv-gan", "mnist-mlp-gan")
+GENERATORS = ("mnist-conditional-gan", "mnist-conv-gan", "mnist-mixture-gan", "mnist-mlp-gan")
 
 
 def drawn(name):

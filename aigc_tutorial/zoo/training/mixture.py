@@ -10,7 +10,12 @@ from aigc_tutorial.gan import mixture, pixel_groups
 from aigc_tutorial.gan.recipes import MNIST_GROUPED
 from aigc_tutorial.training import Engine
 from aigc_tutorial.zoo.entries import rounded
-from aigc_tutorial.zoo.training.gan import N_SAMPLES, SAMPLE_SEED, quality
+from aigc_tutorial.zoo.training.gan import (
+    N_SAMPLES,
+    SAMPLE_SEED,
+    for_a_large_gpu,
+    quality,
+)
 from aigc_tutorial.zoo.training.making import MNIST_SOURCE, RUNS, Run, real_mnist, write_entry
 
 RECIPE = dataclasses.replace(
@@ -19,7 +24,7 @@ RECIPE = dataclasses.replace(
 CHECKPOINT_EVERY = 30_000
 
 
-def train_mixture(seed: int, folder: Path) -> Path:
+def train_mixture(seed: int, folder: Path, *, is_large: bool = False) -> Path:
     """Find groups in MNIST, train a GAN on them, measure its generator and write the entry.
 
     An interrupted training goes on where it was when the command is given again.
@@ -27,20 +32,22 @@ def train_mixture(seed: int, folder: Path) -> Path:
     Args:
         seed: Seed of the groups and of the training.
         folder: Folder of the zoo.
+        is_large: Train :func:`for_a_large_gpu` instead.
 
     Returns:
         The entry's folder.
     """
     train, _ = real_mnist()
-    recipe, engine = RECIPE, Engine(mixed_precision=fast_precision())
+    recipe = for_a_large_gpu(RECIPE) if is_large else RECIPE
+    engine = Engine(mixed_precision="bf16" if is_large else fast_precision())
     groups = pixel_groups(train.images, recipe.generator_config.n_classes, seed=seed)
     result = recipe.train(
         train.images,
         labels=groups,
         seed=seed,
         engine=engine,
-        checkpoint_folder=RUNS / f"{recipe.name}-{seed}",
-        checkpoint_every=CHECKPOINT_EVERY,
+        checkpoint_folder=RUNS / f"{recipe.name}-{recipe.training.n_images}-{seed}",
+        checkpoint_every=max(CHECKPOINT_EVERY, recipe.training.n_images // 50),
     )
     generator = rounded(mixture(result.generator.cpu(), groups))
     samples = generator.sample(N_SAMPLES, rng=torch.Generator().manual_seed(SAMPLE_SEED))
@@ -57,6 +64,7 @@ def train_mixture(seed: int, folder: Path) -> Path:
         unit="images",
         seconds=result.seconds,
         device=engine.device.type,
+        options="--large" if is_large else "",
     )
     return write_entry(
         recipe.name,

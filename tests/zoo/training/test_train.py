@@ -17,6 +17,7 @@ from aigc_tutorial.evaluation import (
 from aigc_tutorial.gan import ConvDiscriminatorConfig, ConvGeneratorConfig, recipes
 from aigc_tutorial.zoo.training import classifier, making, trainers
 from aigc_tutorial.zoo.training import gan as training_of_gans
+from aigc_tutorial.zoo.training import mixture as training_of_mixtures
 from aigc_tutorial.zoo.training.trainers import train_entries
 
 SOURCE = Source("folder", "nowhere", "images made for a test")
@@ -91,6 +92,33 @@ def test_a_gan_writes_an_entry_whose_card_is_true(n_classes, is_large, tmp_path,
         share = (named == labels).double().mean().item()
         assert card.metrics["class_agreement"].value == pytest.approx(share, abs=1e-4)
         assert card.metrics["frechet_within_classes"].n_samples == 700
+
+
+@pytest.mark.parametrize("is_large", [False, True])
+def test_groups_that_are_found_make_a_generator_without_labels(is_large, tmp_path, monkeypatch):
+    """Ten stripes are ten groups, of equal shares; as on a CPU or as on a large GPU."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(training_of_mixtures, "real_mnist", lambda: (stripes(800, seed=0), None))
+    monkeypatch.setattr(training_of_mixtures, "N_SAMPLES", 700)
+    monkeypatch.setattr(training_of_gans, "_N_IMAGES", 512)
+    recipe = dataclasses.replace(
+        training_of_mixtures.RECIPE,
+        generator_config=ConvGeneratorConfig(channels=(4, 2), n_classes=10),
+        discriminator_config=ConvDiscriminatorConfig(channels=(2, 4, 4), n_classes=10),
+        training=dataclasses.replace(training_of_mixtures.RECIPE.training, n_images=64),
+    )
+    monkeypatch.setattr(training_of_mixtures, "RECIPE", recipe)
+    training_of_mixtures.train_mixture(5, tmp_path / "zoo", is_large=is_large)
+
+    card = zoo.card("mnist-mixture-gan", folder=tmp_path / "zoo")
+    generator = zoo.load("mnist-mixture-gan", folder=tmp_path / "zoo")
+    assert (card.seed, card.n_seen) == (5, 512 if is_large else 64)
+    assert card.command.endswith("--seed 5 --large" if is_large else "--seed 5")
+    assert generator.config.channels == ((8, 4) if is_large else (4, 2))
+    assert generator.config.shares == (0.1,) * 10
+    samples = generator.sample(700, rng=torch.Generator().manual_seed(training_of_gans.SAMPLE_SEED))
+    report = evaluate_digits(samples, zoo.load("mnist-classifier"), zoo.digit_reference())
+    assert card.metrics["frechet"].value == pytest.approx(report.frechet, rel=1e-3)
 
 
 def test_large_is_for_the_gans():
