@@ -18,12 +18,8 @@ from aigc_tutorial.gan.copies import (
     split_copies,
 )
 from aigc_tutorial.gan.dirac import DiracGAN
-from aigc_tutorial.gan.mixture import (
-    MixtureGenerator,
-    MixtureGeneratorConfig,
-    mixture,
-    pixel_groups,
-)
+from aigc_tutorial.gan.groups import pixel_groups, straightened
+from aigc_tutorial.gan.mixtures import MixtureGenerator, MixtureGeneratorConfig, mixture
 from aigc_tutorial.gan.mlp import (
     MLPDiscriminator,
     MLPDiscriminatorConfig,
@@ -79,6 +75,7 @@ __all__ = [
     "pixel_groups",
     "recipes",
     "split_copies",
+    "straightened",
     "train",
     "train_vqgan",
 ]

@@ -40,7 +40,9 @@ def train_mixture(seed: int, folder: Path, *, is_large: bool = False) -> Path:
     train, _ = real_mnist()
     recipe = for_a_large_gpu(RECIPE) if is_large else RECIPE
     engine = Engine(mixed_precision="bf16" if is_large else fast_precision())
-    groups = pixel_groups(train.images, recipe.generator_config.n_classes, seed=seed)
+    groups = pixel_groups(
+        train.images, recipe.generator_config.n_classes, seed=seed, straighten=True
+    )
     result = recipe.train(
         train.images,
         labels=groups,
@@ -72,7 +74,7 @@ def train_mixture(seed: int, folder: Path, *, is_large: bool = False) -> Path:
         run,
         title="Draws handwritten digits: the GAN that found classes by itself",
         data=f"MNIST, {len(train):,} training images in [-1, 1], without their labels, in "
-        f"{recipe.generator_config.n_classes} groups by k-means of their pixels",
+        f"{recipe.generator_config.n_classes} groups by k-means of their pixels, straightened",
         data_source=MNIST_SOURCE,
         metrics=quality(samples, None),
         notes="Draws digits of 28 × 28 pixels in [-1, 1], all ten classes mixed. The first "

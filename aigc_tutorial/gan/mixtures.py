@@ -21,14 +21,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from aigc_tutorial.config import Config
-from aigc_tutorial.data.checks import as_images
-from aigc_tutorial.environment import require
 from aigc_tutorial.gan.base import Generator, check_image_shape, check_latent
 from aigc_tutorial.gan.convolutional import ConvGenerator, ConvGeneratorConfig
-from aigc_tutorial.integers import as_count, as_labels
-
-N_COMPONENTS = 50
-"""Principal components in which groups are looked for."""
+from aigc_tutorial.integers import as_labels
 
 
 @dataclass(frozen=True)
@@ -136,34 +131,3 @@ def mixture(generator: ConvGenerator, groups: Int64[Tensor, " N"]) -> MixtureGen
     )
     made.conditional.load_state_dict(generator.state_dict())
     return made.to(generator.device).train(generator.training)
-
-
-def pixel_groups(
-    images: Float[Tensor, "N C H W"], n_groups: int, *, seed: int
-) -> Int64[Tensor, " N"]:
-    """Groups of images that look alike, by k-means in their first 50 principal components.
-
-    Args:
-        images: at least as many as groups.
-        n_groups: K.
-        seed: decides where k-means begins.
-
-    Returns:
-        The group of each image, 0 to K − 1, on the CPU.
-
-    Raises:
-        ValueError: if there are fewer images than groups.
-        ImportError: if scikit-learn is missing.
-    """
-    pixels = as_images(images).flatten(1).cpu().float().numpy()
-    as_count(n_groups, "n_groups")
-    if len(pixels) < n_groups:
-        raise ValueError(f"{n_groups} groups need as many images at least, got {len(pixels)}")
-    require("sklearn", "book")
-    from sklearn.cluster import KMeans
-    from sklearn.decomposition import PCA
-
-    n_components = min(N_COMPONENTS, *pixels.shape)
-    components = PCA(n_components, random_state=seed).fit_transform(pixels)
-    found = KMeans(n_groups, n_init=1, random_state=seed).fit_predict(components)
-    return torch.as_tensor(found, dtype=torch.int64)
