@@ -1,6 +1,7 @@
 """Groups that are found without labels, and the generator that draws among them."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 import torch
@@ -107,34 +108,38 @@ class TestMixture:
 class TestPixelGroups:
     """What k-means finds in digits."""
 
-    def test_groups_of_digits_are_mostly_of_one_digit(self):
-        """Chance would have a tenth; 30 groups of 2,000 digits, three seeds."""
-        digits = mnist_sample()
-        images, labels = digits.images[:2_000], digits.labels[:2_000]
-        if len(labels.unique()) < 10:  # in the order of the classes
-            order = torch.randperm(len(digits), generator=seeded())[:2_000]
-            images, labels = digits.images[order], digits.labels[order]
-        for seed in range(3):
-            groups = gan.pixel_groups(images, 30, seed=seed)
-            largest = sum(int(torch.bincount(labels[groups == k]).max()) for k in range(30))
-            assert 0.6 < largest / len(labels) < 0.9
-            assert torch.equal(groups, gan.pixel_groups(images, 30, seed=seed))
-
-    def test_straightened_digits_are_told_apart_better(self):
-        """Of the same digits, in the same number of groups, three seeds."""
+    def purity(self, seed: int, **settings: Any) -> float:
+        """Share of 2,000 digits whose group, of 30, has most of their kind."""
         digits = mnist_sample()
         order = torch.randperm(len(digits), generator=seeded())[:2_000]
         images, labels = digits.images[order], digits.labels[order]
+        groups = gan.pixel_groups(images, 30, seed=seed, **settings)
+        assert torch.equal(groups, gan.pixel_groups(images, 30, seed=seed, **settings))
+        return sum(int(torch.bincount(labels[groups == k]).max()) for k in range(30)) / 2_000
 
-        def purity(groups: Tensor) -> float:
-            return sum(int(torch.bincount(labels[groups == k]).max()) for k in range(30)) / 2_000
+    @pytest.mark.parametrize("seed", range(3))
+    def test_groups_of_digits_are_mostly_of_one_digit(self, seed):
+        """Chance would have a tenth; straightened they are purer, and drawn together once more."""
+        found = self.purity(seed)
+        upright = self.purity(seed, straighten=True)
+        gathered = self.purity(seed, straighten=True, n_rounds=4)
+        assert 0.6 < found < upright - 0.02 < gathered - 0.04 < 0.95
 
-        for seed in range(3):
-            upright, plain = (
-                purity(gan.pixel_groups(images, 30, seed=seed, straighten=straighten))
-                for straighten in (True, False)
-            )
-            assert upright > plain + 0.02
+    def test_ten_images_move_to_one_place(self):
+        """Each has the same ten neighbours, so after a round they are one image."""
+        images = torch.rand(10, 1, 8, 8, generator=seeded()) * 2 - 1
+        assert gan.pixel_groups(images, 2, seed=0).unique().tolist() == [0, 1]
+        with pytest.raises(ValueError, match="2 groups need .* there are 1 after 1 rounds; take"):
+            gan.pixel_groups(images, 2, seed=0, n_rounds=1)
+
+    def test_equal_images(self):
+        with pytest.raises(ValueError, match="3 groups need as many different .*, and there are 1"):
+            gan.pixel_groups(-torch.ones(4, 1, 8, 8), 3, seed=0)
+
+    @pytest.mark.parametrize("n_rounds", [-1, 1.5])
+    def test_rounds_are_a_number(self, n_rounds):
+        with pytest.raises(ValueError, match="n_rounds must be at least 0"):
+            gan.pixel_groups(-torch.ones(4, 1, 8, 8), 1, seed=0, n_rounds=n_rounds)
 
     def test_few_images(self):
         with pytest.raises(ValueError, match="5 groups need as many images at least, got 4"):

@@ -22,6 +22,7 @@ RECIPE = dataclasses.replace(
     MNIST_GROUPED, training=dataclasses.replace(MNIST_GROUPED.training, n_images=1_500_000)
 )
 CHECKPOINT_EVERY = 30_000
+N_ROUNDS = 4
 
 
 def train_mixture(seed: int, folder: Path, *, is_large: bool = False) -> Path:
@@ -41,7 +42,11 @@ def train_mixture(seed: int, folder: Path, *, is_large: bool = False) -> Path:
     recipe = for_a_large_gpu(RECIPE) if is_large else RECIPE
     engine = Engine(mixed_precision="bf16" if is_large else fast_precision())
     groups = pixel_groups(
-        train.images, recipe.generator_config.n_classes, seed=seed, straighten=True
+        train.images,
+        recipe.generator_config.n_classes,
+        seed=seed,
+        straighten=True,
+        n_rounds=N_ROUNDS,
     )
     result = recipe.train(
         train.images,
@@ -74,7 +79,8 @@ def train_mixture(seed: int, folder: Path, *, is_large: bool = False) -> Path:
         run,
         title="Draws handwritten digits: the GAN that found classes by itself",
         data=f"MNIST, {len(train):,} training images in [-1, 1], without their labels, in "
-        f"{recipe.generator_config.n_classes} groups by k-means of their pixels, straightened",
+        f"{recipe.generator_config.n_classes} groups by k-means of their pixels, "
+        "straightened and drawn together",
         data_source=MNIST_SOURCE,
         metrics=quality(samples, None),
         notes="Draws digits of 28 × 28 pixels in [-1, 1], all ten classes mixed. The first "
