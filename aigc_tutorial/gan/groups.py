@@ -59,7 +59,9 @@ def pixel_groups(
     from sklearn.neighbors import NearestNeighbors
 
     n_components = min(N_COMPONENTS, *pixels.shape)
-    components = PCA(n_components, random_state=seed).fit_transform(pixels)
+    components = pixels  # of equal images there are no principal ones
+    if (pixels != pixels[0]).any():
+        components = PCA(n_components, random_state=seed).fit_transform(pixels)
     if n_rounds:
         search = NearestNeighbors(n_neighbors=min(N_NEIGHBOURS, len(pixels)), algorithm="brute")
         nearest = search.fit(components).kneighbors(components, return_distance=False)
