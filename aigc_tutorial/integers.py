@@ -33,8 +33,7 @@ def as_int64(
     if isinstance(values, Tensor) and values.dtype == torch.int64:
         return values
     advice = f"; {remedy}" if remedy else ""
-    require_unmasked(values, name)
-    values = from_array(values)
+    values = from_array(values, name)
     try:
         tensor = values if isinstance(values, Tensor) else torch.as_tensor(values, device="cpu")
     except (TypeError, ValueError, RuntimeError) as error:
@@ -57,12 +56,16 @@ def as_int64(
     return numbers
 
 
-def from_array(values: Any) -> Any:
+def from_array(values: Any, name: str) -> Any:
     """A NumPy array of numbers or truth values as a tensor on the CPU; all else as it is.
 
     Torch takes neither negative strides nor foreign byte orders nor read-only memory; arrays with
     one of these are copied.
+
+    Raises:
+        ValueError: as :func:`require_unmasked` does.
     """
+    require_unmasked(values, name)
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf":
         return values
     if values.itemsize > 8:
@@ -73,10 +76,16 @@ def from_array(values: Any) -> Any:
 def require_unmasked(values: Any, name: str) -> None:
     """Refuse an array of NumPy with masked entries, whose numbers would count as all others do.
 
+    Args:
+        values: an array, a list of arrays, or anything else, which passes.
+        name: what to call it in the message.
+
     Raises:
         ValueError: if it has some.
     """
-    if isinstance(values, np.ma.MaskedArray) and (n := int(np.ma.getmaskarray(values).sum())):
+    parts = values if isinstance(values, list | tuple) else [values]
+    masked = [part for part in parts if isinstance(part, np.ma.MaskedArray)]
+    if n := sum(int(np.ma.getmaskarray(part).sum()) for part in masked):
         raise ValueError(
             f"{name} has {n} masked entries, of which nothing is known; leave their rows out, or "
             "put numbers in their place: values.filled(0)"

@@ -69,7 +69,7 @@ def as_mask(mask: Any, shape: torch.Size) -> Bool[Tensor, "..."]:
         ValueError: if it is not boolean, or of another shape.
     """
     try:
-        values = mask if isinstance(mask, Tensor) else torch.as_tensor(from_array(mask))
+        values = mask if isinstance(mask, Tensor) else torch.as_tensor(from_array(mask, "mask"))
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(
             "expected a boolean mask, a tensor or equally long lists of truth values, got "

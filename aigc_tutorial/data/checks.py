@@ -56,9 +56,9 @@ def as_tensor(values: Samples, name: str) -> Tensor:
     """
     if isinstance(values, HasImages) and not isinstance(values, Tensor | np.ndarray):
         values = values.images
+    require_unmasked(values, name)
     if isinstance(values, list | tuple):
         values = _joined(values, name)
-    require_unmasked(values, name)
     if isinstance(values, np.ndarray) and values.dtype.kind in "biuf" and values.itemsize <= 8:
         # A copy: torch takes neither negative strides nor foreign byte orders nor read-only memory.
         values = torch.from_numpy(values.astype(values.dtype.newbyteorder("="), order="C"))

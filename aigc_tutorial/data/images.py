@@ -146,7 +146,7 @@ class ImageDataset:
             ValueError: if they are neither, or an index is beyond the data set.
         """
         if isinstance(indices, Tensor | np.ndarray) and indices.dtype in (torch.bool, np.bool_):
-            mask = torch.as_tensor(from_array(indices), device="cpu")
+            mask = torch.as_tensor(from_array(indices, "indices"), device="cpu")
             if mask.shape != self.labels.shape:
                 raise ValueError(
                     f"expected one truth value for each of {len(self)} images, got shape "

@@ -94,7 +94,8 @@ class MovieRatings:
         """Check that the columns belong together.
 
         Raises:
-            ValueError: if they are of different lengths, or rate films that are not there.
+            ValueError: if they are of different lengths, rate films that are not there, or stars
+                are of another scale.
         """
         lengths = {len(column) for column in (self.users, self.items, self.stars, self.seconds)}
         if len(lengths) != 1 or 0 in lengths:
@@ -109,6 +110,12 @@ class MovieRatings:
             )
         if int(self.users.min()) < 0:
             raise ValueError(f"users are counted from 0, got {int(self.users.min())}")
+        if not bool(((self.stars > 0) & (self.stars <= 5)).all()):
+            raise ValueError(
+                "stars must be above 0 and at most 5, by which it is told what people liked, got "
+                f"{float(self.stars.min()):g} to {float(self.stars.max()):g}; of a scale up to 10 "
+                "stars / 2 makes it"
+            )
 
     def __len__(self) -> int:
         """Number of ratings."""

@@ -15,7 +15,7 @@ from aigc_tutorial.deploy.graphs import MAIN, Port
 from aigc_tutorial.deploy.manifest import GraphCard, Manifest
 from aigc_tutorial.environment import require
 from aigc_tutorial.files import expand
-from aigc_tutorial.integers import as_int64
+from aigc_tutorial.integers import as_int64, require_unmasked
 from aigc_tutorial.tokenizers import Tokenizer, load_tokenizer
 
 _NUMPY_TYPES = {torch.float32: np.float32, torch.int64: np.int64}
@@ -267,6 +267,7 @@ def _as_type(port: Port, value: Any) -> Tensor:
     if port.dtype == "int64":
         tensor = as_int64(value, port.name)
     else:
+        require_unmasked(value, port.name)
         try:
             tensor = torch.as_tensor(value)
         except (TypeError, ValueError, RuntimeError) as error:

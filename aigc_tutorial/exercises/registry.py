@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from aigc_tutorial.integers import require_unmasked
 from aigc_tutorial.nn import gradients_on
 
 Cases = Callable[[torch.Generator], Iterable[tuple[Any, ...]]]
@@ -281,6 +282,7 @@ def _without_type(value: Any) -> Any:
     if isinstance(value, Tensor):
         value = value.detach().cpu()
         return value.item() if value.numel() == 1 and value.ndim <= 1 else value
+    require_unmasked(value, "your answer")
     if hasattr(value, "__array__"):  # NumPy's scalars and arrays, and what can become one
         array = np.array(value)  # a copy, since torch warns of arrays that cannot be written to
         return _without_type(torch.from_numpy(array)) if array.dtype.kind in "biuf" else value

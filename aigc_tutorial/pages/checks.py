@@ -8,6 +8,7 @@ from typing import Any, SupportsFloat
 import numpy as np
 from torch import Tensor
 
+from aigc_tutorial.integers import require_unmasked
 from aigc_tutorial.pages.display import (
     Shown,
     format_number,
@@ -49,6 +50,7 @@ def _measured(value: float, low: float, high: float) -> str:
 
 def _as_number(value: Any, what: str) -> float:
     """A number of Python's, or the one that a tensor or an array holds."""
+    require_unmasked(value, what)  # the mean of nothing but masked entries would be 0
     if isinstance(value, Tensor | np.ndarray):
         if math.prod(value.shape) != 1:
             raise ValueError(

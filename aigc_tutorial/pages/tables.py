@@ -20,7 +20,9 @@ _NUMBERS = re.compile(
 
 
 def _as_python(value: object) -> object:
-    """A number of NumPy or torch as Python's own; all else as it is."""
+    """A number of NumPy or torch as Python's own, a masked one as None; all else as it is."""
+    if value is np.ma.masked:
+        return None  # its item would be 0
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.size == 1):
         return value.item()
     return value.item() if isinstance(value, Tensor) and value.numel() == 1 else value

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from aigc_tutorial import data
 from aigc_tutorial.data.checks import (
     as_tensor,
     require_finite,
@@ -58,6 +59,17 @@ def test_what_is_no_tensor(wrong, error, message):
 
 def test_an_array_that_could_be_masked_and_is_not():
     assert torch.equal(as_tensor(np.ma.array([1.0, 2.0]), "x"), torch.tensor([1.0, 2.0]).double())
+
+
+def test_masked_samples_in_a_list_and_masks_that_are_masked():
+    masked = np.ma.array([1.0, 2.0, 99.0], mask=[False, False, True])
+    with pytest.raises(ValueError, match="x has 2 masked entries"):
+        as_tensor([masked, masked], "x")
+    images = data.ImageDataset(
+        -torch.ones(3, 1, 2, 2), torch.arange(3), data.Source("embedded", "here", "Made here.")
+    )
+    with pytest.raises(ValueError, match="indices has 1 masked entries"):
+        images.subset(np.ma.array([True, False, True], mask=[False, False, True]))
 
 
 def test_masked_labels_and_columns():

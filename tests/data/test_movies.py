@@ -204,6 +204,8 @@ def test_too_little_to_rate_is_refused():
         ({"items": torch.tensor([0, 1, 3])}, r"places among the 3 films, got 0 to 3"),
         ({"items": torch.tensor([0, -1, 2])}, r"got -1 to 2"),
         ({"users": torch.tensor([0, -1, 2])}, r"counted from 0, got -1"),
+        ({"stars": torch.tensor([8.0, 3.0, 10.0])}, r"at most 5, .* got 3 to 10; .*stars / 2"),
+        ({"stars": torch.tensor([4.0, torch.nan, 5.0])}, "stars must be above 0"),
     ],
 )
 def test_columns_that_do_not_belong_together_are_refused(change, sentence):

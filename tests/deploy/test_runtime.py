@@ -48,6 +48,7 @@ def test_it_says_what_it_takes_and_gives(generator):
         ((torch.zeros(1, 63), [0]), r"z of shape \(batch, 64\), got \(1, 63\)"),
         ((torch.zeros(0, 64), []), "1 to 65536 along axis 0 .*, got 0"),
         ((torch.full((1, 64), torch.nan), [0]), "z holds NaN"),
+        ((np.ma.masked_all((1, 64), np.float32), [0]), "z has 64 masked entries"),
         ((torch.zeros(2, 64), [0]), r"labels of shape \(2\), got \(1,\)"),
         ((torch.zeros(1, 64), [10]), "labels must lie in 0 … 9, got 10 … 10"),
         ((torch.zeros(1, 64), [0.0]), "labels as whole numbers"),

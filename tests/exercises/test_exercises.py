@@ -318,6 +318,13 @@ def test_differences_are_named(given, expected, part):
     assert part in (difference(given, expected) or "")
 
 
+def test_what_a_mask_hides_is_no_answer():
+    hidden = np.ma.array([1.0, 2.0], mask=[False, True])
+    for given, expected in ((hidden, torch.tensor([1.0, 2.0])), (hidden[1], 0.0)):
+        with pytest.raises(ValueError, match="your answer has 1 masked entries"):
+            difference(given, expected)
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [

@@ -265,6 +265,12 @@ def test_table_formats_numbers_of_numpy_and_torch_as_pythons(shown):
     assert shown[1].plain.splitlines()[1].split() == ["yes", "4,096"]
 
 
+def test_of_a_masked_entry_a_table_says_no_number(shown):
+    hidden = np.ma.array([2.0, 4.0], mask=[True, False])
+    pages.table([{"a": 1.0, "b": hidden[0]}, {"a": 3.0, "b": hidden[1]}])
+    assert [line.split() for line in shown[0].plain.splitlines()[1:]] == [["1", "–"], ["3", "4"]]
+
+
 def test_table_leaves_out_what_was_not_asked_for_and_nothing_else(shown):
     rows = [{"loss": 1.0}, {"loss": 2.0, "kl": 3.0}]
     with pytest.raises(ValueError, match=r"row 1 has kl, which the first row has not; .*columns="):
@@ -385,6 +391,8 @@ def test_a_result_is_one_number(shown):
         (torch.ones(2), r"loss must be one number, got \(2,\) of them; take their mean"),
         (np.ones((1, 3)), r"got \(1, 3\) of them"),
         (None, "loss must be a number, got a NoneType"),
+        # the mean of no entry at all, whose number is 0
+        (np.ma.array([9.0, 9.0], mask=True).mean(), "loss has 1 masked entries"),
     ):
         with pytest.raises(ValueError, match=message):
             unwrap(pages.expect_band)([several], 1, 5, "loss")

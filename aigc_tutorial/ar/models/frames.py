@@ -167,7 +167,7 @@ def _as_ink(films: Any, weight: Tensor) -> Float[Tensor, "B T H W"]:
     Raises:
         ValueError: if the films are not of shape (B, T, H, W), or the values no shares of ink.
     """
-    frames = torch.as_tensor(from_array(films))
+    frames = torch.as_tensor(from_array(films, "films"))
     if not frames.is_floating_point():
         kind = str(frames.dtype).removeprefix("torch.")
         raise ValueError(f"expected films as floating-point numbers, got {kind}; convert: .float()")

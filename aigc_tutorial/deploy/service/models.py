@@ -41,6 +41,20 @@ class ImageModel:
 
     model: Generator | PixelModel
 
+    def __post_init__(self) -> None:
+        """Check that its images are grey.
+
+        Raises:
+            ValueError: if it makes vectors, or images of several channels, of which one alone would
+                be sent.
+        """
+        shape = tuple(self.model.config.image_shape)
+        if len(shape) < 2 or shape[:-2] not in ((), (1,)):
+            raise ValueError(
+                f"what the model makes has the shape {shape}, and grey images of one channel are "
+                "served here; give a model of those"
+            )
+
     @property
     def n_classes(self) -> int | None:
         """How many digits can be asked for; None if they come as they come."""

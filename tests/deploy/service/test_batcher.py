@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from aigc_tutorial import zoo
-from aigc_tutorial.deploy.service import TextModel
+from aigc_tutorial import gan, zoo
+from aigc_tutorial.deploy.service import ImageModel, TextModel
 from aigc_tutorial.deploy.service.batcher import TextBatcher
 from aigc_tutorial.deploy.service.errors import ServiceError
 from aigc_tutorial.deploy.service.jobs import TextJob
@@ -177,3 +177,11 @@ def test_failing_ends_all_and_leaves_it_usable():
     assert not batcher.is_busy
     again = job(max_new_tokens=3)
     assert run(batcher, again)[again][-1][1].finish == "length"
+
+
+@pytest.mark.parametrize("image_shape", [(3, 8, 8), (2,)])
+def test_what_is_not_grey_is_not_served(image_shape):
+    """Of colours the red ones alone would be sent, and points of the plane are no image."""
+    config = gan.MLPGeneratorConfig(latent_dim=4, image_shape=image_shape, hidden=(8,))
+    with pytest.raises(ValueError, match="grey images of one channel are served here"):
+        ImageModel(gan.MLPGenerator(config))
