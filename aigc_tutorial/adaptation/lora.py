@@ -25,7 +25,7 @@ from aigc_tutorial.data.checks import require_rng
 from aigc_tutorial.integers import as_count
 
 _TRAINABLE = "_trainable_before_lora"
-"""Attribute of an adapted model: names of the parameters that removing LoRA sets free again."""
+"""Attribute of each adapted module: its own parameters that removing LoRA sets free again."""
 
 
 class LoRALinear(nn.Module):
@@ -166,13 +166,14 @@ def add_lora(
                 f"rank {rank} is more than {width}, the smaller width of {name}, whose matrix "
                 f"has no higher rank; expected 1 to {width}, or other targets"
             )
-    trainable = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+    for part in model.modules():
+        own = part.named_parameters(recurse=False)
+        setattr(part, _TRAINABLE, [name for name, p in own if p.requires_grad])
     model.requires_grad_(False)
     for name in names:
         base = model.get_submodule(name)
         layer = LoRALinear(base, rank, scale, rng=rng).train(base.training)
         model.set_submodule(name, layer)
-    setattr(model, _TRAINABLE, trainable)
     return names
 
 
@@ -248,9 +249,8 @@ def remove_lora(model: nn.Module, *, keep: bool) -> None:
             with torch.no_grad():
                 layer._base_weight.copy_(layer.weight)
         model.set_submodule(name, base)
-    for part in model.modules():  # a backbone may have been adapted, and its whole be given here
-        trainable = part.__dict__.pop(_TRAINABLE, ())
-        for name in trainable:
+    for part in model.modules():  # what was adapted may be a part of what is given here, or more
+        for name in part.__dict__.pop(_TRAINABLE, ()):
             part.get_parameter(name).requires_grad_(True)
 
 

@@ -38,8 +38,8 @@ def save_lora(model: nn.Module, folder: str | Path) -> None:
         folder: is made if it is missing; what else it holds stays.
 
     Raises:
-        ValueError: if the model has no LoRA, learned something besides the factors, which would be
-            lost, or holds NaN or an infinity.
+        ValueError: if the model has no LoRA, or several of different rank or scale in its parts,
+            learned something besides the factors, which would be lost, or holds NaN or an infinity.
         OSError: if the file cannot be written.
     """
     layers = existing_lora(model)
@@ -51,9 +51,19 @@ def save_lora(model: nn.Module, folder: str | Path) -> None:
             "training"
         )
     require_finite(factors, "the LoRA is not saved: it has")
-    first = next(iter(layers.values()))
+    first, *rest = layers.items()
+    for name, layer in rest:
+        if (layer.rank, layer.scale) != (first[1].rank, first[1].scale):
+            raise ValueError(
+                f"{name} has rank {layer.rank} and scale {layer.scale:g}, and {first[0]} "
+                f"{first[1].rank} and {first[1].scale:g}: a file holds one LoRA, and these were "
+                "added one by one; save each part that was adapted into a folder of its own"
+            )
     description = _Description(
-        rank=first.rank, alpha=first.scale * first.rank, layers=tuple(layers), base=_base_of(model)
+        rank=first[1].rank,
+        alpha=first[1].scale * first[1].rank,
+        layers=tuple(layers),
+        base=_base_of(model),
     )
     save_tensors(expand(folder) / LORA_NAME, factors, {_TEXT: to_json(description)})
 

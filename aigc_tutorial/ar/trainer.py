@@ -32,6 +32,7 @@ from aigc_tutorial.nn import (
 )
 from aigc_tutorial.optim import JointOptimizer, Muon, split_parameters, warmup_flat_decay
 from aigc_tutorial.training import Engine, History, Tracker, run
+from aigc_tutorial.training.attributes import numbers_of, set_numbers
 from aigc_tutorial.training.checkpoint import (
     check_settings,
     name_of,
@@ -191,7 +192,10 @@ class ARTrainer(Generic[ModelT]):
         return model
 
     def _averaged(self) -> ModelT:
-        return self.model if self.ema is None else self.ema.model
+        if self.ema is None:
+            return self.model
+        set_numbers(self.ema.model, numbers_of(self.model))
+        return self.ema.model
 
     def validate(self, n_tokens: int) -> None:
         """Measure the averaged model on held-out data and keep its weights if it is the best."""

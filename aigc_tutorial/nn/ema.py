@@ -63,12 +63,19 @@ class EMA(Generic[ModuleT]):
     @torch.no_grad()
     def update(self, model: nn.Module, n: int) -> None:
         """Move the average towards ``model``, just trained on ``n`` images or tokens."""
-        averages: list[Tensor] = list(self.model.parameters())
-        pairs = zip(averages, model.parameters(), strict=True)
-        weights = [weight.to(average.dtype) for average, weight in pairs]
+        averages: list[Tensor] = []
+        weights: list[Tensor] = []
+        for average, weight in zip(self.model.parameters(), model.parameters(), strict=True):
+            if average.is_floating_point() or average.is_complex():
+                averages.append(average)
+                weights.append(weight.to(average.dtype))
+            else:  # whole numbers, which nobody trains, have no mean
+                average.copy_(weight)
         torch._foreach_lerp_(averages, weights, 1.0 - self.decay(n))
-        for average, buffer in zip(self.model.buffers(), model.buffers(), strict=True):
-            average.copy_(buffer)
+        averaging = dict(self.model.named_modules())
+        for name, module in model.named_modules():
+            if module._buffers and name in averaging:
+                _copy_buffers(module, averaging[name])
         self.n_seen += n
 
     def state_dict(self) -> dict[str, Any]:
@@ -79,3 +86,15 @@ class EMA(Generic[ModuleT]):
         """Restore what :meth:`state_dict` returned."""
         self.model.load_state_dict(state["model"])
         self.n_seen = state["n_seen"]
+
+
+def _copy_buffers(source: nn.Module, target: nn.Module) -> None:
+    """Give a module the buffers of another one, those too that it has made or enlarged since."""
+    for name, buffer in source.named_buffers(recurse=False):
+        own = target._buffers.get(name)
+        if own is not None and own.shape == buffer.shape:
+            own.copy_(buffer)
+            continue
+        copied = full_precision(buffer) if buffer.is_floating_point() else buffer
+        is_saved = name not in source._non_persistent_buffers_set
+        target.register_buffer(name, copied.detach().clone(), persistent=is_saved)

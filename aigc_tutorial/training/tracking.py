@@ -179,16 +179,16 @@ class CsvTracker:
         """Columns and whole rows of the file; nothing where there is none."""
         if not self.path.is_file() or self.path.stat().st_size == 0:
             return [], []
-        with self.path.open(newline="", encoding="utf-8") as file:
-            header, *rows = [row for row in csv.reader(file) if row] or [[""]]
-        # A process that was killed while it wrote a row leaves a part of it.
-        whole = rows[:-1] + [row for row in rows[-1:] if len(row) == len(header)]
         try:
+            with self.path.open(newline="", encoding="utf-8") as file:
+                header, *rows = [row for row in csv.reader(file) if row] or [[""]]
+            # A process that was killed while it wrote a row leaves a part of it.
+            whole = rows[:-1] + [row for row in rows[-1:] if len(row) == len(header)]
             if not header[0].startswith("n_"):
                 raise ValueError(f"its first column is {header[0]!r}")
             for row in whole:
                 int(row[0]), [float(value) for value in row]
-        except ValueError as error:
+        except (ValueError, csv.Error) as error:
             raise ValueError(
                 f"{self.path} is no log of a run ({error}), and stays as it is: the first column "
                 "of one is n_images or n_tokens, and all are numbers; give another file"

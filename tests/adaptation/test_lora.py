@@ -239,6 +239,19 @@ def test_an_adapted_part_is_freed_through_its_whole():
     assert all(parameter.requires_grad for parameter in whole.parameters())
 
 
+def test_a_part_of_an_adapted_whole_is_freed_alone():
+    parts = nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4)), nn.Linear(4, 4)
+    whole: Any = nn.Sequential(*parts)
+    whole[0][1].bias.requires_grad_(False)
+    free = {name for name, p in whole.named_parameters() if p.requires_grad}
+    adaptation.add_lora(whole, rank=1, rng=seeded())
+    adaptation.remove_lora(whole[0], keep=True)
+    trained = {name for name, p in whole.named_parameters() if p.requires_grad}
+    assert trained == {"0.0.weight", "0.0.bias", "0.1.weight", "1.A", "1.B"}
+    adaptation.remove_lora(whole, keep=True)
+    assert {name for name, p in whole.named_parameters() if p.requires_grad} == free
+
+
 @pytest.mark.parametrize("name", ["transformer", "transformer, tied, shifted", "gpt-2"])
 @pytest.mark.parametrize("is_merged", [False, True])
 def test_the_fast_generation_draws_the_tokens_of_the_naive_one(name, is_merged):

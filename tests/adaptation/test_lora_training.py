@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from aigc_tutorial import adaptation, ar
 from aigc_tutorial.tensors import load_tensors, save_tensors
@@ -105,6 +106,26 @@ def test_a_file_holds_the_factors_alone(tmp_path):
     (path,) = tmp_path.iterdir()
     tensors, _ = load_tensors(path)
     assert set(tensors) == {n for n, p in model.named_parameters() if p.requires_grad}
+
+
+@pytest.mark.parametrize("second", [{"rank": 2, "alpha": 8.0}, {"rank": 1, "alpha": 1.0}])
+def test_parts_that_were_adapted_one_by_one_are_saved_one_by_one(second, tmp_path):
+    def make_two() -> Any:
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Sequential(nn.Linear(4, 4)), nn.Sequential(nn.Linear(4, 4)))
+
+    model, fresh = make_two(), make_two()
+    adaptation.add_lora(model[0], rank=2, alpha=2.0, rng=seeded())
+    adaptation.add_lora(model[1], rng=seeded(), **second)
+    with pytest.raises(ValueError, match=r"1\.0 has rank . and scale ., and 0\.0 2 and 1: .* each"):
+        adaptation.save_lora(model, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    for part, place in zip(model, fresh, strict=True):
+        nn.init.ones_(part[0].B)
+        adaptation.save_lora(part, tmp_path)
+        adaptation.load_lora(place, tmp_path)
+    x = torch.ones(1, 4)
+    assert torch.equal(fresh(x), model(x))
 
 
 def test_what_would_be_lost_or_is_damaged_is_told(tmp_path):

@@ -1,5 +1,7 @@
 """The average against its definition."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -50,6 +52,42 @@ def test_buffers_are_copied_and_gradients_are_off():
     assert torch.equal(averaged["running_mean"], trained["running_mean"])
     assert averaged["num_batches_tracked"] == 1
     assert not any(p.requires_grad for p in ema.model.parameters())
+
+
+class Caching(nn.Module):
+    """Makes its buffer when it is first used, and enlarges it where more is needed."""
+
+    table: Any
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(1, 1)
+        self.register_buffer("table", None, persistent=False)
+
+    def forward(self, x):
+        if self.table is None or len(self.table) < len(x):
+            self.table = torch.arange(len(x), dtype=torch.float32)[:, None]
+        return self.layer(x + self.table[: len(x)])
+
+
+def test_a_buffer_that_was_made_or_enlarged_in_training_is_copied_too():
+    model = Caching()
+    ema = EMA(model, half_life=1e9)
+    for n in (2, 3):
+        model(torch.zeros(n, 1))
+        ema.update(model, n)
+        assert torch.equal(ema.model.table, model.table)
+        assert ema.model.table is not model.table
+    assert ema.model.state_dict().keys() == model.state_dict().keys()
+
+
+def test_whole_numbers_are_copied_and_not_averaged():
+    model: Any = constant_model(1.0)
+    model.places = nn.Parameter(torch.arange(3), requires_grad=False)
+    ema = EMA(model, half_life=1e9)
+    model.places.data += 4
+    ema.update(model, 1)
+    assert ema.model.places.tolist() == [4, 5, 6]
 
 
 def test_state_is_complete():

@@ -1,9 +1,11 @@
 """A number that a model changes in training, and no tensor holds, is part of a run."""
 
+from typing import Any
+
 import pytest
 import torch
 
-from aigc_tutorial import gan
+from aigc_tutorial import ar, gan
 from aigc_tutorial.training import CsvTracker
 from tests.training.interrupted import InterruptedEngine
 
@@ -77,3 +79,34 @@ def test_a_run_with_a_folder_is_the_run_without_one_and_goes_on_where_it_was(tmp
 def test_the_averaged_generator_has_the_numbers_of_the_trained_one():
     result = train(None)
     assert result.generator.n_calls == result.raw_generator.n_calls == 10
+
+
+class Waking(ar.Transformer):
+    """Is sure of more from batch to batch."""
+
+    n_calls = 0
+
+    def forward(self, tokens, segments=None):
+        if self.training:
+            self.n_calls += 1
+        return super().forward(tokens, segments) * min(1.0, self.n_calls / 8)
+
+
+@pytest.mark.parametrize("half_life", [None, 100])
+def test_an_averaged_model_of_tokens_is_measured_and_used_with_the_numbers_of_the_trained_one(
+    half_life,
+):
+    torch.manual_seed(0)
+    sizes = ar.TransformerConfig(vocab_size=5, context=8, width=8, n_layers=1, n_heads=1)
+    seen: list[int] = []
+
+    def validation(model):
+        seen.append(model.n_calls)
+        return 1.0
+
+    config = ar.ARTrainingConfig(n_tokens=320, batch_size=4, ema_half_life=half_life)
+    tokens = torch.randint(5, (100,), generator=torch.Generator().manual_seed(0))
+    options: Any = {"validation": validation, "validate_every": 160, "progress_bar": False}
+    result = ar.train(Waking(sizes), tokens, config=config, **options)
+    assert seen == [5, 10]
+    assert result.model.n_calls == result.raw_model.n_calls == 10

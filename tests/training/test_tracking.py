@@ -97,6 +97,9 @@ def test_files_that_are_no_log_are_refused_and_stay(tmp_path):
     with pytest.raises(ValueError, match=r"names\.csv is no log of a run"):
         CsvTracker(tmp_path / "names.csv").rewind(10, made(10))
     assert (tmp_path / "names.csv").read_text() == "name,age\nAda,36\n"
+    (tmp_path / "picture.csv").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(ValueError, match=r"picture\.csv is no log of a run"):
+        CsvTracker(tmp_path / "picture.csv").rewind(10, made(10))
     with pytest.raises(IsADirectoryError, match="a file should be written there"):
         CsvTracker(tmp_path)
     with pytest.raises(NotADirectoryError, match=r"names\.csv is a file"):
