@@ -6,7 +6,6 @@ once at the end, say by how much.
 """
 
 import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from aigc_tutorial.adaptation.study import (
 from aigc_tutorial.config import Config
 from aigc_tutorial.environment import require
 from aigc_tutorial.integers import as_count
+from aigc_tutorial.training.checkpoint import written
 
 ConfigT = TypeVar("ConfigT")
 
@@ -169,9 +169,13 @@ def search(
     n_startup_trials = as_count(n_startup_trials, "n_startup_trials")
     if sampler not in ("tpe", "random"):
         raise ValueError(f'sampler must be "tpe" or "random", got {sampler!r}')
+    if pruning is not None and not isinstance(pruning, MedianPruning | HyperbandPruning):
+        raise TypeError(
+            f"pruning must be a MedianPruning, a HyperbandPruning or None, got {pruning!r}"
+        )
     identity = {
         "objective": identity_of_function(objective),
-        "configuration": re.sub(" at 0x[0-9a-f]+", "", repr(config)),
+        "configuration": written(config, identity_of_function),
         "space": repr(dict(space)),
         "sampler": f"{sampler} after {n_startup_trials}" if sampler == "tpe" else sampler,
         "pruning": repr(pruning),
@@ -193,15 +197,23 @@ def search(
         shared.study.pruner = _pruner(pruning)
         try:
             while (trial := shared.claim(space, sampler_of, n_trials, budget)) is not None:
-                _try(shared.study, trial, objective, config)
+                _try(shared.study, trial, objective, config, is_counted=budget is not None)
                 bar.update()
             return _result(shared, config)
         finally:
             shared.close()
 
 
-def _try(study: Any, trial: Any, objective: Any, config: Any) -> None:
-    """Run one trial and say what came of it."""
+def _try(study: Any, trial: Any, objective: Any, config: Any, *, is_counted: bool) -> None:
+    """Run one trial and say what came of it.
+
+    Args:
+        study: Optuna's.
+        trial: one of it.
+        objective: the reader's.
+        config: what the trial's settings are put into.
+        is_counted: whether the search ends by the data that trials see.
+    """
     optuna = require("optuna", extra="search")
     states = optuna.trial.TrialState
     report = Report(trial)
@@ -213,6 +225,11 @@ def _try(study: Any, trial: Any, objective: Any, config: Any) -> None:
         return
     try:
         value = objective(configured, report)
+        if is_counted and not report.n_seen:
+            raise ValueError(
+                "the objective reported no data, and so the budget is never spent; call "
+                "report(loss, n_seen) in it, or give n_trials alone"
+            )
         study.tell(trial, _finite(value, "at the end"))
     except optuna.TrialPruned:
         study.tell(trial, state=states.PRUNED)
@@ -268,8 +285,18 @@ def _pruner(pruning: Pruning | None) -> Any:
 
 
 def _finite(value: Any, when: str) -> float:
-    """A loss as a number."""
-    number = float(value)
+    """A loss as a number.
+
+    Raises:
+        TypeError: if it is none.
+        FloatingPointError: if it is not finite.
+    """
+    try:
+        number = float(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(
+            f"the objective must return and report its loss, a number, got {value!r:.200} {when}"
+        ) from error
     if not math.isfinite(number):
         raise FloatingPointError(f"the loss is {number} {when}")
     return number

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from aigc_tutorial.adaptation.space import Space
 from aigc_tutorial.environment import require
-from aigc_tutorial.files import expand, require_place_of_file
+from aigc_tutorial.files import expand, require_place_of_file, writable_folder
 from aigc_tutorial.training.checkpoint import name_of
 
 _NAME = "search"
@@ -51,7 +51,7 @@ class SharedStudy:
         self._alive: FileLock | None = None
         if self.path is not None:
             require_place_of_file(self.path)
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            writable_folder(self.path.parent)
             self._claiming = FileLock(f"{self.path}.lock")
             self._alive = FileLock(self._lock_of(self.worker))
             self._alive.acquire()

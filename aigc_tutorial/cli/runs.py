@@ -15,12 +15,14 @@ from aigc_tutorial import ar, evaluation, gan, zoo
 from aigc_tutorial.cli.parsing import UsageError, closest
 from aigc_tutorial.files import expand, read_json, replace_file
 from aigc_tutorial.nn import Pretrained
+from aigc_tutorial.nn.pretrained import WEIGHTS_NAME
 from aigc_tutorial.tokenizers import Tokenizer, load_tokenizer
-from aigc_tutorial.training.checkpoint import checkpoint_path
+from aigc_tutorial.training.checkpoint import CHECKPOINT_FILE, checkpoint_path
 from aigc_tutorial.zoo.card import Card
 from aigc_tutorial.zoo.entries import CARD_NAME, TOKENIZER_NAME
 
-RUN_NAME = "run.json"
+RUN_NAME, SEARCH_NAME = "run.json", "search.sqlite"
+_MADE = (CHECKPOINT_FILE, CARD_NAME, WEIGHTS_NAME, SEARCH_NAME)  # by a training or a search
 
 # By which class a card's model is loaded. A file never decides what code runs.
 _CLASSES: dict[str, type[Pretrained]] = {
@@ -94,21 +96,20 @@ def find_model(where: str, *, device: str | None = None) -> Found:
     return Found(model, card, tokenizer, folder)
 
 
-def begin_run(folder: Path, settings: Mapping[str, Any], *, made: Path | None = None) -> None:
+def begin_run(folder: Path, settings: Mapping[str, Any]) -> None:
     """Write down what is asked for, or find that the folder holds the same run.
 
     Args:
         folder: of the run.
         settings: all that decides it, as built-in types.
-        made: what the run will have made that must not be mixed with another's; by default its
-            checkpoint.
 
     Raises:
-        ValueError: if the folder holds another run's checkpoint, or a model that no run wrote.
+        ValueError: if the folder holds what another run or search made, or a model that no run
+            wrote.
     """
     path = expand(folder) / RUN_NAME
     wanted = json.loads(json.dumps(settings))
-    if path.is_file() and (made or checkpoint_path(folder)).is_file():
+    if path.is_file() and any((path.parent / name).is_file() for name in _MADE):
         saved = read_json(path)
         for name in dict.fromkeys([*wanted, *saved]):
             before, now = (side.get(name, "not set") for side in (saved, wanted))
@@ -118,9 +119,10 @@ def begin_run(folder: Path, settings: Mapping[str, Any], *, made: Path | None = 
                     "wanted. Ask for the same, or give another --folder"
                 )
         return
-    if (path.parent / CARD_NAME).is_file() and not path.is_file():
+    own = [name for name in (CARD_NAME, WEIGHTS_NAME) if (path.parent / name).is_file()]
+    if own and not path.is_file():
         raise ValueError(
-            f"{folder} holds a model that another command wrote ({CARD_NAME} without {RUN_NAME}), "
+            f"{folder} holds a model that another command wrote ({own[0]} without {RUN_NAME}), "
             "and it would be replaced; give another --folder"
         )
     with replace_file(path) as temporary:

@@ -1,7 +1,7 @@
 """``aigc-tutorial sample``: digits and text from a model of the zoo or from a run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -104,6 +104,7 @@ class Sample:
     def _draw(self, model: Any, rng: torch.Generator) -> Float[Tensor, "B C H W"]:
         if self.prompt:
             raise UsageError(f"{self.model} draws digits: --prompt is of models that write text")
+        self._refuse_settings_of_text(is_cooled=isinstance(model, PixelCNN))
         n = self.n or len(self.labels) or _COLUMNS
         n_classes = model.n_classes if isinstance(model, Generator) else model.config.n_classes
         labels = self._labels(n, n_classes)
@@ -111,6 +112,18 @@ class Sample:
             return model.sample(n, labels, rng=rng).cpu()
         levels = model.sample(n, labels, rng=rng, temperature=self.sampling.temperature)
         return dequantise(levels.cpu(), model.config.n_levels).unsqueeze(1)
+
+    def _refuse_settings_of_text(self, *, is_cooled: bool) -> None:
+        """What a model that draws would not look at; some have a temperature."""
+        given = {"max_new_tokens"} if self.max_new_tokens != type(self).max_new_tokens else set()
+        usual = SamplingConfig()
+        names = [field.name for field in fields(usual)]
+        given |= {name for name in names if getattr(self.sampling, name) != getattr(usual, name)}
+        if given := given - ({"temperature"} if is_cooled else set()):
+            flag = sorted(given)[0].replace("_", "-")
+            raise UsageError(
+                f"{self.model} draws digits, and --{flag} changes nothing there: leave it away"
+            )
 
     def _labels(self, n: int, n_classes: int | None) -> Tensor | None:
         if n_classes is None:

@@ -90,7 +90,7 @@ class SearchAR:
         )
         words = ["train", "ar", self.recipe]
         words += [] if self.text is None else ["--text", str(self.text)]
-        tell(found, "nats a token on the text held out", words)
+        tell(found, "nats a token on the text held out", words, RECIPES[self.recipe][0])
 
 
 def defaults_of(name: str) -> SearchAR:

@@ -101,7 +101,8 @@ class SearchGAN:
         )
         words = ["train", "gan", self.recipe]
         words += [] if self.data == "mnist" else ["--data", self.data]
-        tell(found, f"from the {len(reference):,} digits held out", words)
+        unit = f"from the {len(reference):,} digits held out"
+        tell(found, unit, words, RECIPES[self.recipe][0])
 
 
 def defaults_of(name: str) -> SearchGAN:

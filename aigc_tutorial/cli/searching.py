@@ -9,19 +9,19 @@ import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
 
 from aigc_tutorial import adaptation
 from aigc_tutorial.adaptation import Choice, Integers, LogUniform, Parameter, Report, Uniform
 from aigc_tutorial.cli.parsing import PROGRAM, UsageError, check_seed
-from aigc_tutorial.cli.runs import begin_run
+from aigc_tutorial.cli.runs import SEARCH_NAME, begin_run
 from aigc_tutorial.config import Config
 from aigc_tutorial.files import writable_folder
 from aigc_tutorial.training import Engine
 from aigc_tutorial.training.validation import Validation
 
-STORAGE = "search.sqlite"
 UNNAMED = ("options",)
 REQUIRED = ("folder",)
 _REPORTS = 5
@@ -111,7 +111,7 @@ def find(
         budget: of one trial, in images or tokens.
     """
     folder = writable_folder(folder)
-    begin_run(folder, settings, made=folder / STORAGE)
+    begin_run(folder, settings)
     every = max(1, budget // _REPORTS)
 
     def objective(recipe: Any, report: Report) -> float:
@@ -140,7 +140,7 @@ def find(
             sampler=options.sampler,
             n_startup_trials=min(10, max(1, options.n_trials // 2)),
             pruning=adaptation.MedianPruning(n_warmup=every),
-            storage=folder / STORAGE,
+            storage=folder / SEARCH_NAME,
             seed=options.seed,
             progress_bar=sys.stderr.isatty(),
         )
@@ -151,13 +151,16 @@ def find(
         ) from None
 
 
-def tell(found: adaptation.SearchResult[Any], unit: str, command: Sequence[str]) -> None:
+def tell(
+    found: adaptation.SearchResult[Any], unit: str, command: Sequence[str], recipe: Any
+) -> None:
     """Print all trials, the best first, what decided, and the command that trains with the best.
 
     Args:
         found: by the search.
         unit: of the loss, with what it was measured on: ``"nats a token on the text held out"``.
         command: its words, to which the flags of the settings are added.
+        recipe: what the command trains by without a flag.
     """
     for trial in sorted(found.trials, key=lambda t: (t.state != "complete", t.value or 0.0)):
         value = "" if trial.value is None else f"{trial.value:.4f}"
@@ -172,16 +175,19 @@ def tell(found: adaptation.SearchResult[Any], unit: str, command: Sequence[str])
         for name, share in shares.items():
             print(f"  {name:<{width}}  {'█' * round(30 * share)} {100 * share:.0f} %")
     print(f"\nBest: {found.value:.4f} {unit}. Train with it:")
-    print(f"  {shlex.join([PROGRAM, *command, *flags_of_settings(found.settings)])}")
+    print(f"  {shlex.join([PROGRAM, *command, *flags_of_settings(found.settings, recipe)])}")
 
 
-def flags_of_settings(settings: Mapping[str, Any]) -> list[str]:
+def flags_of_settings(settings: Mapping[str, Any], recipe: Any) -> list[str]:
     """Settings of a recipe as flags of the command that trains it, with the last folder's name."""
-    words = []
+    words: list[str] = []
     for name, value in settings.items():
         part = next((part for part in _FLAGS if name.startswith(part)), "")
-        flag = _FLAGS.get(part, "") + name.removeprefix(part)
-        words += [f"--{flag.replace('_', '-')}", _short(value)]
+        prefix, own = _FLAGS.get(part, ""), name.removeprefix(part).replace("_", "-")
+        if not isinstance(value, bool):
+            words += [f"--{prefix}{own}", _short(value)]
+        elif value != attrgetter(name)(recipe):  # there is a flag for the other value alone
+            words.append(f"--{prefix}{own}" if value else f"--{prefix}no-{own}")
     return [*words, "--folder", "runs/found"]
 
 
@@ -189,9 +195,14 @@ def ranges_of(space: Sequence[str]) -> dict[str, Parameter]:
     """Read ranges: ``NAME=LOW..HIGH``, ``NAME=log:LOW..HIGH`` or ``NAME=A,B,C``.
 
     Raises:
-        ValueError: if one is none.
+        ValueError: if one is none, or a setting has two.
     """
-    return dict(_range_of(text) for text in space)
+    ranges: dict[str, Parameter] = {}
+    for name, parameter in map(_range_of, space):
+        if name in ranges:
+            raise ValueError(f"--space gives {name} two ranges; give it one")
+        ranges[name] = parameter
+    return ranges
 
 
 def _range_of(text: str) -> tuple[str, Parameter]:

@@ -18,8 +18,9 @@ import hashlib
 import inspect
 import json
 import math
+import re
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,7 @@ _FEWEST_NUMBERS = 32  # a list of fewer whole numbers is a setting, as a number 
 _COLLECTING = {"append", "clear", "extend", "insert", "pop", "setdefault", "update"}
 _DEEPEST_DATA = 5
 
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _LOCK_FILE = "checkpoint.lock"
 _GOLDEN_ANGLE = 2.399963229728653  # its multiples never repeat
 _FORMATS = "aigc_tutorial checkpoint "
@@ -205,9 +207,34 @@ def settings_of(prefix: str, config: Any) -> dict[str, Any]:
         try:
             encode_state(value)
         except TypeError:
-            value = repr(value)
+            value = written(value)
         settings[f"{prefix}.{field.name}"] = value
     return settings
+
+
+def written(value: Any, name: Callable[[Any], str] | None = None) -> str:
+    """A text that is the same for one value in every process, and another one for other data.
+
+    It is ``repr``, but for what that tells by its place in the memory of one process, and for the
+    middle of a long array, which it leaves out.
+
+    Args:
+        value: anything.
+        name: what to call a function or an object; by default :func:`name_of`.
+    """
+    text = repr(value)
+    if _ADDRESS.search(text):
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            own = ((f.name, getattr(value, f.name)) for f in dataclasses.fields(value))
+            inner = ", ".join(f"{key}={written(part, name)}" for key, part in own)
+            return f"{type(value).__qualname__}({inner})"
+        if isinstance(value, list | tuple):
+            return f"{type(value).__name__}({', '.join(written(part, name) for part in value)})"
+        text = _ADDRESS.sub("", text)
+        with contextlib.suppress(AttributeError):  # an object of C's, of which no more is known
+            text = (name or name_of)(value)
+    data = _as_data(value)
+    return text if data is None else f"{text} ({_bound({'data': data})})"
 
 
 def settings_of_model(name: str, model: nn.Module) -> dict[str, Any]:
@@ -440,6 +467,9 @@ def _agree(name: str, before: Any, now: Any) -> bool:
     """Whether two settings are the same, numbers of a computation up to rounding."""
     kind = name.partition(":")[0]
     if kind not in _TOLERANCES or not isinstance(before, list) or not isinstance(now, list):
+        sides = encode_state(before), encode_state(now)
+        if any(side.tensors for side in sides):  # which == compares number by number
+            return bool(sides[0].tree == sides[1].tree)
         return bool(before == now)
     size = max(map(abs, [*before, *now]), default=0.0)
     bound = _TOLERANCES[kind] * (max(1.0, size) if kind == FIRST_LOSSES else size) + 1e-12

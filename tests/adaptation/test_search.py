@@ -303,6 +303,42 @@ def test_a_folder_may_have_any_name(name, tmp_path):
     assert len(search(quadratic, n_trials=3, storage=path).trials) == 3
 
 
+def test_a_database_where_a_file_is_in_the_way_is_told(tmp_path):
+    (tmp_path / "notes").write_text("mine")
+    with pytest.raises(NotADirectoryError, match="notes is a file, and a folder is needed there"):
+        search(quadratic, n_trials=1, storage=tmp_path / "notes" / "search.db")
+
+
+def test_functions_in_a_configuration_are_part_of_a_search(tmp_path):
+    @dataclasses.dataclass(frozen=True)
+    class Holding:
+        function: Any
+        rate: float = 0.1
+
+    def begin(function: Any) -> Any:
+        space, path = {"rate": Uniform(0.0, 1.0)}, tmp_path / "search.db"
+        return search(
+            lambda config, report: 0.0, space, Holding(function), n_trials=1, storage=path
+        )
+
+    begin(lambda x: x)
+    with pytest.raises(ValueError, match="holds another search: its configuration is"):
+        begin(lambda x: 2 * x)
+
+
+def test_a_budget_that_is_never_spent_is_told():
+    with pytest.raises(ValueError, match=r"reported no data, .*call report\(loss, n_seen\)"):
+        search(quadratic, budget=100)
+
+
+def test_what_is_no_loss_and_no_pruning_is_told():
+    for nothing in (None, [1.0], torch.ones(2)):
+        with pytest.raises(TypeError, match=r"must return and report its loss, a number, got"):
+            search(lambda config, report, found=nothing: found, n_trials=1)
+    with pytest.raises(TypeError, match=r"pruning must be a MedianPruning, .* got 'median'"):
+        search(quadratic, n_trials=1, pruning="median")
+
+
 def test_a_damaged_or_a_strangers_database_is_told(tmp_path):
     path = tmp_path / "search.db"
     path.write_bytes(b"no database" * 500)

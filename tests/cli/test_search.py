@@ -10,9 +10,9 @@ import torch
 from aigc_tutorial import adaptation, cli
 from aigc_tutorial.adaptation import Choice, Integers, LogUniform, Uniform
 from aigc_tutorial.cli import searching
-from aigc_tutorial.cli.searching import ranges_of
+from aigc_tutorial.cli.searching import flags_of_settings, ranges_of
 from aigc_tutorial.data import mnist_sample
-from aigc_tutorial.gan.recipes import Recipe
+from aigc_tutorial.gan.recipes import MNIST_CONV, Recipe
 
 SMALL = (
     "search characters --n-trials 3 --n-tokens 1000 --sampler random --device cpu "
@@ -29,6 +29,22 @@ def test_ranges_are_written_in_three_ways():
         "d": LogUniform(1e-4, 1e-2),
         "e": Choice((1, 2, None)),
     }
+
+
+def test_a_setting_with_two_ranges_is_told(say):
+    code, _, complained = say("search characters --folder x --space a=1..2 b=1..2 a=3..4")
+    assert code == 2
+    assert "--space gives a two ranges" in complained
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_truth_values_that_were_found_are_flags_that_there_are(value):
+    name = "discriminator_config.spectral_norm"
+    words = flags_of_settings({name: value}, MNIST_CONV)
+    found: Any = cli.parse(["train", "gan", "mnist-conv", *words])
+    assert found.discriminator.spectral_norm == value
+    on = adaptation.with_settings(MNIST_CONV, {name: True})
+    assert ("--discriminator.no-spectral-norm" in flags_of_settings({name: value}, on)) != value
 
 
 @pytest.mark.parametrize("text", ["a", "a=1", "a=5..1", "a=log:0.0..1.0", "a=1,1"])
@@ -142,7 +158,7 @@ def test_what_decided_is_told_where_enough_trials_are_complete(capsys):
             sampler="random",
             progress_bar=False,
         )
-        searching.tell(found, "nats", ["train"])
+        searching.tell(found, "nats", ["train"], adaptation.FineTuningConfig())
         return str(capsys.readouterr().out)
 
     rows = told(20, 1.0).partition("What decided among the 20 complete trials")[2].splitlines()

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from aigc_tutorial import cli, gan, tokenizers
-from aigc_tutorial.cli import running, train_ar, train_gan
+from aigc_tutorial.cli import running, runs, train_ar, train_gan
 from aigc_tutorial.training import CsvTracker, interruption, load_checkpoint
 from aigc_tutorial.zoo.card import Card
 
@@ -95,8 +95,26 @@ def test_other_data_under_the_same_name_are_refused_by_the_checkpoint(digits, tm
     assert complained.count("\n") == 1
 
 
-def test_a_model_of_another_command_is_not_replaced(digits, tmp_path, say):
-    (tmp_path / "card.json").write_text("{}")
+@pytest.mark.parametrize(
+    "made", ["checkpoint.safetensors", "card.json", "model.safetensors", "search.sqlite"]
+)
+def test_what_another_command_made_in_the_folder_is_not_mixed_with_a_run(made, tmp_path):
+    def begin(recipe):
+        runs.begin_run(tmp_path, {"recipe": recipe})
+
+    begin("bytes")
+    begin("characters")  # nothing was made yet
+    (tmp_path / made).touch()
+    begin("characters")
+    before = (tmp_path / "run.json").read_bytes()
+    with pytest.raises(ValueError, match="another run: its recipe is 'characters', and 'bytes'"):
+        begin("bytes")
+    assert (tmp_path / "run.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["card.json", "model.safetensors"])
+def test_a_model_of_another_command_is_not_replaced(name, digits, tmp_path, say):
+    (tmp_path / name).write_text("{}")
     code, _, complained = say(f"{SMALL_GAN} --folder {tmp_path}")
     assert code == 1
     assert "holds a model that another command wrote" in complained

@@ -6,6 +6,7 @@ import math
 import pathlib
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -282,6 +283,47 @@ def test_a_configuration_is_told_by_every_field():
         "model.path": "PurePosixPath('here')",
     }
     assert settings_of("model", None) == settings_of("model", Odd) == {}
+
+
+@dataclasses.dataclass
+class Holding:
+    thing: Any
+
+
+class Plain:
+    """Is written with the place where it lies in memory."""
+
+
+def test_a_configuration_is_told_by_no_address_and_by_the_whole_of_an_array():
+    def setting(thing: Any) -> Any:
+        return training.checkpoint.settings_of("model", Holding(thing))["model.thing"]
+
+    assert setting(smoothed) == training.checkpoint.name_of(smoothed)
+    assert setting(Plain()) == setting(Plain())
+    assert setting((smoothed, 1)) != setting((smoothed, 2))
+    assert setting(losses.HINGE) == setting(dataclasses.replace(losses.HINGE))
+    assert setting(losses.HINGE) != setting(
+        dataclasses.replace(losses.HINGE, generator=losses.WASSERSTEIN.generator)
+    )
+    assert setting(iter(())) == setting(iter(()))
+    for text in (setting(smoothed), setting(Plain()), setting((smoothed, Plain()))):
+        assert "0x" not in text
+    long = np.zeros(2_000)
+    other = long.copy()
+    other[1_000] = 1
+    assert repr(long) == repr(other)
+    assert setting(long) == setting(long.copy()) != setting(other)
+
+
+def test_a_tensor_may_be_a_setting():
+    check = training.checkpoint.check_settings
+    for one, same, other in (
+        (torch.ones(3), torch.ones(3), torch.zeros(3)),
+        ({"weights": (1, torch.ones(3))}, {"weights": (1, torch.ones(3))}, {"weights": (1, 2)}),
+    ):
+        check({"a": one}, {"a": same}, what="c")
+        with pytest.raises(ValueError, match="c belongs to another run: its a is "):
+            check({"a": one}, {"a": other}, what="c")
 
 
 def test_a_model_is_told_by_its_class_its_configuration_and_what_is_frozen():
