@@ -68,6 +68,7 @@ def write_tensors(
         save_file(stored, path, metadata={**texts, _SUM: _sum(stored, texts)})
     except SafetensorError as error:
         raise OSError(f"{path} could not be written: {error}") from error
+    _sort_texts(path)
 
 
 def is_dense(tensor: Tensor) -> bool:
@@ -156,6 +157,21 @@ def require_finite(tensors: Mapping[str, Tensor], where: str) -> None:
                 f"{where} {int((~tensor.isfinite()).sum())} values in {name} that are NaN or "
                 "infinite; expected finite weights"
             )
+
+
+def _sort_texts(path: Path) -> None:
+    """Bring a file's texts into their order, so that files of equal content are equal.
+
+    The library writes them in another one each time.
+    """
+    with path.open("r+b") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+        if len(text) <= length:  # spaces fill it up, as the library does
+            file.seek(8)
+            file.write(text.ljust(length))
 
 
 def _texts(content: bytes) -> dict[str, str]:

@@ -7,7 +7,7 @@ import threading
 import pytest
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 
 from aigc_tutorial.tensors import load_tensors, require_finite, save_tensors
 
@@ -31,6 +31,23 @@ def test_tensors_and_texts_come_back(tmp_path):
     for name, tensor in tensors.items():
         assert tensor.dtype == TENSORS[name].dtype
         assert torch.equal(tensor, TENSORS[name])
+
+
+def test_files_of_equal_content_are_equal(tmp_path):
+    texts = {"note": '诗\n"\x01\u2028', "format": "one", "config": "{}"}
+    contents = set()
+    for number in range(20):
+        save_tensors(path := tmp_path / f"{number}.safetensors", TENSORS, texts)
+        contents.add(path.read_bytes())
+    assert len(contents) == 1
+    assert load_tensors(path)[1] == texts
+    (content,) = contents
+    assert (
+        content[8 + int.from_bytes(content[:8], "little") :]
+        == save({name: tensor.contiguous() for name, tensor in TENSORS.items()})[
+            -sum(tensor.nbytes for tensor in TENSORS.values()) :
+        ]
+    )
 
 
 def test_another_programs_file_is_read(tmp_path):

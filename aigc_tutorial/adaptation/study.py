@@ -132,7 +132,7 @@ class SharedStudy:
         """Let go of the worker's lock."""
         if self._alive is not None:
             self._alive.release()
-            Path(self._alive.lock_file).unlink(missing_ok=True)
+            _remove_lock(self._alive)
 
     def _give_up_the_dead(self) -> None:
         """End the trials of workers that are no more, so that others may take their places."""
@@ -149,11 +149,17 @@ class SharedStudy:
                 pass
         except Timeout:
             return False
-        Path(lock.lock_file).unlink(missing_ok=True)
+        _remove_lock(lock)
         return True
 
     def _lock_of(self, worker: str) -> str:
         return f"{self.path}.{worker}.worker"
+
+
+def _remove_lock(lock: FileLock) -> None:
+    """Remove a lock's file; on Windows it stays while another worker looks whether it is held."""
+    with contextlib.suppress(PermissionError):
+        Path(lock.lock_file).unlink(missing_ok=True)
 
 
 @contextmanager

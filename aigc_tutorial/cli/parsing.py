@@ -119,9 +119,10 @@ def choose(
     if arguments and arguments[0] in ("-h", "--help"):
         width = max(map(len, choices))
         lines = "\n".join(f"  {name:<{width}}  {text}" for name, text in choices.items())
+        several = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
         print(
             f"usage: {PROGRAM} {command} {what.upper()} [OPTIONS]\n\n"
-            f"{what}s ({PROGRAM} {command} {what.upper()} --help explains one):\n{lines}\n\n"
+            f"{several} ({PROGRAM} {command} {what.upper()} --help explains one):\n{lines}\n\n"
             f"{_examples(examples)}"
         )
         raise HelpShown

@@ -1,5 +1,6 @@
 """Running a command: what goes wrong is told in a sentence, and what was asked to stop stops."""
 
+import errno
 import io
 import os
 import platform
@@ -16,6 +17,7 @@ from aigc_tutorial.cli.parsing import PROGRAM, HelpShown, UsageError
 _DEBUG = "--debug"
 _FAILED, _NOT_UNDERSTOOD = 1, 2
 _INTERRUPTED, _BROKEN_PIPE = 130, 141  # 128 and the number of the signal, as shells say it
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 # What the package raises where a reader can mend it. All else is our fault, and its traceback helps
 # whoever mends that.
@@ -101,6 +103,11 @@ def _message(error: BaseException) -> str:
         return (
             f"there is not enough memory for this ({said}); end other programs, or ask for less: "
             "a smaller --batch-size where there is one. What was saved before is as it was"
+        )
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        return (
+            f"the disk is full ({error}); make room, and give the same command again. What was "
+            "saved before is as it was"
         )
     # A KeyError shows its argument in quotation marks.
     text = error.args[0] if isinstance(error, KeyError) and error.args else error

@@ -200,6 +200,18 @@ def test_a_killed_worker_leaves_one_trial_which_is_tried_again(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"search.db", "search.db.lock"}
 
 
+def test_a_lock_that_another_worker_looks_at_may_stay(tmp_path, monkeypatch):
+    """On Windows a file that is open cannot be removed."""
+
+    def refused(path, missing_ok=False):
+        raise PermissionError(f"{path} is used by another process")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", refused)
+        result = search_worker.run(str(tmp_path / "search.db"), "random", 2)
+    assert [trial.state for trial in result.trials] == ["complete"] * 2
+
+
 def test_two_workers_share_the_trials_of_one_search(tmp_path):
     storage = tmp_path / "search.db"
     workers = [worker(f"sqlite:///{storage}", "random", 20) for _ in range(2)]

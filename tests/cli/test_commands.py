@@ -1,5 +1,6 @@
 """The command line as a whole: help, examples, errors, and what it costs to ask."""
 
+import errno
 import importlib
 import io
 import json
@@ -48,6 +49,14 @@ def test_help_of_a_command_ends_in_its_examples(name, say):
     assert printed.rstrip().endswith(MODULES[name].EXAMPLES[-1])
     assert say(f"help {name}")[1] == printed
     assert not {"``", ":func:", ":class:", "Attributes:"} & set(printed.split())
+
+
+@pytest.mark.parametrize(
+    ("line", "title"),
+    [("train", "families"), ("train gan", "recipes"), ("search", "recipes"), ("zoo", "actions")],
+)
+def test_help_says_what_is_chosen_from(line, title, say):
+    assert f"\n{title} (aigc-tutorial {line} " in say(f"{line} --help")[1]
 
 
 @pytest.mark.parametrize("line", [*commands.FIRST_STEPS, *EXAMPLES])
@@ -164,6 +173,12 @@ class Failing:
         (ValueError("this is wrong."), 1, "aigc-tutorial: this is wrong.\n"),
         (KeyError("The zoo has no x."), 1, "aigc-tutorial: The zoo has no x.\n"),
         (OSError("the disk is full"), 1, "aigc-tutorial: the disk is full\n"),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            1,
+            "aigc-tutorial: the disk is full ([Errno 28] No space left on device); make room, and "
+            "give the same command again.",
+        ),
         (FloatingPointError("loss is nan"), 1, "aigc-tutorial: loss is nan\n"),
         (RuntimeError(), 1, "aigc-tutorial: RuntimeError, without a message; --debug shows wh"),
         (MemoryError(), 1, "aigc-tutorial: there is not enough memory for this (MemoryError); end"),
