@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 # The environment's own interpreter, once there is one.
-RUN := $(firstword $(wildcard .venv/bin/python) $(PYTHON))
+RUN := $(or $(firstword $(wildcard .venv/bin/python .venv/Scripts/python.exe)),$(PYTHON))
 
 TASKS := help install book test lab serve format lint unit notebooks full colab widgets built kills \
          budgets pictures diagrams mutants lock clean

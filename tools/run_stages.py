@@ -1,5 +1,6 @@
 """Run the stages of ``make test`` one after the other, all of them, and summarise."""
 
+import io
 import subprocess
 import sys
 import time
@@ -47,6 +48,9 @@ def main(stages: list[str]) -> int:
 
     The stage ``built`` is not run when ``book`` failed: it would test an older book.
     """
+    # What a stage has said may hold letters that this terminal has not, on Windows above all.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     rows: list[Row] = []
     for stage in stages:
         if stage == "built" and ("book", "FAILED") in [row[:2] for row in rows]:

@@ -11,13 +11,19 @@ import sys
 # Before anything that an older Python could not run: this file is what tells it.
 if sys.version_info < (3, 11):  # noqa: UP036
     sys.exit(
-        "Python 3.11 to 3.13 is needed, and {} is Python {}.{}. Name another one: "
-        "make PYTHON=python3.12".format(sys.executable, *sys.version_info[:2])
+        "Python 3.11 to 3.13 is needed, and {} is Python {}.{}. {} another one: "
+        "make PYTHON=python3.12".format(
+            sys.executable,
+            *sys.version_info[:2],
+            "Delete .venv, which it is in; then name" if sys.prefix.endswith(".venv") else "Name",
+        )
     )
 
+import inspect
 import os
 import shlex
 import shutil
+import socket
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -88,10 +94,16 @@ def install_with(python: str, *arguments: str) -> None:
     """
     if uv := shutil.which("uv"):
         command = [uv, "pip", "install", "--quiet", "--python", python, *arguments]
-        if subprocess.run(command, cwd=ROOT, check=False).returncode == 0:
-            compile_modules(python)
-            return
+        try:
+            if subprocess.run(command, cwd=ROOT, check=False).returncode == 0:
+                compile_modules(python)
+                return
+        except OSError as error:
+            print(error)
         print("uv could not install them; pip tries.", flush=True)
+    # There is none in what uv has made, nor where the making was interrupted.
+    if subprocess.run([python, "-c", "import pip"], stderr=subprocess.DEVNULL).returncode:
+        call(python, "-m", "ensurepip")
     call(python, "-m", "pip", "install", "--quiet", *arguments)
 
 
@@ -112,25 +124,33 @@ def install_packages(extras: str) -> None:
 
 def install() -> None:
     """Make the environment and fill it, unless it is newer than what it is made from."""
-    if STAMP.exists() and all(STAMP.stat().st_mtime >= file.stat().st_mtime for file in RECIPE):
-        return
+    there = Path(PYTHON).exists()
+    if there and STAMP.exists():
+        if (made_in := STAMP.read_text(encoding="utf-8")) not in ("", str(VENV)):
+            sys.exit(f"{VENV} was made as {made_in}, and works there alone. Delete it; try again.")
+        if all(STAMP.stat().st_mtime >= file.stat().st_mtime for file in RECIPE):
+            return
     if not os.access(ROOT, os.W_OK):
         sys.exit(f"{ROOT} cannot be written, and {VENV.name} is made in it.")
-    if not Path(PYTHON).exists():
-        if sys.version_info[:2] > NEWEST_PYTHON:
-            sys.exit(
-                f"Python 3.11 to 3.13 is needed, and {sys.executable} is Python "
-                f"{sys.version_info[0]}.{sys.version_info[1]}. Name another one: "
-                "make PYTHON=python3.12"
-            )
+    within = Path(sys.prefix) == VENV
+    if sys.version_info[:2] > NEWEST_PYTHON and (within or not there):
+        sys.exit(
+            f"Python 3.11 to 3.13 is needed, and {sys.executable} is Python "
+            f"{sys.version_info[0]}.{sys.version_info[1]}. "
+            f"{'Delete .venv, which it is in; then name' if within else 'Name'} another one: "
+            "make PYTHON=python3.12"
+        )
+    if not there:
         print(f"Making a virtual environment in {VENV.name}", flush=True)
-        if subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=False).returncode:
+        # One whose Python was taken from the system is cleared away.
+        command = [sys.executable, "-m", "venv", "--clear", str(VENV)]
+        if subprocess.run(command, check=False).returncode:
             shutil.rmtree(VENV, ignore_errors=True)
             sys.exit("Could not make it. On Debian and Ubuntu: apt install python3-venv")
     told = "1 minute, by uv" if shutil.which("uv") else "3 minutes, by pip; 1 where there is uv"
     print(f"Installing the packages of constraints.txt (the first time: {told})", flush=True)
     install_packages(EXTRAS)
-    STAMP.touch()
+    STAMP.write_text(str(VENV), encoding="utf-8")
 
 
 def book() -> None:
@@ -139,8 +159,8 @@ def book() -> None:
 
 
 def test() -> None:
-    """Run all stages and say what each did."""
-    run("tools/run_stages.py", *STAGES)
+    """Run all stages and say what each did; no variable that was set for one narrows it."""
+    run("tools/run_stages.py", *STAGES, setting={task.variable: None for task in TASKS.values()})
 
 
 def lint() -> None:
@@ -206,6 +226,10 @@ def lab() -> None:
 
 def serve(port: str = "8000") -> None:
     """The book over HTTP, on this machine alone."""
+    try:
+        socket.create_server(("127.0.0.1", int(port))).close()
+    except (ValueError, OverflowError, OSError) as error:
+        sys.exit(f"The port {port} cannot be had ({error}). Name another one: make serve PORT=8001")
     book()
     print(f"The book is at http://127.0.0.1:{port}/ - stop it with Ctrl-C.", flush=True)
     folder = ("--directory", "_build/html")
@@ -361,18 +385,41 @@ TASKS = {
 }
 
 
+def split(text: str) -> list[str]:
+    """Take the value of a variable apart as a shell does; on Windows a backslash is no sign of it.
+
+    Raises:
+        ValueError: a quotation is not closed.
+    """
+    words = shlex.shlex(text, posix=True, punctuation_chars=False)
+    words.whitespace_split, words.commenters = True, ""
+    if os.name == "nt":
+        words.escape = ""
+    return list(words)
+
+
 def main(name: str = "help", *arguments: str) -> None:
     """Do one task.
 
     Raises:
         SystemExit: with a status, if there is no such task or it fails.
     """
+    if name in ("-h", "--help"):
+        name = "help"
     if name not in TASKS:
         sys.exit(f"There is no task {name}; there are: {', '.join(TASKS)}.")
     task = TASKS[name]
-    given = arguments or shlex.split(os.environ.get(task.variable, ""))
+    text = os.environ.get(task.variable, "") if task.variable else ""
+    try:
+        given = arguments or tuple(split(text))
+    except ValueError as error:
+        sys.exit(f"{task.variable} is {text}, which cannot be taken apart: {error}.")
     if given and not task.variable:
         sys.exit(f"The task {name} takes no argument, got: {' '.join(given)}")
+    try:
+        inspect.signature(task.run).bind(*given)
+    except TypeError:
+        sys.exit(f"The task {name} takes fewer arguments, got: {' '.join(given)}")
     if task.needs_environment:
         install()
     task.run(*given)

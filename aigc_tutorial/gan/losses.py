@@ -185,17 +185,28 @@ class AdversarialLoss:
 
 
 MINIMAX = AdversarialLoss("minimax", minimax_discriminator_loss, saturating_generator_loss)
+"""A game for one value. While the samples are told apart, the generator's gradient vanishes."""
+
 NON_SATURATING = AdversarialLoss(
     "non-saturating", minimax_discriminator_loss, non_saturating_generator_loss
 )
+"""The discriminator's loss of :data:`MINIMAX`; the generator raises log D(G(z)) instead."""
+
 LEAST_SQUARES = AdversarialLoss(
     "least squares", least_squares_discriminator_loss, least_squares_generator_loss
 )
+"""Squared distances of the scores from what they should be."""
+
 HINGE = AdversarialLoss("hinge", hinge_discriminator_loss, hinge_generator_loss)
+"""The discriminator learns from the scores that are not beyond its margin."""
+
 WASSERSTEIN = AdversarialLoss("Wasserstein", wasserstein_critic_loss, wasserstein_generator_loss)
+"""Mean scores; the critic's slope has to be held from outside, by a penalty for example."""
+
 RELATIVISTIC = AdversarialLoss(
     "relativistic pairing",
     relativistic_discriminator_loss,
     relativistic_generator_loss,
     relativistic=True,
 )
+"""Each real sample is scored against a generated one: the loss is of their difference."""

@@ -28,6 +28,8 @@ PLATES = {"light": "#ffffff", "dark": "#ced6dd"}
 """What lies behind a figure: the page in the light scheme, the theme's plate in the dark one."""
 
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#B84E00", "#007A59", "#A04080"
+"""The colours of :data:`PALETTE` by name."""
+
 PALETTE = (BLUE, VERMILLION, GREEN, PURPLE)
 """The colours of Okabe and Ito, darkened until each has a contrast of 3 with both plates."""
 
@@ -42,6 +44,7 @@ LOOKS = tuple(
 """Colour and dashes of a figure's lines; the fifth has the first one's colour, not its dashes."""
 
 DPI = 150
+"""Dots per inch of a figure's picture."""
 
 
 def _luminance(colour: str) -> float:

@@ -24,6 +24,8 @@ from aigc_tutorial.zoo.card import Card
 ModelT = TypeVar("ModelT", bound=Pretrained)
 
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
+"""Where the entries lie that come with the package."""
+
 CARD_NAME = "card.json"
 REFERENCE_NAME = "reference"
 TOKENIZER_NAME = "tokenizer.json"

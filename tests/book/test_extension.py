@@ -23,6 +23,7 @@ from aigc_book import (
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.ext.napoleon.docstring import GoogleDocstring
+from sphinx.pycode import ModuleAnalyzer
 
 MATHJAX = javascript.LIBRARIES[0]
 
@@ -246,6 +247,13 @@ def test_a_sentence_with_a_colon_stays_whole(what: str) -> None:
     docstrings.keep_whole(None, what, "separator", None, None, lines)  # type: ignore[arg-type]
     shown = GoogleDocstring(lines, what=what, name="separator").lines()
     assert [line for line in shown if line] == ["..", sentence]  # the comment shows nothing
+
+
+def test_a_package_has_the_docstrings_of_the_constants_that_it_passes_on() -> None:
+    docstrings.pass_on(None)  # type: ignore[arg-type]
+    of_the_package = ModuleAnalyzer.for_module("aigc_tutorial.data").find_attr_docs()
+    (line, *_) = of_the_package["", "WEEKDAYS"]
+    assert line.startswith("The names of the weekdays")
 
 
 def test_errata_with_a_missing_key_or_a_double_number_are_refused(tmp_path: Path) -> None:

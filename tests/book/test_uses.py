@@ -9,6 +9,8 @@ import pytest
 from aigc_book import places, uses
 from bs4 import BeautifulSoup
 from sphinx.application import Sphinx
+from sphinx.domains.python import ObjectEntry
+from sphinx.errors import SphinxWarning
 from sphinx.util.docutils import docutils_namespace
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -131,6 +133,23 @@ def test_links_lead_from_the_page_to_the_reference_and_back(
     assert len(pages["api/cpu"].select("p.uses")) == 1, "no other entry is used"
     (report,) = pages["api/environment"].select('[id="aigc_tutorial.environment.Report"] + dd')
     assert len(report.select("p.uses")) == len(report.select(":scope > p.uses + dl.py")) == 1
+
+
+def test_a_name_that_the_reference_lacks_fails_the_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needing = [uses.needs_entry(f"aigc_tutorial.{n}") for n in ("cpu.tune_cpu", "cpu", "__file__")]
+    assert needing == [True, False, False]
+    with pytest.raises(SphinxWarning, match=r"cell-002 uses aigc_tutorial\.config\.to_json"):
+        build(tmp_path, "config.to_json", monkeypatch)
+
+
+def test_an_entry_is_found_by_the_module_of_its_function_too() -> None:
+    entry = ObjectEntry("api/nn", "attend", "function", aliased=False)
+    deep = "aigc_tutorial.nn.attention.attend"
+    assert uses.find_entry(deep, {"aigc_tutorial.nn.attend": entry}) is entry
+    other = "aigc_tutorial.training.train", "aigc_tutorial.attend"
+    assert uses.find_entry(deep, dict.fromkeys(other, entry)) is None
 
 
 def test_a_second_build_writes_what_a_changed_cell_changes_in_the_reference_and_no_more(

@@ -15,6 +15,7 @@ TILES = "#.SKDG"
 """Wall, floor, start, key, door and goal; a tile's place in the string is its token."""
 
 WALL, FLOOR, START, KEY, DOOR, GOAL = range(len(TILES))
+"""The tokens by name."""
 
 LEVEL_SHAPE = (4, 12)
 """Height and width of a level in tiles."""

@@ -4,7 +4,8 @@ The code of a page's cells is read, not run: its imports from the package say wh
 the first cell that takes a function or a class in hand is where a reader sees it at work. Under
 each entry of the reference stands "Used in", with a link to that cell of every page; at the end of
 each page a fold lists what it uses, with links to the reference. Of an object's method the entry of
-its class counts when the class is named; what a variable holds is not known without running it.
+its class counts when the class is named; what a variable holds is not known without running it. A
+function, class or value that the reference lacks is a warning, which fails the build.
 """
 
 import ast
@@ -15,6 +16,7 @@ from functools import cache
 from inspect import isclass, isfunction
 from itertools import accumulate
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 from docutils import nodes
@@ -22,10 +24,13 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.domains.python import ObjectEntry, PythonDomain
 from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
 
 from .folds import Fold
 from .places import CELL, places_of
 from .repository import BOOK
+
+logger = logging.getLogger(__name__)
 
 PACKAGE = "aigc_tutorial"
 AFTER_SEARCH = 600  # which keeps a page's words at Sphinx's default priority, 500
@@ -110,18 +115,36 @@ def pages() -> Iterator[tuple[str, Mapping[str, str]]]:
 def find_entry(name: str, objects: Mapping[str, ObjectEntry]) -> ObjectEntry | None:
     """Return the reference's entry of a full name, or of the class to which it belongs.
 
-    The reference may know a function by the module that re-exports it, or by its own.
+    The reference may know a function by its own module, or by a package that passes it on.
     """
-    thing: Any = None
-    for path in accumulate(name.split("."), "{}.{}".format):
-        thing = getattr(thing, path.rpartition(".")[2], None) or module_at(path)
+    for path, thing in things(name):
         names = [path]
         if isclass(thing) or isfunction(thing):
-            names.append(f"{thing.__module__}.{thing.__qualname__}")
+            for room in accumulate(thing.__module__.split("."), "{}.{}".format):
+                if getattr(module_at(room), thing.__name__, None) is thing:
+                    names.append(f"{room}.{thing.__name__}")
         for known in names:
             if known in objects and objects[known].objtype != "module":
                 return objects[known]
     return None
+
+
+def needs_entry(name: str) -> bool:
+    """Return whether a full name is that of a function, class or value of the package.
+
+    A module is none, and what begins with two underscores is Python's.
+    """
+    if any(part.startswith("__") for part in name.split(".")):
+        return False
+    return not any(isinstance(thing, ModuleType) for path, thing in things(name) if path == name)
+
+
+def things(name: str) -> Iterator[tuple[str, Any]]:
+    """Yield the package, what of it the full name leads through, and at last what it means."""
+    thing: Any = None
+    for path in accumulate(name.split("."), "{}.{}".format):
+        thing = getattr(thing, path.rpartition(".")[2], None) or module_at(path)
+        yield path, thing
 
 
 def module_at(path: str) -> Any:
@@ -148,6 +171,12 @@ def all_links(env: BuildEnvironment) -> dict[str, list[Link]]:
             if (entry := find_entry(name, domain.objects)) is not None:
                 entry = entry._replace(aliased=False)
                 cells[entry] = min(cell, cells.get(entry, cell))
+            elif needs_entry(name):
+                logger.warning(
+                    "%s uses %s, and the reference in book/api has no entry of it",
+                    *(cell, name),
+                    location=docname,
+                )
         for entry, cell in sorted(cells.items(), key=lambda item: shown[item[0][:2]]):
             room, _, short = shown[entry[:2]].removeprefix(f"{PACKAGE}.").partition(".")
             links.setdefault(docname, []).append(Link(room, short, *entry[:2]))
