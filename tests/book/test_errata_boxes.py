@@ -53,6 +53,13 @@ def test_the_two_boxes_of_an_entry_lead_to_each_other(built: dict[str, Beautiful
     assert run == {"taught in 2.1": "02_1_concepts.html#erratum-E2"}
 
 
+def test_a_box_says_where_the_point_stands_in_one_section_or_several() -> None:
+    entry = {"section": "1.2, 3.1", "lines": "14, 102"}
+    assert errata.place(entry) == "source document, sections 1.2, 3.1, lines 14, 102"
+    entry = {"section": "1.2", "lines": "14"}
+    assert errata.place(entry) == "source document, section 1.2, line 14"
+
+
 def test_the_table_has_an_entry_at_each_of_its_sections(built: dict[str, BeautifulSoup]) -> None:
     rows = [
         [cell.text.strip() for cell in row.select("td")]

@@ -49,8 +49,10 @@ def read_errata(path: Path = ERRATA) -> dict[str, dict[str, str]]:
 
 def place(entry: dict[str, str]) -> str:
     """Return where in the source document an entry's point stands, in words."""
-    plural = "" if entry["lines"].isdecimal() else "s"
-    return f"source document, section {entry['section']}, line{plural} {entry['lines']}"
+    sections = "" if len(sections_of(entry)) == 1 else "s"
+    lines = "" if entry["lines"].isdecimal() else "s"
+    where = f"section{sections} {entry['section']}, line{lines} {entry['lines']}"
+    return f"source document, {where}"
 
 
 def page_number(page: str) -> str:
