@@ -1,6 +1,7 @@
 """The book's own Sphinx extension: what Jupyter Book does not bring.
 
 - ``execution_cache``: notebooks run again when the package changes, and only then;
+- ``processes``: pages are written several at a time;
 - ``rebuilds``: pages are written again when a style sheet changes;
 - ``javascript``: MathJax, fetched once;
 - ``formulas``: TeX, typeset while the book is built;
@@ -63,6 +64,7 @@ from . import (
     places,
     predict,
     printed_warnings,
+    processes,
     reading_paths,
     rebuilds,
     report_links,
@@ -77,7 +79,7 @@ from . import (
 )
 
 PARTS = (
-    execution_cache, rebuilds, javascript, formulas, page_scripts, page_head, markup, search,
+    execution_cache, processes, rebuilds, javascript, formulas, page_scripts, page_head, markup, search,
     citations, explorers, docstrings, source_links, mermaid, budget, reading_paths, errata,
     our_errata, figure_index, book_numbers, verified, equations, resources, faq, glossary,
     coverage, places, pictures, sounds, page_assets, theme_files, style_sheets, uses, package_map,

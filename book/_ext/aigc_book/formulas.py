@@ -1,8 +1,8 @@
 r"""Formulas, typeset by MathJax when the book is built: a page loads letters, not a program.
 
 ``typeset(tex, display)`` gives the HTML that a browser draws with a style sheet and a few fonts,
-and beside it the formula in MathML, which screen readers speak. One Node process typesets whatever
-was not typeset before; results lie in ``.cache/formulas``, in a folder named by the versions.
+and beside it the formula in MathML, which screen readers speak. A Node process typesets what was not
+typeset before; results lie in ``.cache/formulas``, in a folder named by the versions.
 
 The style sheet, with the fonts in it, holds what the built pages use, and nothing else.
 """
@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import html
 import json
+import os
 import re
 import subprocess
 import tempfile
@@ -131,9 +132,14 @@ class Typesetter:
         return pipe
 
 
-@cache
 def typesetter() -> Typesetter:
-    """Return the one process of this build, started when the first formula needs it."""
+    """Return this process's own, started when its first formula needs it."""
+    return _typesetter_of(os.getpid())
+
+
+@cache
+def _typesetter_of(process_id: int) -> Typesetter:
+    """Start one for a process: two that write pages would read each other's answers."""
     return Typesetter()
 
 

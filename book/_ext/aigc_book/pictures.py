@@ -90,7 +90,10 @@ class Pictures:
         return None
 
     def smaller(self, source: str, path: Path) -> str:
-        """Return the address of the smaller form of a picture, and have it copied."""
+        """Return the address of the smaller form of a picture, and put it into the book.
+
+        The process that writes the page does it: what one of several tells its builder is lost.
+        """
         name = PurePosixPath(source).name
         if path.suffix != ".png" or not source.startswith(f"{self.up}{self.builder.imagedir}/"):
             return source
@@ -98,9 +101,8 @@ class Pictures:
         webp = repacked(png, KEPT)
         if len(webp) >= len(png):
             return source
-        kept = KEPT / f"{hashlib.sha256(png).hexdigest()[:24]}.webp"
         new = str(PurePosixPath(name).with_suffix(".webp"))
-        self.builder.images[str(kept)] = new
+        write_whole(Path(self.builder.outdir, self.builder.imagedir, new), webp)
         return source.removesuffix(name) + new
 
     def replace(self, body: str) -> str:

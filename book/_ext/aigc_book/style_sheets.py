@@ -21,6 +21,7 @@ from typing import Any
 import tinycss2
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
 from tinycss2.ast import Node
 
 from . import formulas
@@ -128,11 +129,13 @@ class Sheets:
 
     Attributes:
         names: What pages would have loaded, below `_static`, in their order.
+        first: The first page that was written; it loads all that others load.
     """
 
     def __init__(self) -> None:
         """Begin with what stands in the theme's templates."""
         self.names = dict.fromkeys(FIRST)
+        self.first: str | None = None
 
     def choose(
         self,
@@ -146,7 +149,15 @@ class Sheets:
         own = f"_static/{formulas.STYLE_SHEET}"
         wanted = {str(getattr(sheet, "filename", sheet)): sheet for sheet in context["css_files"]}
         context["css_files"] = [wanted.pop(own)] if own in wanted else []
-        self.names |= dict.fromkeys(name.removeprefix("_static/") for name in wanted)
+        names = dict.fromkeys(name.removeprefix("_static/") for name in wanted)
+        if self.first is None:
+            self.first = pagename
+            self.names |= names
+        elif lacking := names.keys() - self.names:
+            raise ExtensionError(
+                f"{pagename} loads {sorted(lacking)}, which {self.first} does not. Load it on all "
+                "pages: several processes write them, and the sheets of the first are joined."
+            )
         context["book_sheet"] = context["pathto"](f"_static/{SHEET}", 1) + "?v="
 
     def write(self, app: Sphinx, exception: Exception | None) -> None:
