@@ -1,7 +1,10 @@
 """The one style sheet that the build joins: what stays of a sheet, and what goes."""
 
+from typing import Any
+
 import pytest
-from aigc_book import style_sheets
+from aigc_book import formulas, style_sheets
+from sphinx.errors import ExtensionError
 
 PAGE = '<div class="card wide"><p class="note">text</p></div>'
 SCRIPT = 'box.classList.add("show");'
@@ -73,3 +76,18 @@ def test_a_pages_address_of_the_sheet_is_that_of_its_content() -> None:
     assert (
         style_sheets.address('<link href="book.css?v=" />', "p{}") == '<link href="book.css?v=" />'
     )
+
+
+def test_a_sheet_that_the_first_page_does_not_load_is_refused() -> None:
+    sheets = style_sheets.Sheets()
+
+    def choose(page: str, *names: str) -> dict[str, Any]:
+        context = {"css_files": names, "pathto": lambda path, _: path}
+        sheets.choose(None, page, "page.html", context, None)  # type: ignore[arg-type]
+        return context
+
+    assert choose("first", "_static/a.css", "_static/b.css")["css_files"] == []
+    assert [*sheets.names][-2:] == ["a.css", "b.css"]
+    choose("second", "_static/b.css", f"_static/{formulas.STYLE_SHEET}")
+    with pytest.raises(ExtensionError, match=r"third loads \['c.css'\], which first does not"):
+        choose("third", "_static/a.css", "_static/c.css")

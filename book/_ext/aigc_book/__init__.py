@@ -79,11 +79,11 @@ from . import (
 )
 
 PARTS = (
-    execution_cache, processes, rebuilds, javascript, formulas, page_scripts, page_head, markup, search,
+    execution_cache, rebuilds, javascript, formulas, page_scripts, page_head, markup, search,
     citations, explorers, docstrings, source_links, mermaid, budget, reading_paths, errata,
     our_errata, figure_index, book_numbers, verified, equations, resources, faq, glossary,
     coverage, places, pictures, sounds, page_assets, theme_files, style_sheets, uses, package_map,
-    folds, page_order, figures, printed_warnings, predict, exercise_note, report_links,
+    folds, page_order, figures, printed_warnings, predict, exercise_note, report_links, processes,
 )  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 r"""Formulas, typeset by MathJax when the book is built: a page loads letters, not a program.
 
 ``typeset(tex, display)`` gives the HTML that a browser draws with a style sheet and a few fonts,
-and beside it the formula in MathML, which screen readers speak. A Node process typesets what was not
-typeset before; results lie in ``.cache/formulas``, in a folder named by the versions.
+and beside it the formula in MathML, which screen readers speak. A Node process typesets what was
+not typeset before; results lie in ``.cache/formulas``, in a folder named by the versions.
 
 The style sheet, with the fonts in it, holds what the built pages use, and nothing else.
 """
