@@ -492,6 +492,7 @@ def explanations(seeds: list[int]) -> Results:
     test = for_test(split)
     penalty = recorded(RESULTS)["behaviour"]["rows"][-1]["setting"]
     top = recommend.ranked(recommend.ease(test.seen, penalty=penalty), test.candidates, 1)[:, 0]
+    reasons = recommend.ease_reasons(test.seen, top, penalty=penalty)
     stars = torch.zeros_like(test.seen)
     stars[ratings.users[split.learned], ratings.items[split.learned]] = ratings.stars[split.learned]
     rng, written, passed, faithful, plausible = seeded(seeds[0]), 0, 0, 0, 0
@@ -499,7 +500,7 @@ def explanations(seeds: list[int]) -> Results:
     for user, film in enumerate(top.tolist()):
         history = {i: float(stars[user, i]) for i in test.seen[user].nonzero()[:, 0].tolist()}
         facts = recommend.Facts(ratings.films, history)
-        weights = recommend.ease_reasons(test.seen, film, penalty=penalty) * test.seen[user]
+        weights = reasons[user] * test.seen[user]
         strongest = weights.topk(2).indices.tolist()
         best = sorted(history, key=lambda i: (-history[i], -i))  # the stars, not the reason
         akin = [i for i in best if set(ratings.films[i].genres) & set(ratings.films[film].genres)]

@@ -26,8 +26,12 @@ def _check_band(low: float, high: float) -> None:
 
 
 def _bound(value: float) -> str:
-    """An end of a band with the digits that it was given, up to six: 0.9999 is not 1."""
-    return typeset_number(f"{value:.6g}") if abs(value) < 999.5 else format_number(value)
+    """An end of a band with the digits that it was given, up to six: 0.9999 is not 1.
+
+    One with more digits was computed, and is shown as other numbers are.
+    """
+    was_given = abs(value) < 999.5 and float(f"{value:.6g}") == value
+    return typeset_number(f"{value:.6g}") if was_given else format_number(value)
 
 
 def _band(low: float, high: float, unit: str) -> str:

@@ -111,6 +111,7 @@ def drawn(**changes):
         # its share would be drawn as it is named, beside others that are adjusted
         (lambda: trends(rates={"gold": news.NamingRates(8, 10, 1, 10)}), "no rates of the topic"),
         (lambda: news.dashboard({}), "no topic to draw"),
+        (lambda: news.dashboard(trends(), surges={"tea": (0, 24)}), "surges are in .* tea"),
         (
             lambda: news.operating_curve(news.Cusum(), RATES, [5.0], rng=rng(), history_days=0),
             "history_days",

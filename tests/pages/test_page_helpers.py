@@ -113,6 +113,11 @@ def test_the_ends_of_a_band_keep_their_digits(shown):
     assert shown[1].plain == "✓ y 4,500, expected 4,000 to 12,000"
 
 
+def test_an_end_of_a_band_that_was_computed_has_the_digits_of_other_numbers(shown):
+    pages.expect(0.2, 0, 0.305938423, "x")
+    assert shown[0].plain == "✓ x 0.2, expected 0 to 0.306"
+
+
 def test_one_seed_outside_is_enough_to_fail():
     with pytest.raises(AssertionError, match=r"50, 80, 60 \(3 runs\)"):
         pages.expect_band([50, 80, 60], 40, 75, "x")

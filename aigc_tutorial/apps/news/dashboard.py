@@ -110,51 +110,71 @@ def topic_trends(
 
 
 def dashboard(
-    trends: Mapping[str, TopicTrend], *, bursts: Mapping[str, tuple[int, int]] | None = None
+    trends: Mapping[str, TopicTrend],
+    *,
+    bursts: Mapping[str, tuple[int, int]] | None = None,
+    surges: Mapping[str, tuple[int, int]] | None = None,
 ) -> None:
     """Draw a row for each topic: share of bad news with its interval, alarms, and the volume below.
 
     Args:
         trends: as :func:`topic_trends` returns them.
         bursts: for some topics the first hour of a known burst after the history, and its length.
+        surges: the same of times in which all tweets come more often; they are hatched.
 
     Raises:
-        ValueError: if there is no topic, or a burst is in one that is not shown.
+        ValueError: if there is no topic, or a burst or surge is in one that is not shown.
     """
     if not trends:
         raise ValueError("there is no topic to draw")
-    if unknown := set(bursts or {}) - set(trends):
-        raise ValueError(f"bursts are in topics that are not drawn: {', '.join(sorted(unknown))}")
+    spans = {"bursts": bursts or {}, "surges": surges or {}}
+    for name, each in spans.items():
+        if unknown := set(each) - set(trends):
+            raise ValueError(
+                f"{name} are in topics that are not drawn: {', '.join(sorted(unknown))}"
+            )
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import MaxNLocator
 
-    from aigc_tutorial.viz.style import BLUE, GREEN, VERMILLION, style
+    from aigc_tutorial.viz.style import BLUE, GREEN, INK, PURPLE, VERMILLION, style
 
     highest = max(float(trend.share[:, 1].max()) for trend in trends.values())
+    top = min(1.0, 1.35 * highest)
+    strip = 0.5 * top  # below the shares, for the volume
+    looks = {
+        "bursts": {"facecolor": GREEN, "alpha": 0.25},
+        "surges": {"facecolor": "none", "edgecolor": PURPLE, "hatch": "///", "linewidth": 0},
+    }
     with style():
         figure, axes = plt.subplots(
-            len(trends), 1, figsize=(7, 0.6 + 1.15 * len(trends)), sharex=True, squeeze=False
+            len(trends), 1, figsize=(7, 0.6 + 1.35 * len(trends)), sharex=True, squeeze=False
         )
         for ax, (topic, trend) in zip(axes[:, 0], trends.items(), strict=True):
             hours = (torch.arange(len(trend.share)) + 0.5) * trend.window / HOURS
             low, middle, high = trend.share.T
             ax.fill_between(hours, low, high, color=BLUE, alpha=0.25, linewidth=0)
             ax.plot(hours, middle, color=BLUE)
-            if bursts and topic in bursts:
-                start, length = bursts[topic]
-                ax.axvspan(start / HOURS, (start + length) / HOURS, color=GREEN, alpha=0.2)
+            for name, each in spans.items():
+                if topic in each:
+                    start, length = each[topic]
+                    ax.axvspan(start / HOURS, (start + length) / HOURS, **looks[name])
             for hour in trend.alarms:
                 ax.plot(
                     (hour + 1) / HOURS, 0.97, "v", color=VERMILLION, markersize=6, clip_on=False,
                     transform=ax.get_xaxis_transform(),
                 )  # fmt: skip
-            ax.set_ylim(0, min(1.0, 1.35 * highest))
+            ax.set_yticks([tick for tick in MaxNLocator(3).tick_values(0, top) if tick <= top])
+            ax.set_ylim(-strip, top)
+            ax.spines["left"].set_bounds(0, top)
+            ax.axhline(0, color=INK, linewidth=0.6)
             ax.set_title(topic)
             behind = ax.twinx()
             behind.fill_between(
                 (torch.arange(len(trend.volume)) + 0.5) / HOURS, trend.volume, step="mid",
-                color="#555555", alpha=0.3, linewidth=0,
+                color=INK, alpha=0.65, linewidth=0,
             )  # fmt: skip
-            behind.set_ylim(0, 4 * float(trend.volume.max().clamp(min=1)))
+            most = float(trend.volume.max().clamp(min=1))
+            behind.set_ylim(0, 1.1 * most * (top + strip) / strip)
             behind.set_yticks([])
         axes[-1, 0].set_xlabel("days since the watch began")
         figure.supylabel("share of bad news", fontsize=9)

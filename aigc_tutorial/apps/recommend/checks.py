@@ -21,17 +21,6 @@ def require_share(value: float, name: str, *, up_to: float = 1.0) -> float:
     return float(value)
 
 
-def require_penalty(penalty: float) -> float:
-    """A penalty on large weights, above 0: without one the matrix has no inverse.
-
-    Raises:
-        ValueError: if it is 0, negative, infinite or NaN.
-    """
-    if not 0 < penalty < float("inf"):
-        raise ValueError(f"penalty must be above 0 and finite, got {penalty}")
-    return float(penalty)
-
-
 def require_seen(seen: Shaped[Tensor, "U I"], n_films: int | None = None) -> Float[Tensor, "U I"]:
     """Who has seen what: a row for each person, a column for each film, 1 or 0.
 

@@ -1,12 +1,14 @@
 """Recommending from behaviour alone: who has seen what. No method here reads a word."""
 
+from collections.abc import Sequence
+
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from aigc_tutorial.apps.checks import require_positive
 from aigc_tutorial.apps.recommend.checks import (
     require_part,
-    require_penalty,
     require_seen,
     require_share,
 )
@@ -68,18 +70,55 @@ def item_knn(seen: Float[Tensor, "U I"], *, n_neighbours: int) -> Float[Tensor, 
         seen: 1 where a person has seen a film.
         n_neighbours: of each film; the others count 0.
     """
+    return next(iter(item_knn_for_each(require_seen(seen), [n_neighbours]).values()))
+
+
+def item_knn_for_each(
+    seen: Float[Tensor, "U I"], n_neighbours: Sequence[int]
+) -> dict[int, Float[Tensor, "U I"]]:
+    """:func:`item_knn` for several numbers of neighbours, to choose one of them.
+
+    Similarities are computed once, and each number goes on where the one below has ended.
+
+    Args:
+        seen: 1 where a person has seen a film.
+        n_neighbours: one number or more.
+
+    Returns:
+        The scores by number of neighbours.
+
+    Raises:
+        ValueError: if there is no number.
+    """
+    numbers = sorted({as_count(n, "n_neighbours") for n in n_neighbours})
+    if not numbers:
+        raise ValueError("n_neighbours holds no number; give one or more")
     seen = require_seen(seen)
-    n_items = seen.shape[1]
-    k = min(as_count(n_neighbours, "n_neighbours"), n_items)
-    unit = seen / seen.norm(dim=0).clamp(min=1e-12)
-    scores = torch.empty_like(seen)
-    for films in torch.arange(n_items, device=seen.device).split(_BLOCK):
-        similar = unit[:, films].T @ unit  # a row for each film: the nearest are found faster
+    known = seen.any(0).nonzero()[:, 0]  # the others are similar to none
+    people = seen[:, known].T.contiguous()
+    unit = people / people.norm(dim=1, keepdim=True)
+    scores = {n: torch.zeros_like(seen) for n in numbers}
+    if len(known) == 0:
+        return scores
+    for films in torch.arange(len(known), device=seen.device).split(_BLOCK):
+        similar = unit[films] @ unit.T
         similar[torch.arange(len(films)), films] = 0
-        nearest = similar.topk(k, dim=1)
-        similar = torch.zeros_like(similar).scatter_(1, nearest.indices, nearest.values)
-        scores[:, films] = seen @ similar.T
+        nearest = similar.topk(min(numbers[-1], len(known)), dim=1)
+        total = torch.zeros(len(films), len(seen), dtype=seen.dtype, device=seen.device)
+        for low, high in zip([0, *numbers], numbers, strict=False):
+            next_ones = nearest.indices[:, low:high], nearest.values[:, low:high].contiguous()
+            total = total + _weighted_sums(people, *next_ones)
+            scores[high][:, known[films]] = total.T
     return scores
+
+
+def _weighted_sums(
+    rows: Float[Tensor, "I U"], chosen: Int64[Tensor, "n k"], weights: Float[Tensor, "n k"]
+) -> Float[Tensor, "n U"]:
+    """Of each line of ``chosen`` the sum of those rows, each times its weight."""
+    return torch.nn.functional.embedding_bag(
+        chosen.contiguous(), rows, per_sample_weights=weights, mode="sum"
+    )
 
 
 def pure_svd(seen: Float[Tensor, "U I"], *, rank: int) -> Float[Tensor, "U I"]:
@@ -121,7 +160,7 @@ def ease_weights(seen: Float[Tensor, "U I"], *, penalty: float) -> Float[Tensor,
 
     Source: Steck (2019).
     """
-    penalty = require_penalty(penalty)
+    require_positive(penalty, "penalty")
     x = require_seen(seen).double()
     inverse = torch.linalg.inv(x.T @ x + penalty * torch.eye(x.shape[1], device=x.device).double())
     weights = -inverse / inverse.diagonal()
@@ -145,29 +184,41 @@ def ease(seen: Float[Tensor, "U I"], *, penalty: float) -> Float[Tensor, "U I"]:
 
     Source: Steck (2019); the other order of inversion is Woodbury's identity.
     """
-    penalty = require_penalty(penalty)
+    require_positive(penalty, "penalty")
     x = require_seen(seen).double()
     solved = torch.linalg.solve(x @ x.T + penalty * torch.eye(len(x), device=x.device).double(), x)
     diagonal = (1 - (x * solved).sum(0)) / penalty
     return (x - solved / diagonal).float()
 
 
-def ease_reasons(seen: Float[Tensor, "U I"], film: int, *, penalty: float) -> Float[Tensor, " I"]:
-    """What each seen film would add to EASE's score of a film: the column of its weights.
+def ease_reasons(
+    seen: Float[Tensor, "U I"], films: Int64[Tensor, " n"], *, penalty: float
+) -> Float[Tensor, "n I"]:
+    """What each seen film would add to EASE's score of some films: columns of its weights.
 
     The score of a person is the sum over the films that he or she has seen.
 
     Args:
         seen: 1 where a person has seen a film.
-        film: whose score is to be explained.
+        films: whose scores are to be explained.
         penalty: as in :func:`ease`.
+
+    Returns:
+        A row for each of them.
+
+    Raises:
+        ValueError: if one of the films is not there.
     """
-    penalty = require_penalty(penalty)
+    require_positive(penalty, "penalty")
     x = require_seen(seen).double()
-    if not 0 <= film < x.shape[1]:
-        raise ValueError(f"film must be a number from 0 to {x.shape[1] - 1}, got {film}")
+    if len(films) and not 0 <= int(films.min()) <= int(films.max()) < x.shape[1]:
+        raise ValueError(
+            f"films must be numbers from 0 to {x.shape[1] - 1}, got {int(films.min())} to "
+            f"{int(films.max())}"
+        )
     gram = x @ x.T + penalty * torch.eye(len(x), device=x.device).double()
-    solved = torch.linalg.solve(gram, x[:, film])
-    weights = x.T @ solved / (1 - x[:, film] @ solved)
-    weights[film] = 0
+    chosen = x[:, films]
+    solved = torch.linalg.solve(gram, chosen)
+    weights = solved.T @ x / (1 - (chosen * solved).sum(0))[:, None]
+    weights[torch.arange(len(films)), films] = 0
     return weights.float()

@@ -109,10 +109,10 @@ def auc(
     """
     found = []
     for of_user, may_be, good in zip(scores, candidates, relevant, strict=True):
-        others = of_user[may_be & ~good].sort().values
-        values = of_user[may_be & good].contiguous()
-        below = torch.searchsorted(others, values) + torch.searchsorted(others, values, right=True)
-        found.append(below.double().mean() / 2 / len(others))
+        values = of_user[may_be & good].sort().values  # the few are sorted, not the many
+        others = of_user[may_be & ~good].contiguous()
+        below = torch.searchsorted(values, others) + torch.searchsorted(values, others, right=True)
+        found.append(1 - below.double().mean() / 2 / len(values))
     return torch.stack(found).float()
 
 

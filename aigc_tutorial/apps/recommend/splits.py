@@ -1,6 +1,7 @@
 """What a recommender may learn from, and what it is tested on: by time, or against time."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float
@@ -51,12 +52,12 @@ class Task:
     relevant: Bool[Tensor, "U I"]
     allowed: Bool[Tensor, " I"]
 
-    @property
+    @cached_property
     def candidates(self) -> Bool[Tensor, "U I"]:
         """Films that may be recommended to a person: allowed, and not seen."""
         return self.allowed & (self.seen == 0)
 
-    @property
+    @cached_property
     def tested(self) -> Bool[Tensor, " U"]:
         """People who can be tested: they have seen something and will like something."""
         return (self.relevant & self.candidates).any(1) & (self.seen > 0).any(1)

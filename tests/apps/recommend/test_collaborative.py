@@ -17,9 +17,9 @@ def drawn(n_users=25, n_items=14, seed=0):
 def test_the_reasons_of_a_score_are_the_column_of_the_weights():
     seen = drawn()
     weights = recommend.ease_weights(seen, penalty=7.0)
-    for film in range(14):
-        reasons = recommend.ease_reasons(seen, film, penalty=7.0)
-        torch.testing.assert_close(reasons, weights[:, film], atol=1e-5, rtol=0)
+    films = torch.tensor([3, 13, 0, 3])
+    reasons = recommend.ease_reasons(seen, films, penalty=7.0)
+    torch.testing.assert_close(reasons, weights[:, films].T, atol=1e-5, rtol=0)
 
 
 def test_pure_svd_is_the_nearest_matrix_of_its_rank():
@@ -55,6 +55,18 @@ def test_who_has_seen_what_may_be_of_any_type(dtype):
         lambda x: inspect.unwrap(recommend.profile_scores)(x, features),
     ):
         torch.testing.assert_close(scores(given), scores(seen.float()))
+
+
+def test_several_numbers_of_neighbours_are_each_that_number_alone():
+    seen = drawn(n_users=400)  # so many that no two films are equally near to a third
+    seen[:, 5] = 0  # nobody has seen it
+    found = recommend.item_knn_for_each(seen, (3, 1, 40, 3))
+    assert list(found) == [1, 3, 40]
+    for n, scores in found.items():
+        torch.testing.assert_close(scores, recommend.item_knn(seen, n_neighbours=n))
+        assert not scores[:, 5].any()
+    assert not torch.equal(found[1], found[3])
+    assert not recommend.item_knn(0 * seen, n_neighbours=3).any()
 
 
 def test_popular_lately_counts_the_latest_alone_and_what_is_learned_alone():

@@ -45,6 +45,10 @@ def run_loop(policy=torch.zeros_like, appeal=0.5, **settings):
     return run(appeal, policy, n_rounds=2, rng=seeded(), **settings)
 
 
+def reasons(seen, *films):
+    return recommend.ease_reasons(seen, torch.tensor(films), penalty=9)
+
+
 def trained(seen, n_films=40, block_size=7):
     model = recommend.InterestModel(recommend.StoredFeatures(torch.randn(7, 3)), rng=seeded())
     config = recommend.InterestConfig(n_films=n_films, block_size=block_size)
@@ -53,15 +57,16 @@ def trained(seen, n_films=40, block_size=7):
 
 
 REFUSED = {
-    "a penalty of 0": (lambda: recommend.ease(SEEN, penalty=0), "penalty must be above 0"),
+    "a penalty of 0": (lambda: recommend.ease(SEEN, penalty=0), "penalty must be positive"),
     "a negative penalty": (lambda: recommend.ease_weights(SEEN, penalty=-1.0), "penalty must be"),
     "no number for a penalty": (lambda: recommend.ease(SEEN, penalty=torch.nan), "penalty must be"),
     "stars for what was seen": (lambda: recommend.ease(5 * SEEN, penalty=9), "of counts or stars"),
     "NaN for what was seen": (lambda: recommend.item_knn(SEEN * torch.nan, n_neighbours=3), "seen"),
     "nobody": (lambda: recommend.pure_svd(SEEN[:0], rank=1), "a row a person"),
     "a full rank": (lambda: recommend.pure_svd(SEEN, rank=7), "nothing is left out from 7 on"),
-    "a film that is not there": (lambda: recommend.ease_reasons(SEEN, 7, penalty=9), "from 0 to 6"),
-    "a last film from behind": (lambda: recommend.ease_reasons(SEEN, -1, penalty=9), "from 0 to 6"),
+    "a film that is not there": (lambda: reasons(SEEN, 3, 7), "from 0 to 6, got 3 to 7"),
+    "a last film from behind": (lambda: reasons(SEEN, -1), "from 0 to 6"),
+    "no number of neighbours": (lambda: recommend.item_knn_for_each(SEEN, ()), "give one or more"),
     "popular when nothing is known": (
         lambda: recommend.popular_lately(RATINGS, NOTHING),
         "nothing can be popular",

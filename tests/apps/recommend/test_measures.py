@@ -34,6 +34,12 @@ def test_auc_is_that_of_scikit_learn_with_ties_too():
             assert float(measured.auc[row]) == pytest.approx(expected, abs=1e-6)
 
 
+def test_what_a_task_says_of_people_is_worked_out_once():
+    task = drawn(0)[1]
+    assert task.candidates is task.candidates
+    assert task.tested is task.tested
+
+
 def test_a_list_that_is_right_from_the_top_has_ndcg_1_and_one_place_lower_less():
     relevant = torch.tensor([[True, False, True, False]])
     assert float(recommend.ndcg(torch.tensor([[2, 0]]), relevant)) == 1
