@@ -92,7 +92,7 @@ def test_who_names_better_rings_sooner():
     order = sorted(f1, key=f1.__getitem__, reverse=True)
     assert order == ["words and pairs", "two lists of words", "all weights"]
     place = script.FALSE_ALARMS_PER_DAY.index(script.SHOWN)
-    hours = {}
+    hours: dict[tuple[float, str], dict[str, float]] = {}
     for row in results["stream"]["rows"]:
         delay = statistics.mean(row["at"][place]["delay"])
         cell = hours.setdefault((row["factor"], row["detector"]), {})
