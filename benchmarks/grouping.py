@@ -29,7 +29,7 @@ from aigc_tutorial import zoo
 from aigc_tutorial.cpu import fast_precision, tune_cpu
 from aigc_tutorial.data import mnist
 from aigc_tutorial.evaluation import DigitReference, evaluate_digits
-from aigc_tutorial.gan import mixture, pixel_groups
+from aigc_tutorial.gan import ConvGenerator, mixture, pixel_groups
 from aigc_tutorial.gan.recipes import MNIST_CONV, MNIST_GROUPED
 from aigc_tutorial.training import Engine
 from aigc_tutorial.zoo.training.mixture import N_ROUNDS
@@ -98,7 +98,10 @@ def trained(way: str, r2_gamma: float, seed: int) -> Tensor:
         seed=seed,
         engine=Engine(device="cpu", mixed_precision=fast_precision()),
     )
-    generator = result.generator if groups is None else mixture(result.generator, groups)
+    generator = result.generator
+    if groups is not None:
+        assert isinstance(generator, ConvGenerator)
+        generator = mixture(generator, groups)
     return generator.sample(N_SAMPLES, rng=torch.Generator().manual_seed(1_000 + seed))
 
 

@@ -129,11 +129,13 @@ class TestPixelGroups:
         """Each has the same ten neighbours, so after a round they are one image."""
         images = torch.rand(10, 1, 8, 8, generator=seeded()) * 2 - 1
         assert gan.pixel_groups(images, 2, seed=0).unique().tolist() == [0, 1]
-        with pytest.raises(ValueError, match="2 groups need .* there are 1 after 1 rounds; take"):
+        with pytest.raises(ValueError, match=r"2 groups need .* there are 1 after 1 rounds; take"):
             gan.pixel_groups(images, 2, seed=0, n_rounds=1)
 
     def test_equal_images(self):
-        with pytest.raises(ValueError, match="3 groups need as many different .*, and there are 1"):
+        with pytest.raises(
+            ValueError, match=r"3 groups need as many different .*, and there are 1"
+        ):
             gan.pixel_groups(-torch.ones(4, 1, 8, 8), 3, seed=0)
 
     @pytest.mark.parametrize("n_rounds", [-1, 1.5])

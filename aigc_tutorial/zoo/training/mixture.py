@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from aigc_tutorial.cpu import fast_precision
-from aigc_tutorial.gan import mixture, pixel_groups
+from aigc_tutorial.gan import ConvGenerator, mixture, pixel_groups
 from aigc_tutorial.gan.recipes import MNIST_GROUPED
 from aigc_tutorial.training import Engine
 from aigc_tutorial.zoo.entries import rounded
@@ -56,7 +56,9 @@ def train_mixture(seed: int, folder: Path, *, is_large: bool = False) -> Path:
         checkpoint_folder=RUNS / f"{recipe.name}-{recipe.training.n_images}-{seed}",
         checkpoint_every=max(CHECKPOINT_EVERY, recipe.training.n_images // 50),
     )
-    generator = rounded(mixture(result.generator.cpu(), groups))
+    conditional = result.generator.cpu()
+    assert isinstance(conditional, ConvGenerator)
+    generator = rounded(mixture(conditional, groups))
     samples = generator.sample(N_SAMPLES, rng=torch.Generator().manual_seed(SAMPLE_SEED))
     run = Run(
         recipe={

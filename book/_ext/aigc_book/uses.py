@@ -120,9 +120,10 @@ def find_entry(name: str, objects: Mapping[str, ObjectEntry]) -> ObjectEntry | N
     for path, thing in things(name):
         names = [path]
         if isclass(thing) or isfunction(thing):
+            own_name = str(thing.__name__)
             for room in accumulate(thing.__module__.split("."), "{}.{}".format):
-                if getattr(module_at(room), thing.__name__, None) is thing:
-                    names.append(f"{room}.{thing.__name__}")
+                if getattr(module_at(room), own_name, None) is thing:
+                    names.append(f"{room}.{own_name}")
         for known in names:
             if known in objects and objects[known].objtype != "module":
                 return objects[known]
