@@ -7,6 +7,7 @@ import chromium
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import Browser
 
 pytestmark = [pytest.mark.browser, pytest.mark.built, pytest.mark.timeout(120)]
 
@@ -143,3 +144,33 @@ def test_on_a_phone_a_formula_is_shown_whole_in_letters_that_can_be_read(
       }))""")
     assert [f["tex"] for f in formulas if not f["whole"]] == []
     assert min((f["letters"] for f in formulas), default=10) >= 10
+
+
+def longest_line_at_the_sides(picture: bytes, n_dots: int) -> float:
+    """The largest share of a column's dots that are no ground, at either side."""
+    grey = np.asarray(Image.open(io.BytesIO(picture)).convert("L"), dtype=float)
+    sides = np.concatenate([grey[:, :n_dots], grey[:, -n_dots:]], axis=1)
+    return float((sides < 252).mean(axis=0).max())
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+def test_no_line_stands_beside_a_formula_on_a_phone(
+    browser: Browser, addresses: dict[str, str], scale: int
+) -> None:
+    """One of the scroll shadow's edge would be read as the bar of an absolute value."""
+    context = browser.new_context(
+        viewport=chromium.PHONE, device_scale_factor=scale, is_mobile=True, has_touch=True
+    )
+    page = context.new_page()
+    page.goto(f"{addresses['file']}/book/02_1_concepts.html")
+    chromium.wait_until_drawn(page)
+    lines = []
+    for formula in page.locator("div.math > mjx-container").all():
+        formula.scroll_into_view_if_needed()
+        box = formula.bounding_box()
+        assert box is not None
+        clip = {**box, "x": box["x"] - 3, "width": box["width"] + 6}
+        lines.append(longest_line_at_the_sides(page.screenshot(clip=clip), 5 * scale))  # type: ignore[arg-type]
+    context.close()
+    assert lines
+    assert max(lines) < 0.5, lines
