@@ -74,17 +74,17 @@ window.bookSearch = (() => {
 
   // The word of the book that is spelt most like one that stands nowhere; the commonest of several.
   function nearest(term, places) {
-    const atMost = term.length < 4 || term.includes(" ") ? 0 : term.length < 8 ? 1 : 2;
-    if (!atMost) return undefined;
+    const limit = term.length < 4 || term.includes(" ") ? 0 : term.length < 8 ? 1 : 2;
+    if (!limit) return undefined;
     const often = new Map();
     for (const { page, title, text } of places)
       if (page.kind !== BIBLIOGRAPHY)
         for (const word of (title + text).split(" ")) often.set(word, (often.get(word) ?? 0) + 1);
     let best, least;
     for (const [word, n] of often) {
-      if (word.length < 4 || Math.abs(word.length - term.length) > atMost) continue;
+      if (word.length < 4 || Math.abs(word.length - term.length) > limit) continue;
       const far = distance(word, term);
-      if (far <= atMost && (!best || far < least || (far === least && n > often.get(best)))) [best, least] = [word, far];
+      if (far <= limit && (!best || far < least || (far === least && n > often.get(best)))) [best, least] = [word, far];
     }
     return best && singular(best);
   }
