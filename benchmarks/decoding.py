@@ -98,6 +98,14 @@ def static(step: Callable[..., Tensor], cache: list[Tensor]) -> Way:
     return write
 
 
+def ahead_of_time(step: StaticStep, folder: Path) -> Callable[..., Tensor]:
+    """The step compiled before it runs, into a library of machine code (AOTInductor)."""
+    arguments = torch.tensor([0]), torch.tensor([0]), *(torch.zeros_like(c) for c in step.cache)
+    program = torch.export.export(step, arguments)
+    path = torch._inductor.aoti_compile_and_package(program, package_path=str(folder / "step.pt2"))
+    return torch._inductor.aoti_load_package(path)
+
+
 def timed(way: Way) -> tuple[float, float, list[int]]:
     """Seconds of the processor, seconds of the clock, and the tokens."""
     used, started = time.process_time(), time.perf_counter()
@@ -115,11 +123,13 @@ def measure(seeds: list[int]) -> Results:
         compiled = torch.compile(fixed, fullgraph=True, dynamic=False)
         with tempfile.TemporaryDirectory() as folder:
             deploy.export(ours, folder)
+            ahead = ahead_of_time(fixed, Path(folder))
             ways = {
                 THEIRS: huggingface(theirs),
                 "ours, torch, the cached loop": generating(ours),
                 "torch, fixed sizes": static(fixed, fixed.cache),
                 "torch, fixed sizes, compiled": static(compiled, fixed.cache),
+                "torch, fixed sizes, compiled ahead of time": static(ahead, fixed.cache),
                 "onnxruntime, arrays in and out": onnx_with_arrays(Path(folder)),
                 "Decoder, onnxruntime into its own memory": generating(Decoder(folder)),
                 "Decoder, torch": generating(Decoder(ours, backend="torch")),
