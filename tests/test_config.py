@@ -39,9 +39,11 @@ def needed(config_class: Any) -> set[str]:
     return {f.name for f in dataclasses.fields(config_class) if f.default is dataclasses.MISSING}
 
 
-# Their own tests try these: ranges and options of a search, recipes, and what is read from files.
+# Their own tests try these: ranges and options of a search, recipes, shares that sum to 1, and what
+# is read from files.
 OTHERS = {
-    "Burst", "Choice", "HyperbandPruning", "Integers", "LogUniform", "Uniform", "Recipe",
+    "Burst", "Choice", "HyperbandPruning", "Integers", "LogUniform", "MixtureGeneratorConfig",
+    "Uniform", "Recipe",
     "GraphCard", "Manifest", "Port", "SearchOptions", "_Description",
 }  # fmt: skip
 DATACLASSES: list[Any] = [

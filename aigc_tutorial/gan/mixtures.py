@@ -10,8 +10,8 @@ that of a conditional GAN:
 >>> from aigc_tutorial import data, gan
 >>> images = data.mnist_sample().images
 >>> groups = gan.pixel_groups(images, 20, seed=0)
->>> groups.shape, int(groups.max())
-(torch.Size([5000]), 19)
+>>> len(groups) == len(images), int(groups.max())
+(True, 19)
 """
 
 from dataclasses import dataclass

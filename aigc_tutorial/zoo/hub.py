@@ -34,6 +34,7 @@ _KINDS = {
     "ConvGenerator": ("gan", _DRAWS),
     "DigitClassifier": ("evaluation", _NAMES),
     "MLPGenerator": ("gan", _DRAWS),
+    "MixtureGenerator": ("gan", _DRAWS),
     "PixelCNN": ("ar", _DRAWS),
     "Transformer": ("ar", _WRITES),
 }

@@ -138,10 +138,9 @@ class TestPixelGroups:
         ):
             gan.pixel_groups(-torch.ones(4, 1, 8, 8), 3, seed=0)
 
-    @pytest.mark.parametrize("n_rounds", [-1, 1.5])
-    def test_rounds_are_a_number(self, n_rounds):
-        with pytest.raises(ValueError, match="n_rounds must be at least 0"):
-            gan.pixel_groups(-torch.ones(4, 1, 8, 8), 1, seed=0, n_rounds=n_rounds)
+    def test_rounds_are_not_negative(self):
+        with pytest.raises(ValueError, match="n_rounds must be at least 0, got -1"):
+            gan.pixel_groups(-torch.ones(4, 1, 8, 8), 1, seed=0, n_rounds=-1)
 
     def test_few_images(self):
         with pytest.raises(ValueError, match="5 groups need as many images at least, got 4"):
