@@ -116,6 +116,8 @@ def _weighted_sums(
     rows: Float[Tensor, "I U"], chosen: Int64[Tensor, "n k"], weights: Float[Tensor, "n k"]
 ) -> Float[Tensor, "n U"]:
     """Of each line of ``chosen`` the sum of those rows, each times its weight."""
+    if not chosen.numel():  # embedding_bag refuses lines without an entry
+        return rows.new_zeros(len(chosen), rows.shape[1])
     return torch.nn.functional.embedding_bag(
         chosen.contiguous(), rows, per_sample_weights=weights, mode="sum"
     )
