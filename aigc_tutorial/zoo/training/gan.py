@@ -10,6 +10,7 @@ from torch import Tensor
 from aigc_tutorial.cpu import fast_precision
 from aigc_tutorial.data import ImageDataset
 from aigc_tutorial.evaluation import class_report, evaluate_digits
+from aigc_tutorial.gan import GANTrainingResult
 from aigc_tutorial.gan.recipes import Recipe
 from aigc_tutorial.training import Engine
 from aigc_tutorial.zoo.card import Metric
@@ -64,7 +65,27 @@ def train_gan(
     metrics = quality(samples, labels)
     if labels is not None:
         metrics |= of_classes(samples, labels) | of_real_classes(train)
-    run = Run(
+    return write_entry(
+        recipe.name,
+        generator,
+        run_of(recipe, result, seed, engine, is_large=is_large),
+        title=title,
+        data=f"MNIST, {len(train):,} training images in [-1, 1]"
+        + (", with their labels" if has_classes else ""),
+        data_source=MNIST_SOURCE,
+        metrics=metrics,
+        notes="Draws digits of 28 × 28 pixels in [-1, 1], "
+        + ("of the class that is asked for. " if has_classes else "all ten classes mixed. ")
+        + "Trained for teaching; it knows no other images.",
+        folder=folder,
+    )
+
+
+def run_of(
+    recipe: Recipe, result: GANTrainingResult, seed: int, engine: Engine, *, is_large: bool
+) -> Run:
+    """What a card says of a GAN's training: recipe, budget, time and device."""
+    return Run(
         recipe={
             "generator": dataclasses.asdict(recipe.generator_config),
             "discriminator": dataclasses.asdict(recipe.discriminator_config),
@@ -78,20 +99,6 @@ def train_gan(
         seconds=result.seconds,
         device=engine.device.type,
         options="--large" if is_large else "",
-    )
-    return write_entry(
-        recipe.name,
-        generator,
-        run,
-        title=title,
-        data=f"MNIST, {len(train):,} training images in [-1, 1]"
-        + (", with their labels" if has_classes else ""),
-        data_source=MNIST_SOURCE,
-        metrics=metrics,
-        notes="Draws digits of 28 × 28 pixels in [-1, 1], "
-        + ("of the class that is asked for. " if has_classes else "all ten classes mixed. ")
-        + "Trained for teaching; it knows no other images.",
-        folder=folder,
     )
 
 

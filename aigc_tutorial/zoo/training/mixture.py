@@ -15,8 +15,9 @@ from aigc_tutorial.zoo.training.gan import (
     SAMPLE_SEED,
     for_a_large_gpu,
     quality,
+    run_of,
 )
-from aigc_tutorial.zoo.training.making import MNIST_SOURCE, RUNS, Run, real_mnist, write_entry
+from aigc_tutorial.zoo.training.making import MNIST_SOURCE, RUNS, real_mnist, write_entry
 
 RECIPE = dataclasses.replace(
     MNIST_GROUPED, training=dataclasses.replace(MNIST_GROUPED.training, n_images=1_500_000)
@@ -60,25 +61,10 @@ def train_mixture(seed: int, folder: Path, *, is_large: bool = False) -> Path:
     assert isinstance(conditional, ConvGenerator)
     generator = rounded(mixture(conditional, groups))
     samples = generator.sample(N_SAMPLES, rng=torch.Generator().manual_seed(SAMPLE_SEED))
-    run = Run(
-        recipe={
-            "generator": dataclasses.asdict(recipe.generator_config),
-            "discriminator": dataclasses.asdict(recipe.discriminator_config),
-            "loss": recipe.loss.name,
-            "mixed_precision": engine.mixed_precision,
-            "training": dataclasses.asdict(recipe.training),
-        },
-        seed=seed,
-        n_seen=result.n_images,
-        unit="images",
-        seconds=result.seconds,
-        device=engine.device.type,
-        options="--large" if is_large else "",
-    )
     return write_entry(
         recipe.name,
         generator,
-        run,
+        run_of(recipe, result, seed, engine, is_large=is_large),
         title="Draws handwritten digits: the GAN that found classes by itself",
         data=f"MNIST, {len(train):,} training images in [-1, 1], without their labels, in "
         f"{recipe.generator_config.n_classes} groups by k-means of their pixels, "

@@ -66,6 +66,11 @@ def test_several_numbers_of_neighbours_are_each_that_number_alone():
         torch.testing.assert_close(scores, recommend.item_knn(seen, n_neighbours=n))
         assert not scores[:, 5].any()
     assert not torch.equal(found[1], found[3])
+    more = recommend.item_knn_for_each(seen, (seen.shape[1] + 10, seen.shape[1] + 20, 3))
+    first, *others = more.values()  # more neighbours than there are films: all of them
+    assert not torch.equal(first, others[0])
+    assert torch.equal(*others)
+    torch.testing.assert_close(others[0], recommend.item_knn(seen, n_neighbours=seen.shape[1]))
     assert not recommend.item_knn(0 * seen, n_neighbours=3).any()
 
 
