@@ -102,7 +102,9 @@ def ahead_of_time(step: StaticStep, folder: Path) -> Callable[..., Tensor]:
     """The step compiled before it runs, into a library of machine code (AOTInductor)."""
     arguments = torch.tensor([0]), torch.tensor([0]), *(torch.zeros_like(c) for c in step.cache)
     program = torch.export.export(step, arguments)
-    path = torch._inductor.aoti_compile_and_package(program, package_path=str(folder / "ahead_of_time.pt2"))
+    path = torch._inductor.aoti_compile_and_package(
+        program, package_path=str(folder / "ahead_of_time.pt2")
+    )
     return torch._inductor.aoti_load_package(path)
 
 
